@@ -1,0 +1,95 @@
+//! Why a connection closed: one closed list for logs, metric labels and debug pages.
+
+use std::fmt;
+
+use crate::fault::Reason;
+
+/// The end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Why.
+    pub cause: Cause,
+    /// How to let go of the transport.
+    pub linger: Linger,
+}
+
+/// Whether bytes may still come that nobody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linger {
+    /// None: close when all is sent.
+    No,
+    /// Some: half-close when all is sent, then read and discard for a while, so that our last answer is not
+    /// lost to a reset (RFC 9112 §9.6).
+    Yes,
+}
+
+impl Closed {
+    /// An end after which nothing more comes.
+    #[must_use]
+    pub const fn now(cause: Cause) -> Self {
+        Self { cause, linger: Linger::No }
+    }
+
+    /// An end after which something may still come.
+    #[must_use]
+    pub const fn lingering(cause: Cause) -> Self {
+        Self { cause, linger: Linger::Yes }
+    }
+}
+
+/// Who closed, and over what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The peer closed between two messages.
+    Peer,
+    /// The peer reset the transport, or it failed.
+    Transport,
+    /// The peer left while an exchange was under way.
+    PeerLeft,
+    /// One side said that this was the last message (RFC 9112 §9.6).
+    LastMessage,
+    /// We refused or cut what the peer sent.
+    Fault(Reason),
+    /// Nothing came for the keep-alive time.
+    IdleTimeout,
+    /// What we sent was not taken in time.
+    WriteTimeout,
+    /// A handler gave up after its head was sent, or panicked.
+    Aborted,
+    /// The tunnel's both halves ended.
+    TunnelEnd,
+    /// We drain.
+    Drain,
+    /// The drain's deadline came.
+    DrainDeadline,
+    /// A limit of the process or of the shard, such as connections.
+    Overload,
+}
+
+impl Cause {
+    /// A short name for logs and metric labels.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Transport => "transport",
+            Self::PeerLeft => "peer_left",
+            Self::LastMessage => "last_message",
+            Self::Fault(reason) => reason.label(),
+            Self::IdleTimeout => "idle_timeout",
+            Self::WriteTimeout => "write_timeout",
+            Self::Aborted => "aborted",
+            Self::TunnelEnd => "tunnel_end",
+            Self::Drain => "drain",
+            Self::DrainDeadline => "drain_deadline",
+            Self::Overload => "overload",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}

@@ -1,0 +1,38 @@
+//! HTTP semantics (RFC 9110) and the contract that every protocol machine of trilane speaks.
+//!
+//! Pure data and traits: no I/O, no clock, no threads, no async. The file order is the reading order:
+//! [`time`], [`field`] and [`fields`] (names and the arena), [`head`] and [`target`], then the contract:
+//! [`input`] in, [`event`] up, [`machine`] commands down, [`outbox`] and [`payload`] out, and how it ends,
+//! [`fault`] and [`closed`], under [`limits`].
+#![forbid(unsafe_code)]
+
+pub mod closed;
+pub mod event;
+pub mod fault;
+pub mod field;
+pub mod fields;
+pub mod head;
+pub mod input;
+pub mod limits;
+pub mod machine;
+pub mod outbox;
+pub mod payload;
+pub mod stamp;
+pub mod target;
+pub mod time;
+
+pub use closed::{Cause, Closed, Linger};
+pub use event::{Content, Event, ExchangeId, Next, Why};
+pub use fault::{Fault, Reason, Scope};
+pub use field::{Known, NameRef};
+pub use fields::{Fields, InvalidField};
+pub use head::{Protocol, RequestHead, ResponseHead};
+pub use http::{Method, StatusCode};
+pub use input::Input;
+pub use limits::Limits;
+pub use machine::{Machine, Misuse};
+pub use outbox::{Command, Outbox, Piece};
+pub use payload::{Memory, Payload};
+pub use stamp::Stamp;
+pub use target::{Form, Target};
+pub use time::Instant;

@@ -1,0 +1,62 @@
+//! Every limit a connection lives under, by name, with its unit and its default.
+
+use core::time::Duration;
+
+/// Limits of one connection. Sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// A request target; longer is 414. Default 8 KiB.
+    pub target: usize,
+    /// A head or trailer section on the wire, and 32 bytes a field line counted on top; more is 431.
+    /// Default 64 KiB.
+    pub head: usize,
+    /// Field lines in a section; more is 431. Default 128.
+    pub field_lines: usize,
+    /// Content of a request, unless its route says otherwise; more is 413. Default 10 MiB.
+    pub body: u64,
+    /// A chunk-size line with its extensions (RFC 9112 §7.1.1). Default 1 KiB.
+    pub chunk_line: usize,
+    /// Content that no handler wants, read and discarded to keep a connection. Default 256 KiB.
+    pub discard: u64,
+    /// Received content that waits for its handler, an exchange; then reading stops. Default 64 KiB.
+    pub receive_queue: usize,
+    /// Bytes that wait to be sent, a connection; then handlers wait. Default 256 KiB.
+    pub send_queue: usize,
+    /// Events a connection may have in one turn before others have theirs. Default 256.
+    pub events_a_turn: usize,
+    /// From the first byte of a head, or from accept, to its end. Default 15 s.
+    pub head_timeout: Duration,
+    /// Between two pieces of content. Default 30 s.
+    pub body_timeout: Duration,
+    /// Between an answer and the next request. Default 75 s.
+    pub idle_timeout: Duration,
+    /// From the request's head to the response's head. Default 30 s.
+    pub handler_timeout: Duration,
+    /// For the peer to take something of what we sent. Default 30 s.
+    pub write_timeout: Duration,
+    /// Reading and discarding after the last answer. Default 2 s.
+    pub linger_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            target: 8 << 10,
+            head: 64 << 10,
+            field_lines: 128,
+            body: 10 << 20,
+            chunk_line: 1 << 10,
+            discard: 256 << 10,
+            receive_queue: 64 << 10,
+            send_queue: 256 << 10,
+            events_a_turn: 256,
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            handler_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(2),
+        }
+    }
+}

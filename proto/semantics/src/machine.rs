@@ -1,0 +1,154 @@
+//! The contract itself: what every protocol machine can be told.
+//!
+//! One rule of use: after any call that changes a machine, ask [`Machine::poll_event`] until it says
+//! something else than `Event`, call [`Machine::flush`], send the outbox, and re-arm the one timer that
+//! [`Machine::poll_timeout`] names. `trilane-connection` is the only caller.
+
+use core::fmt;
+
+use crate::event::{Content, ExchangeId, Next};
+use crate::fault::Fault;
+use crate::fields::Fields;
+use crate::head::{RequestHead, ResponseHead};
+use crate::input::Input;
+use crate::outbox::Outbox;
+use crate::payload::Payload;
+use crate::stamp::Stamp;
+use crate::time::Instant;
+
+/// A call that the state of the exchange does not allow. Never depends on the peer alone: an exchange
+/// that the peer has reset takes commands and ignores them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// A head was sent already, or none was yet.
+    OutOfOrder,
+    /// More content than the head promised, or less.
+    ContentLength,
+    /// An interim head with a final status, or the reverse.
+    Status,
+    /// The connection takes no new exchange.
+    NotNow,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfOrder => "the message has its head already, or none yet",
+            Self::ContentLength => "the content is not as long as its head says",
+            Self::Status => "not a status of that kind of head",
+            Self::NotNow => "the connection takes no new exchange",
+        })
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// A protocol as a state machine: bytes in, events up, commands down, bytes out.
+pub trait Machine {
+    /// Names a transport stream: `()` over TCP, the stream id over QUIC.
+    type Stream: Copy + Eq + fmt::Debug + 'static;
+
+    /// Goes on with the input. At most one event; call again until it is not [`Next::Event`].
+    ///
+    /// # Errors
+    /// The peer broke the protocol or a limit. A fault of the connection is final: answer it if
+    /// [`Machine::refused`] says how, and close.
+    fn poll_event<'b>(
+        &mut self,
+        now: Instant,
+        input: &mut Input<'b, Self::Stream>,
+    ) -> Result<Next<'b>, Fault>;
+
+    /// The exchange that a fault of the connection left open for one last answer, if its protocol allows one.
+    fn refused(&mut self) -> Option<ExchangeId>;
+
+    /// Begins the final response (server role). `content` says what follows; a machine that must not send
+    /// content (HEAD, 204, 304) drops it itself.
+    ///
+    /// # Errors
+    /// [`Misuse`], and nothing was sent.
+    fn respond(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        content: Content,
+        stamp: &Stamp,
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<(), Misuse>;
+
+    /// Sends an interim response, 1xx but 101 (RFC 9110 §15.2). Silently nothing where the peer cannot take
+    /// it (HTTP/1.0).
+    ///
+    /// # Errors
+    /// [`Misuse`], and nothing was sent.
+    fn interim(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<(), Misuse>;
+
+    /// The handler waits for content: send 100 (Continue) if the peer expects it and it was not sent.
+    fn proceed(&mut self, id: ExchangeId, out: &mut Outbox<Self::Stream>);
+
+    /// Begins a request (client role).
+    ///
+    /// # Errors
+    /// [`Misuse::NotNow`] when no exchange can begin, and nothing was sent.
+    fn request(
+        &mut self,
+        head: &RequestHead,
+        content: Content,
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<ExchangeId, Misuse>;
+
+    /// Sends content from the front of `body`, at most `room` bytes of it, as the windows allow. What was
+    /// not taken stays in `body`, and [`Event::Writable`](crate::Event::Writable) says when to try again if
+    /// a window was the reason.
+    ///
+    /// # Errors
+    /// [`Misuse`] when more comes than the head promised; what fitted was sent.
+    fn send_body(
+        &mut self,
+        id: ExchangeId,
+        body: &mut Payload,
+        room: usize,
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<(), Misuse>;
+
+    /// Ends the outgoing message. Not needed after `Content::None`.
+    ///
+    /// # Errors
+    /// [`Misuse::ContentLength`] when less came than the head promised: the exchange is cancelled.
+    fn finish(
+        &mut self,
+        id: ExchangeId,
+        trailers: Option<&Fields>,
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<(), Misuse>;
+
+    /// `n` bytes of [`Event::Body`](crate::Event::Body) were consumed: the peer may send as many more.
+    fn release(&mut self, id: ExchangeId, n: usize);
+
+    /// Gives the exchange up in both directions: the message cannot be completed.
+    fn cancel(&mut self, id: ExchangeId, out: &mut Outbox<Self::Stream>);
+
+    /// How many bytes the machine has use for on that stream now; 0 means: do not read it.
+    fn wanted(&self, stream: Self::Stream) -> usize;
+
+    /// Begins to drain: no new exchanges after those under way; the peer is told where the protocol can.
+    fn drain(&mut self);
+
+    /// Writes what the machine owes the peer: acknowledgements, credit, resets.
+    fn flush(&mut self, now: Instant, out: &mut Outbox<Self::Stream>);
+
+    /// When [`Machine::handle_timeout`] wants to be called.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The time of [`Machine::poll_timeout`] has come, or any other time: early calls do no harm.
+    ///
+    /// # Errors
+    /// As [`Machine::poll_event`].
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Fault>;
+}

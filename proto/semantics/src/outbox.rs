@@ -1,0 +1,196 @@
+//! What a machine wants sent: framing copied into one arena, payloads moved.
+
+use std::ops::Range;
+
+use crate::payload::Payload;
+
+/// A payload up to this many bytes is copied behind the framing before it, so that a small message
+/// leaves as one piece. Above, moving it costs less than copying it (measured, see benches/README.md).
+pub const JOIN: usize = 8 << 10;
+
+/// An ordered list of things to do on the transport. `S` names the transport stream, `()` over TCP.
+///
+/// ```
+/// use trilane_semantics::{Outbox, Payload, Piece};
+/// let mut out = Outbox::new();
+/// out.framing((), |bytes| bytes.extend_from_slice(b"head "));
+/// out.payload((), Payload::from("body"));
+/// let joined: Vec<_> = out.pieces().collect();
+/// assert_eq!(joined, [Piece::Bytes(b"head body")]);
+/// ```
+#[derive(Debug)]
+pub struct Outbox<S = ()> {
+    arena: Vec<u8>,
+    entries: Vec<Entry<S>>,
+    payload_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry<S> {
+    stream: S,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Framing(Range<usize>),
+    Payload(Payload),
+    Command(Command),
+}
+
+/// What can be done with a transport stream besides sending bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Nothing comes after what was sent: half-close, or a QUIC FIN.
+    Fin,
+    /// Give up sending, with this code (RFC 9000 §19.4).
+    Reset(u64),
+    /// Ask the peer to give up sending, with this code (RFC 9000 §19.5).
+    StopSending(u64),
+}
+
+/// One thing to do, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Send these.
+    Bytes(&'a [u8]),
+    /// Do this.
+    Command(Command),
+}
+
+impl<S> Default for Outbox<S> {
+    fn default() -> Self {
+        Self { arena: Vec::new(), entries: Vec::new(), payload_bytes: 0 }
+    }
+}
+
+impl<S: Copy + PartialEq> Outbox<S> {
+    /// Nothing to do. Allocates nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes waiting here: framing and payloads.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.arena.len() + self.payload_bytes
+    }
+
+    /// Appends framing: `write` gets the arena and must only append to it.
+    pub fn framing<R>(&mut self, stream: S, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        let start = self.arena.len();
+        let result = write(&mut self.arena);
+        debug_assert!(self.arena.len() >= start, "framing only appends");
+        self.note_framing(stream, start);
+        result
+    }
+
+    /// Appends a payload: copied when it is small, moved when it is not.
+    pub fn payload(&mut self, stream: S, payload: Payload) {
+        if payload.len() <= JOIN {
+            let start = self.arena.len();
+            self.arena.extend_from_slice(payload.as_ref());
+            self.note_framing(stream, start);
+        } else {
+            self.payload_bytes += payload.len();
+            self.entries.push(Entry { stream, what: What::Payload(payload) });
+        }
+    }
+
+    /// Appends a command.
+    pub fn command(&mut self, stream: S, command: Command) {
+        self.entries.push(Entry { stream, what: What::Command(command) });
+    }
+
+    /// What there is to do on any stream, in order; framing in a row on one stream is one piece.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.entries().map(|(_, piece)| piece)
+    }
+
+    /// What there is to do, in order, each with its stream.
+    pub fn entries(&self) -> impl Iterator<Item = (S, Piece<'_>)> {
+        self.entries.iter().map(|entry| {
+            let piece = match &entry.what {
+                What::Framing(range) => Piece::Bytes(&self.arena[range.clone()]),
+                What::Payload(payload) => Piece::Bytes(payload.as_ref()),
+                What::Command(command) => Piece::Command(*command),
+            };
+            (entry.stream, piece)
+        })
+    }
+
+    /// The bytes, if there is nothing but one run of framing: the common small answer.
+    #[must_use]
+    pub fn single(&self) -> Option<&[u8]> {
+        match &self.entries[..] {
+            [Entry { what: What::Framing(range), .. }] => Some(&self.arena[range.clone()]),
+            _ => None,
+        }
+    }
+
+    /// Forgets everything; keeps up to `keep` bytes of memory for the next use.
+    pub fn clear(&mut self, keep: usize) {
+        self.entries.clear();
+        self.payload_bytes = 0;
+        self.arena.clear();
+        self.arena.shrink_to(keep);
+        self.entries.shrink_to(64);
+    }
+
+    fn note_framing(&mut self, stream: S, start: usize) {
+        let end = self.arena.len();
+        if start == end {
+            return;
+        }
+        if let Some(Entry { stream: last, what: What::Framing(range) }) = self.entries.last_mut()
+            && *last == stream
+            && range.end == start
+        {
+            range.end = end;
+            return;
+        }
+        self.entries.push(Entry { stream, what: What::Framing(start..end) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_kept_and_neighbours_join() {
+        let mut out = Outbox::new();
+        let big = Payload::from(vec![b'x'; JOIN + 1]);
+        out.framing(1, |bytes| bytes.push(b'a'));
+        out.payload(1, Payload::from("b"));
+        out.payload(1, big.clone());
+        out.framing(1, |bytes| bytes.push(b'c'));
+        out.framing(2, |bytes| bytes.push(b'd'));
+        out.framing(2, |_| ());
+        out.command(1, Command::Fin);
+        assert_eq!(out.len(), 4 + big.len());
+        assert_eq!(out.single(), None);
+        let entries: Vec<_> = out.entries().collect();
+        assert_eq!(
+            entries,
+            [
+                (1, Piece::Bytes(b"ab")),
+                (1, Piece::Bytes(big.as_ref())),
+                (1, Piece::Bytes(b"c")),
+                (2, Piece::Bytes(b"d")),
+                (1, Piece::Command(Command::Fin)),
+            ]
+        );
+        out.clear(0);
+        assert!(out.is_empty());
+        assert_eq!(out.len(), 0);
+    }
+}

@@ -1,0 +1,191 @@
+//! Content on its way out: moved, never copied when it is big.
+
+use std::fmt;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+/// Memory that somebody else owns and gets back when the last holder drops it: a leased receive buffer.
+pub trait Memory {
+    /// The bytes, always the same ones.
+    fn as_slice(&self) -> &[u8];
+}
+
+/// Bytes that can be sent later without copying them: static, counted, or leased.
+///
+/// ```
+/// use trilane_semantics::Payload;
+/// let mut rest = Payload::from("hello world");
+/// let front = rest.split_to(5);
+/// assert_eq!((front.as_ref(), rest.as_ref()), (&b"hello"[..], &b" world"[..]));
+/// ```
+#[derive(Clone)]
+pub struct Payload {
+    store: Store,
+    start: usize,
+    end: usize,
+}
+
+#[derive(Clone)]
+enum Store {
+    Static(&'static [u8]),
+    Counted(Bytes),
+    Leased(Rc<dyn Memory>),
+}
+
+impl Payload {
+    /// No bytes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::from_static(&[])
+    }
+
+    /// Bytes that live for ever.
+    #[must_use]
+    pub const fn from_static(bytes: &'static [u8]) -> Self {
+        Self { store: Store::Static(bytes), start: 0, end: bytes.len() }
+    }
+
+    /// A part of leased memory: `start` and `len` in bytes, cut to what is there.
+    #[must_use]
+    pub fn from_lease(memory: Rc<dyn Memory>, start: usize, len: usize) -> Self {
+        let there = memory.as_slice().len();
+        let start = start.min(there);
+        Self { end: start + len.min(there - start), start, store: Store::Leased(memory) }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Takes up to `n` bytes off the front, without copying.
+    #[must_use]
+    pub fn split_to(&mut self, n: usize) -> Self {
+        let middle = self.start + n.min(self.len());
+        let front = Self { store: self.store.clone(), start: self.start, end: middle };
+        self.start = middle;
+        front
+    }
+
+    /// The bytes as an owned, sendable value; copies only what was leased.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.store {
+            Store::Static(bytes) => Bytes::from_static(&bytes[self.start..self.end]),
+            Store::Counted(bytes) => bytes.slice(self.start..self.end),
+            Store::Leased(memory) => {
+                Bytes::copy_from_slice(&memory.as_slice()[self.start..self.end])
+            }
+        }
+    }
+}
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        let all = match &self.store {
+            Store::Static(bytes) => bytes,
+            Store::Counted(bytes) => &bytes[..],
+            Store::Leased(memory) => memory.as_slice(),
+        };
+        &all[self.start..self.end]
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({:?})", String::from_utf8_lossy(self.as_ref()))
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_ref() == other.as_ref()
+    }
+}
+
+impl Eq for Payload {}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self { start: 0, end: bytes.len(), store: Store::Counted(bytes) }
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<&'static str> for Payload {
+    fn from(text: &'static str) -> Self {
+        Self::from_static(text.as_bytes())
+    }
+}
+
+impl From<&'static [u8]> for Payload {
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::from_static(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Buffer(Vec<u8>);
+
+    impl Memory for Buffer {
+        fn as_slice(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn all_kinds_split_alike() {
+        let leased = Payload::from_lease(Rc::new(Buffer(b"xabcdex".to_vec())), 1, 5);
+        for whole in [Payload::from("abcde"), Payload::from(b"abcde".to_vec()), leased] {
+            for at in 0..7 {
+                let mut rest = whole.clone();
+                let front = rest.split_to(at);
+                assert_eq!(front.len() + rest.len(), 5);
+                let joined = [front.as_ref(), rest.as_ref()].concat();
+                assert_eq!(joined, b"abcde");
+                assert_eq!(&rest.clone().into_bytes()[..], rest.as_ref());
+            }
+        }
+    }
+
+    #[test]
+    fn a_lease_ends_with_its_last_holder() {
+        let memory: Rc<dyn Memory> = Rc::new(Buffer(vec![0; 8]));
+        let payload = Payload::from_lease(Rc::clone(&memory), 4, 100);
+        assert_eq!(payload.len(), 4);
+        let copy = payload.clone();
+        drop(payload);
+        assert_eq!(Rc::strong_count(&memory), 2);
+        drop(copy);
+        assert_eq!(Rc::strong_count(&memory), 1);
+        assert!(Payload::from_lease(memory, 9, 1).is_empty());
+    }
+}

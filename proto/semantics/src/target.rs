@@ -1,0 +1,227 @@
+//! Request targets in their four forms (RFC 9112 §3.2), as ranges of the head's arena.
+
+use std::ops::Range;
+
+/// Which of the four forms a request target has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `/where?q=now` (RFC 9112 §3.2.1).
+    Origin,
+    /// `http://example.org/pub` (RFC 9112 §3.2.2).
+    Absolute,
+    /// `example.org:80`, for CONNECT only (RFC 9112 §3.2.3).
+    Authority,
+    /// `*`, for OPTIONS only (RFC 9112 §3.2.4).
+    Asterisk,
+}
+
+/// Where the parts of a target lie, relative to its first byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    form: Form,
+    scheme: Range<u32>,
+    authority: Range<u32>,
+    path: Range<u32>,
+    query: Range<u32>,
+}
+
+impl Target {
+    /// Splits a target. `None` when it has none of the four forms, or a byte that a URI cannot have
+    /// (RFC 3986 §2), or a fragment.
+    ///
+    /// ```
+    /// use trilane_semantics::{Form, Target};
+    /// let target = Target::parse(b"http://a.example:81/x?y").unwrap();
+    /// assert_eq!(target.form(), Form::Absolute);
+    /// assert_eq!(target.path(b"http://a.example:81/x?y"), b"/x");
+    /// assert!(Target::parse(b"nonsense here").is_none());
+    /// ```
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = u32::try_from(bytes.len()).ok()?;
+        // RFC 9112 §3.2: no white space; RFC 3986 §3.5: the fragment is never sent.
+        if !bytes.iter().all(|&b| (0x21..0x7f).contains(&b) && b != b'#') {
+            return None;
+        }
+        let none = end..end;
+        let mut target = Self {
+            form: Form::Origin,
+            scheme: none.clone(),
+            authority: none.clone(),
+            path: 0..end,
+            query: none.clone(),
+        };
+        match bytes {
+            b"*" => target.form = Form::Asterisk,
+            [b'/', ..] => target.split_query(bytes, 0),
+            _ => {
+                if let Some(colon) = find(bytes, b"://") {
+                    let start = colon + 3;
+                    let rest = &bytes[start..];
+                    let stop = rest.iter().position(|b| matches!(b, b'/' | b'?'));
+                    let slash = start + stop.unwrap_or(rest.len());
+                    if slash == start || !is_scheme(&bytes[..colon]) {
+                        return None;
+                    }
+                    target.form = Form::Absolute;
+                    target.scheme = 0..colon as u32;
+                    target.authority = start as u32..slash as u32;
+                    target.split_query(bytes, slash);
+                } else {
+                    if !is_authority(bytes) {
+                        return None;
+                    }
+                    target.form = Form::Authority;
+                    target.authority = 0..end;
+                    target.path = none;
+                }
+            }
+        }
+        Some(target)
+    }
+
+    fn split_query(&mut self, bytes: &[u8], path: usize) {
+        let end = bytes.len() as u32;
+        let question = bytes[path..].iter().position(|&b| b == b'?').map(|at| (path + at) as u32);
+        self.path = path as u32..question.unwrap_or(end);
+        self.query = question.map_or(end..end, |at| at + 1..end);
+    }
+
+    /// The form.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The scheme, or nothing.
+    #[must_use]
+    pub fn scheme<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        part(bytes, &self.scheme)
+    }
+
+    /// The authority, or nothing.
+    #[must_use]
+    pub fn authority<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        part(bytes, &self.authority)
+    }
+
+    /// The path. An absolute target without one has `/` (RFC 9110 §4.2.3); the authority form has none.
+    #[must_use]
+    pub fn path<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let path = part(bytes, &self.path);
+        if path.is_empty() && self.form == Form::Absolute { b"/" } else { path }
+    }
+
+    /// The query without its `?`, or `None` where there is no `?`.
+    #[must_use]
+    pub fn query<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let start = self.query.start as usize;
+        let marked = start > 0 && bytes.get(start - 1) == Some(&b'?');
+        (marked && self.form != Form::Authority).then(|| part(bytes, &self.query))
+    }
+}
+
+fn part<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+/// `scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 §3.1).
+fn is_scheme(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+}
+
+/// Whether `bytes` can be `host [ ":" port ]` (RFC 9110 §4.2, RFC 3986 §3.2.2): no userinfo, no
+/// path, brackets only around an IP literal, a port of digits only. An empty host is refused.
+#[must_use]
+pub fn is_authority(bytes: &[u8]) -> bool {
+    let (host, port) = match bytes {
+        [b'[', ..] => {
+            let Some(close) = bytes.iter().position(|&b| b == b']') else { return false };
+            let literal = &bytes[1..close];
+            let valid = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'v' | b'V');
+            if literal.is_empty() || !literal.iter().all(valid) {
+                return false;
+            }
+            (&bytes[..=close], &bytes[close + 1..])
+        }
+        _ => {
+            let colon = bytes.iter().position(|&b| b == b':').unwrap_or(bytes.len());
+            let (host, port) = bytes.split_at(colon);
+            // reg-name = *( unreserved / pct-encoded / sub-delims )
+            let valid = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
+            if !host.iter().all(valid) {
+                return false;
+            }
+            (host, port)
+        }
+    };
+    let port_is_valid = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    !host.is_empty() && port_is_valid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Parts = (Form, &'static str, &'static str, &'static str, Option<&'static str>);
+
+    fn parts(text: &'static str) -> Option<Parts> {
+        let bytes = text.as_bytes();
+        let target = Target::parse(bytes)?;
+        let str = |part| std::str::from_utf8(part).unwrap();
+        Some((
+            target.form(),
+            str(target.scheme(bytes)),
+            str(target.authority(bytes)),
+            str(target.path(bytes)),
+            target.query(bytes).map(str),
+        ))
+    }
+
+    #[test]
+    fn the_four_forms() {
+        assert_eq!(parts("/"), Some((Form::Origin, "", "", "/", None)));
+        assert_eq!(parts("/a/b?c=d?e"), Some((Form::Origin, "", "", "/a/b", Some("c=d?e"))));
+        assert_eq!(parts("/a?"), Some((Form::Origin, "", "", "/a", Some(""))));
+        assert_eq!(parts("//x"), Some((Form::Origin, "", "", "//x", None)));
+        assert_eq!(parts("*"), Some((Form::Asterisk, "", "", "*", None)));
+        assert_eq!(parts("http://h"), Some((Form::Absolute, "http", "h", "/", None)));
+        assert_eq!(parts("http://h?q"), Some((Form::Absolute, "http", "h", "/", Some("q"))));
+        assert_eq!(
+            parts("https://h:1/p?q"),
+            Some((Form::Absolute, "https", "h:1", "/p", Some("q")))
+        );
+        assert_eq!(parts("h.example:443"), Some((Form::Authority, "", "h.example:443", "", None)));
+        assert_eq!(parts("[::1]:443"), Some((Form::Authority, "", "[::1]:443", "", None)));
+    }
+
+    #[test]
+    fn what_is_none_of_them() {
+        for bad in
+            ["", "a b", "/a#b", "/\u{e9}", "http://", "://h", "1http://h/", "h/p", "/\x7f", "u@h:1"]
+        {
+            assert_eq!(parts(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn authorities() {
+        for good in ["a", "a:", "a:80", "127.0.0.1:65535", "[::1]", "[fe80::1]:8080", "a-b_c.d"] {
+            assert!(is_authority(good.as_bytes()), "{good}");
+        }
+        for bad in
+            ["", ":80", "a:b", "a:123456", "[]", "[::1", "[::1]x", "a b", "u@h", "a/b", "a:1:2"]
+        {
+            assert!(!is_authority(bad.as_bytes()), "{bad}");
+        }
+    }
+}
