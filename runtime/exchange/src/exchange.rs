@@ -1,0 +1,212 @@
+//! A request, and what is known of its exchange for as long as it lasts.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+use trilane_semantics::{Instant, Method, Protocol, RequestHead};
+
+use crate::connection::ConnectionInfo;
+use crate::incoming::Incoming;
+use crate::shard::Shard;
+
+/// What is known of one request and its response. Shared by the handler, the layers after it and the
+/// connection, so that a log line can be written when the handler is long gone.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    head: RequestHead,
+    connection: Rc<ConnectionInfo>,
+    shard: Shard,
+    started: Instant,
+    params: Params,
+    request_id: SmallVec<[u8; 36]>,
+}
+
+impl Exchange {
+    /// A new exchange, begun at `started`.
+    #[must_use]
+    pub fn new(
+        head: RequestHead,
+        connection: Rc<ConnectionInfo>,
+        shard: Shard,
+        started: Instant,
+    ) -> Self {
+        let (params, request_id) = (Params::default(), SmallVec::new());
+        Self { head, connection, shard, started, params, request_id }
+    }
+
+    /// The request's head.
+    #[must_use]
+    pub const fn head(&self) -> &RequestHead {
+        &self.head
+    }
+
+    /// The connection it came over.
+    #[must_use]
+    pub fn connection(&self) -> &ConnectionInfo {
+        &self.connection
+    }
+
+    /// The shard that serves it.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// When its head was complete.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The route it took and the parameters of its path.
+    #[must_use]
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Its id, if a layer gave it one.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        std::str::from_utf8(&self.request_id).ok().filter(|id| !id.is_empty())
+    }
+
+    /// The parameter number `index` of the path, still percent-encoded.
+    #[must_use]
+    pub fn param(&self, index: usize) -> Option<(&str, &str)> {
+        let name = self.params.names.get(index)?;
+        let range = self.params.values.get(index)?;
+        Some((name, self.head.path().get(range.0 as usize..range.1 as usize)?))
+    }
+}
+
+/// The template of the route that matched, and where in the path its parameters lie.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    template: Option<Rc<str>>,
+    names: Rc<[Box<str>]>,
+    values: SmallVec<[(u32, u32); 4]>,
+}
+
+impl Params {
+    /// Parameters of a route: its template as written, their names, and their places in the path.
+    #[must_use]
+    pub fn new(
+        template: Rc<str>,
+        names: Rc<[Box<str>]>,
+        values: impl IntoIterator<Item = (u32, u32)>,
+    ) -> Self {
+        Self { template: Some(template), names, values: values.into_iter().collect() }
+    }
+
+    /// The route's template, such as `/users/{id}`; bounded in number, so fit for a metric label.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        self.template.as_deref()
+    }
+
+    /// How many parameters there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+/// Boxed, so that a request without extensions is smaller to move.
+#[derive(Default)]
+struct Extensions(HashMap<TypeId, Box<dyn Any>>);
+
+/// A request on its way to its handler.
+pub struct Request {
+    exchange: Rc<Exchange>,
+    /// The content.
+    pub body: Incoming,
+    extensions: Option<Box<Extensions>>,
+}
+
+impl Request {
+    /// A request of that exchange.
+    #[must_use]
+    pub const fn new(exchange: Rc<Exchange>, body: Incoming) -> Self {
+        Self { exchange, body, extensions: None }
+    }
+
+    /// What is known of its exchange.
+    #[must_use]
+    pub const fn exchange(&self) -> &Rc<Exchange> {
+        &self.exchange
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> &RequestHead {
+        &self.exchange.head
+    }
+
+    /// The head, to be changed by a layer before the handler sees it.
+    pub fn head_mut(&mut self) -> &mut RequestHead {
+        &mut Rc::make_mut(&mut self.exchange).head
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.exchange.head.method
+    }
+
+    /// The path, percent-encoded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.exchange.head.path()
+    }
+
+    /// The protocol it came over.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.exchange.head.protocol
+    }
+
+    /// The shard that serves it.
+    #[must_use]
+    pub fn shard(&self) -> &Shard {
+        &self.exchange.shard
+    }
+
+    /// Notes the route that matched. For routers.
+    pub fn set_params(&mut self, params: Params) {
+        Rc::make_mut(&mut self.exchange).params = params;
+    }
+
+    /// Gives the exchange an id. For layers; at most 36 bytes cost no allocation.
+    pub fn set_request_id(&mut self, id: &str) {
+        let exchange = Rc::make_mut(&mut self.exchange);
+        exchange.request_id.clear();
+        exchange.request_id.extend_from_slice(id.as_bytes());
+    }
+
+    /// Leaves a value for a later layer or for the handler, one a type.
+    pub fn extend<T: 'static>(&mut self, value: T) {
+        let map = self.extensions.get_or_insert_default();
+        map.0.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    /// The value of that type that a layer left.
+    #[must_use]
+    pub fn extension<T: 'static>(&self) -> Option<&T> {
+        self.extensions.as_ref()?.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("head", self.head()).finish_non_exhaustive()
+    }
+}

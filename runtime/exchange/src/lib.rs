@@ -1,0 +1,33 @@
+//! Requests, responses and bodies as a handler sees them, the same on HTTP/1.1, 2 and 3.
+//!
+//! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
+//! request: [`exchange`] (what is known of it), [`incoming`] (its content), [`service`] (who answers),
+//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). Beside that way stand [`shard`],
+//! the little that a handler may ask of its surroundings, and [`wake`], which leads a waker back to its shard.
+#![forbid(unsafe_code)]
+
+pub mod connection;
+pub mod error;
+pub mod exchange;
+pub mod incoming;
+pub mod outgoing;
+pub mod response;
+pub mod service;
+pub mod shard;
+pub mod stats;
+pub mod summary;
+pub mod tasks;
+pub mod wake;
+
+pub use connection::{Address, ConnectionInfo};
+pub use error::Error;
+pub use exchange::{Exchange, Params, Request};
+pub use incoming::{BodyError, Frame, Incoming, IncomingWriter};
+pub use outgoing::{Outgoing, Source, Writer};
+pub use response::Response;
+pub use service::{After, Pool, Reply, Running, Service};
+pub use shard::{Capabilities, JoinHandle, Shard, Sleep};
+pub use stats::Stats;
+pub use summary::{Outcome, Summary};
+pub use tasks::Tasks;
+pub use wake::{ExchangeWaker, Wake, WakeQueue, Wakers};

@@ -1,0 +1,234 @@
+//! What a handler may ask of its shard: time, chance, and work that happens later or elsewhere.
+//!
+//! One small interface, implemented by the real shard and by the simulator. Date, request ids, logs and every
+//! layer use nothing else, so that a simulated run repeats to the byte.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use trilane_semantics::Instant;
+
+use crate::stats::Stats;
+
+/// A task that stays on its shard.
+pub type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What a shard, or the simulator, can do.
+pub trait Capabilities {
+    /// The shard's number, from 0.
+    fn id(&self) -> usize;
+    /// The monotonic time of this turn of the loop.
+    fn now(&self) -> Instant;
+    /// The wall clock's time of this turn.
+    fn wall(&self) -> SystemTime;
+    /// A number that a peer cannot guess from others; repeats in the simulator.
+    fn random(&self) -> u64;
+    /// Wakes `waker` once, not before `at`.
+    fn set_timer(&self, at: Instant, waker: Waker) -> u64;
+    /// Forgets a timer; nothing if it has fired.
+    fn cancel_timer(&self, timer: u64);
+    /// Runs a task, first polled in a later turn.
+    fn spawn(&self, task: LocalTask);
+    /// Runs work that may block, on another thread.
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// The shard's counters.
+    fn stats(&self) -> &Stats;
+    /// The counters of every shard of the server.
+    fn all_stats(&self) -> Vec<Arc<Stats>>;
+}
+
+/// A handler's handle on its shard.
+#[derive(Clone)]
+pub struct Shard(Rc<dyn Capabilities>);
+
+impl Shard {
+    /// A handle on these capabilities.
+    #[must_use]
+    pub fn new(capabilities: Rc<dyn Capabilities>) -> Self {
+        Self(capabilities)
+    }
+
+    /// The shard's number, from 0.
+    #[must_use]
+    pub fn id(&self) -> usize {
+        self.0.id()
+    }
+
+    /// The monotonic time of this turn of the loop.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    /// The wall clock's time of this turn.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        self.0.wall()
+    }
+
+    /// A number that a peer cannot guess from others.
+    #[must_use]
+    pub fn random(&self) -> u64 {
+        self.0.random()
+    }
+
+    /// The shard's counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        self.0.stats()
+    }
+
+    /// The counters of every shard of the server.
+    #[must_use]
+    pub fn all_stats(&self) -> Vec<Arc<Stats>> {
+        self.0.all_stats()
+    }
+
+    /// Ready after `duration`.
+    ///
+    /// ```
+    /// # async fn handler(shard: trilane_exchange::Shard) {
+    /// shard.sleep(std::time::Duration::from_millis(10)).await;
+    /// # }
+    /// ```
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep { shard: self.clone(), at: self.now() + duration, timer: None }
+    }
+
+    /// Runs `future` beside this one, on this shard. Dropping the handle leaves it running.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        let state = Rc::new(RefCell::new(Joint { result: None, waker: None }));
+        let shared = Rc::clone(&state);
+        self.0.spawn(Box::pin(async move {
+            let result = future.await;
+            let waker = {
+                let mut state = shared.borrow_mut();
+                state.result = Some(result);
+                state.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }));
+        JoinHandle { state }
+    }
+
+    /// Runs `work`, which may block, on another thread. A panic in it goes on in whoever awaits it.
+    pub fn blocking<T, F>(&self, work: F) -> impl Future<Output = T> + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        type Result<T> = std::thread::Result<T>;
+        struct Slot<T> {
+            result: Option<Result<T>>,
+            waker: Option<Waker>,
+        }
+        let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
+        let shared = Arc::clone(&slot);
+        self.0.blocking(Box::new(move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            let mut slot = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.result = Some(result);
+            let waker = slot.waker.take();
+            drop(slot);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }));
+        std::future::poll_fn(move |cx| {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            match slot.result.take() {
+                Some(Ok(value)) => Poll::Ready(value),
+                Some(Err(panic)) => resume_unwind(panic),
+                None => {
+                    slot.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shard({})", self.id())
+    }
+}
+
+/// The future of [`Shard::sleep`].
+#[derive(Debug)]
+#[must_use = "it sleeps only when awaited"]
+pub struct Sleep {
+    shard: Shard,
+    at: Instant,
+    timer: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.disarm();
+        if self.shard.now() >= self.at {
+            return Poll::Ready(());
+        }
+        self.timer = Some(self.shard.0.set_timer(self.at, cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Sleep {
+    fn disarm(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            self.shard.0.cancel_timer(timer);
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.disarm();
+    }
+}
+
+struct Joint<T> {
+    result: Option<T>,
+    waker: Option<Waker>,
+}
+
+/// Waits for a spawned task. Pending for ever if the task panicked.
+pub struct JoinHandle<T> {
+    state: Rc<RefCell<Joint<T>>>,
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut state = self.state.borrow_mut();
+        match state.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JoinHandle")
+    }
+}

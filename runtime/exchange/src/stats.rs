@@ -1,0 +1,49 @@
+//! Counters of a shard: written by it alone, read by anybody.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that one thread writes: no locked instruction, never torn.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; only the owning shard may.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Subtracts; only the owning shard may.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What a shard counts. On a cache line of its own, so that readers do not slow writers of another shard.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Stats {
+    /// Connections open now.
+    pub open: Counter,
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Requests begun.
+    pub requests: Counter,
+    /// Bytes received from sockets.
+    pub received: Counter,
+    /// Bytes sent to sockets.
+    pub sent: Counter,
+    /// Handlers that panicked.
+    pub panics: Counter,
+    /// Messages refused for a breach of protocol or a limit.
+    pub faults: Counter,
+    /// Times that accepting had to pause for want of descriptors or memory.
+    pub accept_pauses: Counter,
+    /// Times that the receive buffers ran out.
+    pub starved: Counter,
+}

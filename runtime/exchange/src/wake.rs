@@ -1,0 +1,266 @@
+//! From a waker back to the shard and the exchange it belongs to.
+//!
+//! A shard has one [`WakeQueue`]. Waking, from whatever thread, puts the target on it, once; the shard drains it
+//! every turn. Targets are recycled, so that an exchange that is answered at once allocates nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use trilane_semantics::ExchangeId;
+
+/// Targets kept for reuse, a shard.
+const KEEP: usize = 256;
+
+/// What was woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// An exchange of a connection; the number is the shard's name for the connection.
+    Exchange(u64, ExchangeId),
+    /// A spawned task.
+    Task(u64),
+}
+
+/// The woken of one shard. Clones share the queue.
+#[derive(Clone)]
+pub struct WakeQueue {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    woken: Mutex<Vec<Arc<Target>>>,
+    /// The shard sleeps, or is about to.
+    parked: AtomicBool,
+    unpark: Box<dyn Fn() + Send + Sync>,
+}
+
+struct Target {
+    inner: Arc<Inner>,
+    queued: AtomicBool,
+    owner: AtomicU64,
+    exchange: AtomicU64,
+}
+
+/// Marks a target as a task's: no exchange id is that large (RFC 9000 §16: below 2^62).
+const TASK: u64 = u64::MAX;
+
+impl WakeQueue {
+    /// An empty queue; `unpark` is called, from any thread, when something is woken while the shard is parked.
+    #[must_use]
+    pub fn new(unpark: impl Fn() + Send + Sync + 'static) -> Self {
+        let inner = Inner {
+            woken: Mutex::default(),
+            parked: AtomicBool::new(false),
+            unpark: Box::new(unpark),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Moves the woken to `into`, in the order of their waking, each once.
+    pub fn drain(&self, into: &mut Vec<Wake>) {
+        let mut woken = self.inner.lock();
+        for target in woken.drain(..) {
+            target.queued.store(false, Ordering::Release);
+            into.push(target.aimed_at());
+        }
+    }
+
+    /// Says that the shard is about to sleep. `false`, and it must not, when something was woken meanwhile.
+    #[must_use]
+    pub fn park(&self) -> bool {
+        self.inner.parked.store(true, Ordering::SeqCst);
+        if self.inner.lock().is_empty() {
+            return true;
+        }
+        self.unparked();
+        false
+    }
+
+    /// Says that the shard is awake.
+    pub fn unparked(&self) {
+        self.inner.parked.store(false, Ordering::SeqCst);
+    }
+
+    /// A waker of something on this shard.
+    #[must_use]
+    pub fn waker(&self, wake: Wake) -> Waker {
+        Waker::from(self.target(wake))
+    }
+
+    fn target(&self, wake: Wake) -> Arc<Target> {
+        let target = Target {
+            inner: Arc::clone(&self.inner),
+            queued: AtomicBool::new(false),
+            owner: AtomicU64::new(0),
+            exchange: AtomicU64::new(0),
+        };
+        target.aim(wake);
+        Arc::new(target)
+    }
+}
+
+impl Inner {
+    /// A panic while it was held leaves the list whole: pushing and draining are all that is done.
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Target>>> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target {
+    fn aim(&self, wake: Wake) {
+        let (owner, exchange) = match wake {
+            Wake::Exchange(connection, id) => (connection, id.0),
+            Wake::Task(task) => (task, TASK),
+        };
+        self.owner.store(owner, Ordering::Relaxed);
+        self.exchange.store(exchange, Ordering::Relaxed);
+    }
+
+    fn aimed_at(&self) -> Wake {
+        let owner = self.owner.load(Ordering::Relaxed);
+        match self.exchange.load(Ordering::Relaxed) {
+            TASK => Wake::Task(owner),
+            id => Wake::Exchange(owner, ExchangeId(id)),
+        }
+    }
+}
+
+impl std::task::Wake for Target {
+    fn wake(self: Arc<Self>) {
+        if self.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        inner.lock().push(self);
+        if inner.parked.swap(false, Ordering::SeqCst) {
+            (inner.unpark)();
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.load(Ordering::Acquire) {
+            std::task::Wake::wake(Arc::clone(self));
+        }
+    }
+}
+
+/// A waker of an exchange, with the means to use its memory again.
+pub struct ExchangeWaker {
+    target: Arc<Target>,
+    waker: Waker,
+}
+
+impl ExchangeWaker {
+    /// The waker itself.
+    #[must_use]
+    pub const fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+/// The recycled wakers of a shard.
+pub struct Wakers {
+    queue: WakeQueue,
+    free: Vec<ExchangeWaker>,
+}
+
+impl Wakers {
+    /// None made yet.
+    #[must_use]
+    pub const fn new(queue: WakeQueue) -> Self {
+        Self { queue, free: Vec::new() }
+    }
+
+    /// A waker of that exchange; allocates nothing when one was given back.
+    pub fn take(&mut self, connection: u64, id: ExchangeId) -> ExchangeWaker {
+        let wake = Wake::Exchange(connection, id);
+        if let Some(spare) = self.free.pop() {
+            spare.target.aim(wake);
+            return spare;
+        }
+        let target = self.queue.target(wake);
+        ExchangeWaker { waker: Waker::from(Arc::clone(&target)), target }
+    }
+
+    /// Gives it back. It is used again only if nobody holds a clone, which could wake a stranger.
+    pub fn give(&mut self, spare: ExchangeWaker) {
+        if self.free.len() < KEEP && Arc::strong_count(&spare.target) == 2 {
+            self.free.push(spare);
+        } else {
+            drop(spare);
+        }
+    }
+}
+
+impl std::fmt::Debug for WakeQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WakeQueue").field("woken", &self.inner.lock().len()).finish()
+    }
+}
+
+impl std::fmt::Debug for ExchangeWaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ExchangeWaker").field(&self.target.aimed_at()).finish()
+    }
+}
+
+impl std::fmt::Debug for Wakers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wakers").field("free", &self.free.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drained(queue: &WakeQueue) -> Vec<Wake> {
+        let mut woken = Vec::new();
+        queue.drain(&mut woken);
+        woken
+    }
+
+    #[test]
+    fn each_target_is_queued_once() {
+        let queue = WakeQueue::new(|| ());
+        let (a, b) = (queue.waker(Wake::Task(1)), queue.waker(Wake::Exchange(2, ExchangeId(3))));
+        a.wake_by_ref();
+        b.wake_by_ref();
+        a.wake_by_ref();
+        assert_eq!(drained(&queue), [Wake::Task(1), Wake::Exchange(2, ExchangeId(3))]);
+        assert_eq!(drained(&queue), []);
+        a.wake();
+        assert_eq!(drained(&queue), [Wake::Task(1)]);
+    }
+
+    #[test]
+    fn a_parked_shard_is_unparked_once() {
+        let calls = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&calls);
+        let queue = WakeQueue::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let (a, b) = (queue.waker(Wake::Task(1)), queue.waker(Wake::Task(2)));
+        a.wake_by_ref();
+        assert!(!queue.park());
+        drained(&queue);
+        assert!(queue.park());
+        std::thread::spawn(move || (a.wake(), b.wake())).join().unwrap();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert_eq!(drained(&queue).len(), 2);
+    }
+
+    #[test]
+    fn a_waker_that_was_cloned_is_not_used_again() {
+        let queue = WakeQueue::new(|| ());
+        let mut wakers = Wakers::new(queue.clone());
+        let first = wakers.take(1, ExchangeId(1));
+        let held = first.waker().clone();
+        wakers.give(first);
+        let second = wakers.take(2, ExchangeId(2));
+        held.wake();
+        assert_eq!(drained(&queue), [Wake::Exchange(1, ExchangeId(1))]);
+        wakers.give(second);
+        assert_eq!(wakers.free.len(), 1);
+    }
+}
