@@ -46,8 +46,9 @@ impl std::error::Error for Misuse {}
 
 /// A protocol as a state machine: bytes in, events up, commands down, bytes out.
 pub trait Machine {
-    /// Names a transport stream: `()` over TCP, the stream id over QUIC.
-    type Stream: Copy + Eq + fmt::Debug + 'static;
+    /// Names a transport stream: `()` over TCP, the stream id over QUIC. The default one is asked, with no
+    /// bytes, when something else than bytes has changed.
+    type Stream: Copy + Default + Eq + fmt::Debug + 'static;
 
     /// Goes on with the input. At most one event; call again until it is not [`Next::Event`].
     ///

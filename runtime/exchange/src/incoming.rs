@@ -260,6 +260,12 @@ impl IncomingWriter {
         self.queue.released.replace(0)
     }
 
+    /// Whether somebody may still read it.
+    #[must_use]
+    pub fn has_reader(&self) -> bool {
+        !self.queue.reader_gone.get()
+    }
+
     /// Whether the reader has asked for more than there was.
     #[must_use]
     pub fn is_wanted(&self) -> bool {

@@ -1,0 +1,180 @@
+//! Writes heads (RFC 9112 §3, §4, §5): one pass, copies only, no formatting machinery.
+//!
+//! What is written was checked before: `Fields` holds no CR or LF, methods are tokens, targets
+//! visible ASCII. Never decides anything; [`Plan`] says how.
+
+use trilane_semantics::{Content, Fields, Known, RequestHead, ResponseHead, Stamp, StatusCode};
+
+/// How the content of an outgoing message is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// No field says so.
+    Absent,
+    /// `transfer-encoding: chunked`.
+    Chunked,
+    /// `content-length`.
+    Length(u64),
+}
+
+/// What the Connection field of a response says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// `close`.
+    Close,
+    /// `keep-alive`, for HTTP/1.0.
+    KeepAlive,
+    /// Nothing: HTTP/1.1 persists.
+    Silent,
+    /// What the handler said: the connection becomes a tunnel.
+    Tunnel,
+}
+
+/// How a final response is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The field about the length.
+    pub(crate) framing: Framing,
+    /// The field about the connection.
+    pub(crate) persistence: Persistence,
+}
+
+/// A final response's head.
+pub(crate) fn response(bytes: &mut Vec<u8>, head: &ResponseHead, stamp: &Stamp, plan: Plan) {
+    status_line(bytes, head.status);
+    // RFC 9110 §6.6.1: an origin server with a clock MUST send Date in 2xx, 3xx and 4xx.
+    if !head.fields.contains(Known::Date) {
+        bytes.extend_from_slice(b"date: ");
+        bytes.extend_from_slice(&stamp.date);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    if !stamp.server.is_empty() && !head.fields.contains(Known::Server) {
+        field(bytes, b"server", stamp.server.as_bytes());
+    }
+    let is_tunnel = plan.persistence == Persistence::Tunnel;
+    for (known, name, value) in head.fields.lines() {
+        let is_ours = match known {
+            Some(Known::ContentLength | Known::TransferEncoding) => true,
+            Some(Known::Connection) => !is_tunnel,
+            _ => false,
+        };
+        if !is_ours {
+            field(bytes, name, value);
+        }
+    }
+    connection(bytes, plan.persistence, &head.fields);
+    framing(bytes, plan.framing);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// An interim response's head: no framing, no stamp (RFC 9110 §15.2).
+pub(crate) fn interim(bytes: &mut Vec<u8>, head: &ResponseHead) {
+    status_line(bytes, head.status);
+    for (known, name, value) in head.fields.lines() {
+        if !matches!(
+            known,
+            Some(Known::Connection | Known::ContentLength | Known::TransferEncoding)
+        ) {
+            field(bytes, name, value);
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// A request's head. The target is sent as it is; the fields about the length are ours.
+pub(crate) fn request(bytes: &mut Vec<u8>, head: &RequestHead, content: Content) {
+    bytes.extend_from_slice(head.method.as_str().as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(head.target().as_bytes());
+    bytes.extend_from_slice(b" HTTP/1.1\r\n");
+    // RFC 9112 §3.2: a client MUST send Host, empty if the target has no authority.
+    if !head.fields.contains(Known::Host) {
+        field(bytes, b"host", head.authority().unwrap_or_default().as_bytes());
+    }
+    for (known, name, value) in head.fields.lines() {
+        if !matches!(known, Some(Known::ContentLength | Known::TransferEncoding)) {
+            field(bytes, name, value);
+        }
+    }
+    framing(
+        bytes,
+        match content {
+            Content::Exact(length) => Framing::Length(length),
+            Content::Unknown => Framing::Chunked,
+            Content::None | Content::Tunnel => Framing::Absent,
+        },
+    );
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// One field line.
+#[inline]
+pub(crate) fn field(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    bytes.reserve(name.len() + value.len() + 4);
+    bytes.extend_from_slice(name);
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+fn connection(bytes: &mut Vec<u8>, persistence: Persistence, fields: &Fields) {
+    // RFC 9110 §7.8: a sender of Upgrade (a 426) MUST also send the upgrade option.
+    let upgrade = fields.contains(Known::Upgrade);
+    let line: &[u8] = match (persistence, upgrade) {
+        (Persistence::Tunnel, _) | (Persistence::Silent, false) => b"",
+        (Persistence::Close, false) => b"connection: close\r\n",
+        (Persistence::Close, true) => b"connection: close, upgrade\r\n",
+        (Persistence::KeepAlive, _) => b"connection: keep-alive\r\n",
+        (Persistence::Silent, true) => b"connection: upgrade\r\n",
+    };
+    bytes.extend_from_slice(line);
+}
+
+#[inline]
+fn framing(bytes: &mut Vec<u8>, framing: Framing) {
+    match framing {
+        Framing::Absent => (),
+        Framing::Chunked => bytes.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::Length(length) => {
+            bytes.extend_from_slice(b"content-length: ");
+            bytes.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// RFC 9112 §4. The common lines are ready made.
+#[inline]
+fn status_line(bytes: &mut Vec<u8>, status: StatusCode) {
+    let line: &[u8] = match status.as_u16() {
+        100 => b"HTTP/1.1 100 Continue\r\n",
+        101 => b"HTTP/1.1 101 Switching Protocols\r\n",
+        103 => b"HTTP/1.1 103 Early Hints\r\n",
+        200 => b"HTTP/1.1 200 OK\r\n",
+        201 => b"HTTP/1.1 201 Created\r\n",
+        204 => b"HTTP/1.1 204 No Content\r\n",
+        206 => b"HTTP/1.1 206 Partial Content\r\n",
+        301 => b"HTTP/1.1 301 Moved Permanently\r\n",
+        302 => b"HTTP/1.1 302 Found\r\n",
+        303 => b"HTTP/1.1 303 See Other\r\n",
+        304 => b"HTTP/1.1 304 Not Modified\r\n",
+        400 => b"HTTP/1.1 400 Bad Request\r\n",
+        401 => b"HTTP/1.1 401 Unauthorized\r\n",
+        403 => b"HTTP/1.1 403 Forbidden\r\n",
+        404 => b"HTTP/1.1 404 Not Found\r\n",
+        429 => b"HTTP/1.1 429 Too Many Requests\r\n",
+        500 => b"HTTP/1.1 500 Internal Server Error\r\n",
+        503 => b"HTTP/1.1 503 Service Unavailable\r\n",
+        _ => return rare_status_line(bytes, status),
+    };
+    bytes.extend_from_slice(line);
+}
+
+#[cold]
+fn rare_status_line(bytes: &mut Vec<u8>, status: StatusCode) {
+    bytes.extend_from_slice(b"HTTP/1.1 ");
+    bytes.extend_from_slice(status.as_str().as_bytes());
+    // RFC 9112 §4: the space MUST be sent even when the reason phrase is absent.
+    bytes.push(b' ');
+    bytes.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,233 @@
+//! The way out: a response becomes commands to the machine, its content is sent as there is room.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
+
+use trilane_exchange::{BodyError, Frame, Outcome, Outgoing, Response, Summary};
+use trilane_semantics::{
+    Cause, Closed, Content, ExchangeId, Fields, Instant, Machine, Method, Payload,
+};
+
+use crate::connection::Connection;
+use crate::host::Host;
+use crate::slot::{Slot, Stage};
+
+/// What a step of sending came to.
+enum Step {
+    /// The message is complete.
+    Done,
+    /// The message can never be complete.
+    Broken,
+    /// Later: when there is room, or when the source has more.
+    Later,
+}
+
+impl<M: Machine> Connection<M> {
+    /// Something of exchange `id` has been woken.
+    pub fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        self.poll_slot(host, now, id);
+        self.resume(host, now);
+    }
+
+    /// Polls the handler or the content of an exchange.
+    pub(crate) fn poll_slot(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else { return };
+        let mut slot = self.slots.swap_remove(at);
+        let over = match &mut slot.stage {
+            Stage::Fresh(_) => false,
+            Stage::Running(running) => {
+                match running.poll(&mut Context::from_waker(slot.waker.waker())) {
+                    Poll::Ready(response) => self.answer(host, now, &mut slot, response),
+                    Poll::Pending => false,
+                }
+            }
+            Stage::Sending { .. } => self.send(host, now, &mut slot),
+            Stage::Sent => false,
+        };
+        if over {
+            self.retire(host, *slot);
+            return;
+        }
+        self.release(&slot);
+        if slot.is_full(host.limits().receive_queue)
+            && let Some(writer) = &slot.writer
+        {
+            writer.notify_room(slot.waker.waker());
+        }
+        self.slots.push(slot);
+    }
+
+    /// Sends a response. Whether the exchange is over.
+    pub(crate) fn answer(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        slot: &mut Slot,
+        response: Response,
+    ) -> bool {
+        if response.error.as_ref().is_some_and(|error| error.is_panic()) {
+            host.stats().panics.add(1);
+        }
+        slot.deadline = None;
+        let content = match &response.body {
+            Outgoing::Empty => Content::None,
+            body => body.length().map_or(Content::Unknown, Content::Exact),
+        };
+        if let (Outgoing::Stream { .. }, Some(writer)) = (&response.body, &slot.writer)
+            && writer.has_reader()
+        {
+            // The answer reads while it is sent: the peer must not wait for us to ask.
+            self.machine.proceed(slot.id, &mut self.out);
+        }
+        let stamp = host.stamp();
+        if self.machine.respond(slot.id, &response.head, content, &stamp, &mut self.out).is_err() {
+            self.machine.cancel(slot.id, &mut self.out);
+            return self.over(host, now, slot, Outcome::Aborted);
+        }
+        slot.status = Some(response.head.status);
+        let (rest, source) = match response.body {
+            Outgoing::Empty => {
+                return self.complete(host, now, slot);
+            }
+            Outgoing::Full(payload) => (payload, None),
+            Outgoing::Stream { source, .. } => (Payload::new(), Some(source)),
+        };
+        slot.stage = Stage::Sending { rest, source };
+        self.send(host, now, slot)
+    }
+
+    /// Sends as much content as there is room for. Whether the exchange is over.
+    fn send(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
+        let stage = std::mem::replace(&mut slot.stage, Stage::Sent);
+        let Stage::Sending { mut rest, mut source } = stage else { return false };
+        let mut budget = host.limits().events_a_turn;
+        let step = loop {
+            // What is in memory already takes no more of it by being queued.
+            let room = if source.is_some() { self.room(host) } else { usize::MAX };
+            let before = rest.len();
+            let sent = self.machine.send_body(slot.id, &mut rest, room, &mut self.out);
+            slot.bytes_out += (before - rest.len()) as u64;
+            if sent.is_err() {
+                break Step::Broken;
+            }
+            if !rest.is_empty() {
+                break Step::Later;
+            }
+            let Some(source) = &mut source else {
+                break self.finish(slot.id, None);
+            };
+            if self.room(host) == 0 {
+                break Step::Later;
+            }
+            if budget == 0 {
+                slot.waker.waker().wake_by_ref();
+                break Step::Later;
+            }
+            budget -= 1;
+            let mut cx = Context::from_waker(slot.waker.waker());
+            match catch_unwind(AssertUnwindSafe(|| source.as_mut().poll_frame(&mut cx))) {
+                Ok(Poll::Pending) => break Step::Later,
+                Ok(Poll::Ready(Some(Ok(Frame::Data(data))))) => rest = data,
+                Ok(Poll::Ready(Some(Ok(Frame::Trailers(fields))))) => {
+                    break self.finish(slot.id, Some(&fields));
+                }
+                Ok(Poll::Ready(None)) => break self.finish(slot.id, None),
+                Ok(Poll::Ready(Some(Err(_)))) => break Step::Broken,
+                Err(_) => {
+                    host.stats().panics.add(1);
+                    break Step::Broken;
+                }
+            }
+        };
+        match step {
+            Step::Later => {
+                slot.stage = Stage::Sending { rest, source };
+                self.release(slot);
+                false
+            }
+            Step::Broken => {
+                self.machine.cancel(slot.id, &mut self.out);
+                self.over(host, now, slot, Outcome::Aborted)
+            }
+            Step::Done => {
+                // The source may hold the reader of the incoming half: let go of it first.
+                drop(source);
+                self.complete(host, now, slot)
+            }
+        }
+    }
+
+    fn finish(&mut self, id: ExchangeId, trailers: Option<&Fields>) -> Step {
+        match self.machine.finish(id, trailers, &mut self.out) {
+            Ok(()) => Step::Done,
+            Err(_) => Step::Broken,
+        }
+    }
+
+    /// The outgoing half is complete; the exchange is over unless it is a tunnel whose other half is open.
+    fn complete(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
+        let is_tunnel = slot.status.is_some_and(|status| {
+            status.as_u16() == 101
+                || status.is_success() && slot.exchange.head().method == Method::CONNECT
+        });
+        if is_tunnel && slot.writer.as_ref().is_some_and(|writer| !writer.is_ended()) {
+            slot.stage = Stage::Sent;
+            return false;
+        }
+        self.over(host, now, slot, Outcome::Complete)
+    }
+
+    fn over(&mut self, host: &Host, now: Instant, slot: &mut Slot, outcome: Outcome) -> bool {
+        if let Some(writer) = &slot.writer {
+            writer.end(Err(BodyError::Gone));
+        }
+        slot.stage = Stage::Sent;
+        self.finished(host, now, slot, outcome);
+        true
+    }
+
+    /// Tells the service that an exchange is over.
+    pub(crate) fn finished(&self, host: &Host, now: Instant, slot: &Slot, outcome: Outcome) {
+        let summary = Summary {
+            outcome,
+            status: slot.status,
+            duration: now.since(slot.exchange.started()),
+            bytes_in: slot.bytes_in,
+            bytes_out: slot.bytes_out,
+        };
+        host.app().finished(&slot.exchange, &summary);
+    }
+
+    /// Gives an exchange's memory back.
+    pub(crate) fn retire(&self, host: &Host, slot: Slot) {
+        host.give_waker(slot.waker);
+        host.give_exchange(slot.exchange);
+    }
+
+    /// How many bytes of content may be queued to be sent.
+    fn room(&self, host: &Host) -> usize {
+        host.limits().send_queue.saturating_sub(self.out.len() + self.in_flight)
+    }
+
+    /// The bytes that the shard took have been sent: there is room again.
+    pub fn sent(&mut self, host: &Host, now: Instant) {
+        self.in_flight = 0;
+        self.write_deadline = None;
+        let waiting: Vec<ExchangeId> = self
+            .slots
+            .iter()
+            .filter(|slot| matches!(slot.stage, Stage::Sending { .. }))
+            .map(|slot| slot.id)
+            .collect();
+        for id in waiting {
+            self.poll_slot(host, now, id);
+        }
+        self.resume(host, now);
+    }
+
+    /// The transport has failed.
+    pub fn failed(&mut self, host: &Host, now: Instant) {
+        self.peer_done = true;
+        self.close(host, now, Closed::now(Cause::Transport));
+    }
+}

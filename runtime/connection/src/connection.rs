@@ -1,0 +1,348 @@
+//! Bytes in: the machine is asked for events until it has none, and each becomes a step of an exchange.
+
+use std::rc::Rc;
+
+use trilane_exchange::{
+    BodyError, ConnectionInfo, Frame, Incoming, IncomingWriter, Reply, Request,
+};
+use trilane_semantics::{
+    Closed, Content, Event, ExchangeId, Fault, Input, Instant, Machine, Memory, Next, Outbox,
+    Payload, RequestHead, Scope,
+};
+
+use crate::carry::{Carry, Rest};
+use crate::host::Host;
+use crate::slot::{Slot, Stage};
+
+/// Content smaller than this is copied rather than leased: a small piece must not pin a large buffer.
+const LEASE_FROM: usize = 2 << 10;
+
+/// Bytes that came, and how to keep them without a copy.
+#[derive(Clone, Copy)]
+pub struct Received<'a> {
+    bytes: &'a [u8],
+    memory: Option<&'a Rc<dyn Memory>>,
+}
+
+impl<'a> Received<'a> {
+    /// Bytes that must be copied to be kept.
+    #[must_use]
+    pub const fn copied(bytes: &'a [u8]) -> Self {
+        Self { bytes, memory: None }
+    }
+
+    /// Bytes of a buffer that can be kept by counting it.
+    #[must_use]
+    pub fn leasable(memory: &'a Rc<dyn Memory>) -> Self {
+        Self { bytes: memory.as_slice(), memory: Some(memory) }
+    }
+
+    /// The part `data` of these bytes, to be kept.
+    fn keep(&self, data: &[u8]) -> Payload {
+        match self.memory {
+            Some(memory) if data.len() >= LEASE_FROM => {
+                let start = data.as_ptr() as usize - self.bytes.as_ptr() as usize;
+                Payload::from_lease(Rc::clone(memory), start, data.len())
+            }
+            _ => Payload::from(data.to_vec()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Received<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Received({} bytes)", self.bytes.len())
+    }
+}
+
+/// One connection, from the moment its protocol is known.
+#[derive(Debug)]
+pub struct Connection<M: Machine> {
+    pub(crate) machine: M,
+    /// The shard's name for this connection.
+    pub(crate) key: u64,
+    pub(crate) info: Rc<ConnectionInfo>,
+    #[expect(
+        clippy::vec_box,
+        reason = "slots are large, rarely more than one, and move on removal"
+    )]
+    pub(crate) slots: Vec<Box<Slot>>,
+    pub(crate) carry: Carry<M::Stream>,
+    pub(crate) out: Outbox<M::Stream>,
+    /// Bytes taken by the shard and not yet sent.
+    pub(crate) in_flight: usize,
+    pub(crate) write_deadline: Option<Instant>,
+    pub(crate) closed: Option<Closed>,
+    pub(crate) linger_until: Option<Instant>,
+    pub(crate) drain_at: Option<Instant>,
+    pub(crate) half_closed: bool,
+    pub(crate) peer_done: bool,
+}
+
+impl<M: Machine> Connection<M> {
+    /// A connection that speaks through `machine`. `key` is the shard's name for it.
+    #[must_use]
+    pub fn new(machine: M, key: u64, info: Rc<ConnectionInfo>) -> Self {
+        Self {
+            machine,
+            key,
+            info,
+            slots: Vec::new(),
+            carry: Carry::new(),
+            out: Outbox::new(),
+            in_flight: 0,
+            write_deadline: None,
+            closed: None,
+            linger_until: None,
+            drain_at: None,
+            half_closed: false,
+            peer_done: false,
+        }
+    }
+
+    /// Bytes came on `stream`; `fin` when nothing comes after them.
+    pub fn receive(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        stream: M::Stream,
+        received: Received<'_>,
+        fin: bool,
+    ) {
+        self.peer_done |= fin;
+        if self.closed.is_some() {
+            return;
+        }
+        if let Some(mut rest) = self.carry.take(stream) {
+            rest.bytes.extend_from_slice(received.bytes);
+            rest.fin |= fin;
+            self.go_on(host, now, rest);
+        } else {
+            let left = self.pump(host, now, stream, received, fin);
+            let bytes = received.bytes[received.bytes.len() - left..].to_vec();
+            self.keep(Rest { stream, bytes, fin });
+        }
+    }
+
+    /// Goes on with what was kept, or with nothing, because something else has changed.
+    pub(crate) fn resume(&mut self, host: &Host, now: Instant) {
+        if self.carry.is_empty() {
+            let nothing = Rest { stream: M::Stream::default(), bytes: Vec::new(), fin: false };
+            self.go_on(host, now, nothing);
+            return;
+        }
+        let streams: Vec<_> = self.carry.streams().collect();
+        for stream in streams {
+            if let Some(rest) = self.carry.take(stream) {
+                self.go_on(host, now, rest);
+            }
+        }
+    }
+
+    fn go_on(&mut self, host: &Host, now: Instant, mut rest: Rest<M::Stream>) {
+        let (stream, fin) = (rest.stream, rest.fin);
+        let left = self.pump(host, now, stream, Received::copied(&rest.bytes), fin);
+        rest.bytes.drain(..rest.bytes.len() - left);
+        self.keep(rest);
+    }
+
+    fn keep(&mut self, rest: Rest<M::Stream>) {
+        if self.closed.is_none() {
+            self.carry.keep(rest);
+        }
+    }
+
+    /// Asks the machine for events until it has none, or may have no more; how many bytes are left.
+    fn pump(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        stream: M::Stream,
+        received: Received<'_>,
+        fin: bool,
+    ) -> usize {
+        let mut input = Input::new(stream, received.bytes, fin);
+        let mut budget = host.limits().events_a_turn;
+        while self.closed.is_none() {
+            if self.is_full(host) {
+                if !self.start_fresh(host, now) {
+                    break;
+                }
+                continue;
+            }
+            if budget == 0 {
+                // Others have their turn first; the wake queue brings us back.
+                host.take_waker(self.key, ExchangeId(0)).waker().wake_by_ref();
+                break;
+            }
+            budget -= 1;
+            match self.machine.poll_event(now, &mut input) {
+                Ok(Next::Event(event)) => self.on_event(host, now, event, received),
+                Ok(Next::NeedInput | Next::Paused(_)) => {
+                    if !self.start_fresh(host, now) {
+                        if fin && input.is_empty() && !self.slots.is_empty() {
+                            self.peer_left(host, now);
+                        }
+                        break;
+                    }
+                }
+                Ok(Next::Closed(closed)) => self.close(host, now, closed),
+                Err(fault) => self.on_fault(host, now, fault),
+            }
+        }
+        self.start_fresh(host, now);
+        input.bytes().len()
+    }
+
+    fn on_event(&mut self, host: &Host, now: Instant, event: Event<'_>, received: Received<'_>) {
+        match event {
+            Event::Request { id, head, content } => self.begin(host, now, id, head, content),
+            Event::Body { id, data } => {
+                let len = data.len();
+                if let Some(slot) = self.slot(id) {
+                    slot.bytes_in += len as u64;
+                    if let Some(writer) = &slot.writer {
+                        writer.push(Frame::Data(received.keep(data)));
+                        let released = writer.take_released();
+                        self.machine.release(id, released);
+                        return;
+                    }
+                }
+                self.machine.release(id, len);
+            }
+            Event::Trailers { id, fields } => {
+                if let Some(writer) = self.slot(id).and_then(|slot| slot.writer.as_ref()) {
+                    writer.push(Frame::Trailers(fields));
+                }
+            }
+            Event::End { id } => self.end_incoming(host, now, id, Ok(())),
+            Event::Reset { id, .. } => self.drop_exchange(host, now, id),
+            Event::Writable { id } => self.poll_slot(host, now, id),
+            // The client role's events; no client machine is run by this crate yet.
+            _ => {}
+        }
+    }
+
+    fn begin(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        id: ExchangeId,
+        head: RequestHead,
+        content: Content,
+    ) {
+        host.stats().requests.add(1);
+        let exchange = host.new_exchange(head, &self.info, now);
+        let body = |promised, limit| {
+            let (writer, incoming) = Incoming::channel(promised, limit);
+            (Some(writer), incoming)
+        };
+        let (writer, incoming): (Option<IncomingWriter>, _) = match content {
+            Content::None => (None, Incoming::empty()),
+            Content::Exact(length) => body(Some(length), host.limits().body),
+            Content::Unknown => body(None, host.limits().body),
+            Content::Tunnel => body(None, u64::MAX),
+        };
+        let request = Request::new(Rc::clone(&exchange), incoming);
+        let mut slot = Slot {
+            id,
+            exchange,
+            stage: Stage::Sent,
+            writer,
+            waker: host.take_waker(self.key, id),
+            deadline: None,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        };
+        if content == Content::None {
+            // Nothing to wait for: the answer is often there before the slot is ever stored.
+            if self.start(host, now, &mut slot, request) {
+                self.retire(host, slot);
+            } else {
+                self.slots.push(Box::new(slot));
+            }
+        } else {
+            slot.stage = Stage::Fresh(request);
+            self.slots.push(Box::new(slot));
+        }
+    }
+
+    /// Hands the requests that wait to the service, now that all content that came with them is queued.
+    /// Whether there was one.
+    fn start_fresh(&mut self, host: &Host, now: Instant) -> bool {
+        let Some(at) = self.slots.iter().position(|slot| matches!(slot.stage, Stage::Fresh(_))) else { return false };
+        let mut slot = self.slots.swap_remove(at);
+        let Stage::Fresh(request) = std::mem::replace(&mut slot.stage, Stage::Sent) else {
+            return false;
+        };
+        if self.start(host, now, &mut slot, request) {
+            self.retire(host, *slot);
+        } else {
+            self.slots.push(slot);
+        }
+        true
+    }
+
+    /// Calls the service. Whether the exchange is over already.
+    fn start(&mut self, host: &Host, now: Instant, slot: &mut Slot, request: Request) -> bool {
+        let mut cx = std::task::Context::from_waker(slot.waker.waker());
+        match host.app().call(request, &mut cx) {
+            Reply::Ready(response) => self.answer(host, now, slot, response),
+            Reply::Pending(running) => {
+                slot.stage = Stage::Running(running);
+                slot.deadline = Some(now + host.limits().handler_timeout);
+                self.release(slot);
+                false
+            }
+        }
+    }
+
+    /// Gives the peer credit for what the reader took, and 100 (Continue) if the reader waits for it.
+    pub(crate) fn release(&mut self, slot: &Slot) {
+        let Some(writer) = &slot.writer else { return };
+        let released = writer.take_released();
+        if released > 0 {
+            self.machine.release(slot.id, released);
+        }
+        if writer.is_wanted() && !slot.has_answered() {
+            self.machine.proceed(slot.id, &mut self.out);
+        }
+    }
+
+    /// Ends the incoming half of an exchange.
+    pub(crate) fn end_incoming(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        id: ExchangeId,
+        how: Result<(), BodyError>,
+    ) {
+        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else { return };
+        if let Some(writer) = &self.slots[at].writer {
+            writer.end(how);
+        }
+        if matches!(self.slots[at].stage, Stage::Sent) {
+            let slot = self.slots.swap_remove(at);
+            self.finished(host, now, &slot, trilane_exchange::Outcome::Complete);
+            self.retire(host, *slot);
+        }
+    }
+
+    fn on_fault(&mut self, host: &Host, now: Instant, fault: Fault) {
+        host.stats().faults.add(1);
+        match fault.scope {
+            Scope::Connection => self.refuse(host, now, fault.reason),
+            Scope::Exchange(id) => self.refuse_exchange(host, now, id, fault.reason),
+        }
+    }
+
+    /// Whether some reader is so far behind that no more should be read.
+    pub(crate) fn is_full(&self, host: &Host) -> bool {
+        self.slots.iter().any(|slot| slot.is_full(host.limits().receive_queue))
+    }
+
+    pub(crate) fn slot(&mut self, id: ExchangeId) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.id == id).map(|slot| &mut **slot)
+    }
+}

@@ -1,0 +1,108 @@
+//! A connection over TCP whose protocol nobody needs to know: what the shard and the simulator hold.
+
+use std::fmt;
+use std::time::Duration;
+
+use trilane_semantics::{Cause, ExchangeId, Instant, Machine, Outbox};
+
+use crate::connection::{Connection, Received};
+use crate::ending::Goal;
+use crate::host::Host;
+
+/// A [`Connection`] over one byte stream, its machine erased: the branch is taken once, when the protocol is
+/// known. After every call: [`take_output`](Self::take_output) if nothing is being sent, then look at
+/// [`goal`](Self::goal), [`wants_input`](Self::wants_input) and [`poll_timeout`](Self::poll_timeout).
+pub trait Conversation: fmt::Debug {
+    /// Bytes came.
+    fn receive(&mut self, host: &Host, now: Instant, received: Received<'_>);
+    /// The peer has closed its half.
+    fn receive_end(&mut self, host: &Host, now: Instant);
+    /// Something of that exchange was woken.
+    fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId);
+    /// What was taken has been sent.
+    fn sent(&mut self, host: &Host, now: Instant);
+    /// The transport has failed.
+    fn failed(&mut self, host: &Host, now: Instant);
+    /// The time of `poll_timeout` has come.
+    fn timeout(&mut self, host: &Host, now: Instant);
+    /// Begins to drain.
+    fn drain(&mut self, now: Instant, grace: Duration);
+    /// Ends it at once.
+    fn shut(&mut self, host: &Host, now: Instant, cause: Cause);
+    /// The transport has half-closed, as `goal` said.
+    fn half_closed(&mut self, host: &Host, now: Instant);
+    /// Takes what is to be sent, if anything.
+    fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox>;
+    /// Whether bytes are welcome.
+    fn wants_input(&self, host: &Host) -> bool;
+    /// What the transport should do once everything in hand is sent.
+    fn goal(&self) -> Goal;
+    /// When `timeout` wants to be called.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// Whether nothing is under way.
+    fn is_idle(&self) -> bool;
+    /// Why it closed, once it has.
+    fn cause(&self) -> Option<Cause>;
+}
+
+impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
+    fn receive(&mut self, host: &Host, now: Instant, received: Received<'_>) {
+        Self::receive(self, host, now, (), received, false);
+    }
+
+    fn receive_end(&mut self, host: &Host, now: Instant) {
+        Self::receive(self, host, now, (), Received::copied(&[]), true);
+    }
+
+    fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        Self::wake(self, host, now, id);
+    }
+
+    fn sent(&mut self, host: &Host, now: Instant) {
+        Self::sent(self, host, now);
+    }
+
+    fn failed(&mut self, host: &Host, now: Instant) {
+        Self::failed(self, host, now);
+    }
+
+    fn timeout(&mut self, host: &Host, now: Instant) {
+        Self::timeout(self, host, now);
+    }
+
+    fn drain(&mut self, now: Instant, grace: Duration) {
+        Self::drain(self, now, grace);
+    }
+
+    fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        Self::shut(self, host, now, cause);
+    }
+
+    fn half_closed(&mut self, host: &Host, now: Instant) {
+        Self::half_closed(self, host, now);
+    }
+
+    fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox> {
+        Self::take_output(self, host, now, || host.take_outbox())
+    }
+
+    fn wants_input(&self, host: &Host) -> bool {
+        Self::wants_input(self, host)
+    }
+
+    fn goal(&self) -> Goal {
+        Self::goal(self)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Self::poll_timeout(self)
+    }
+
+    fn is_idle(&self) -> bool {
+        Self::is_idle(self)
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        Self::cause(self)
+    }
+}

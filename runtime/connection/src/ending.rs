@@ -1,0 +1,256 @@
+//! How a connection ends: refusals, timeouts, drain, the peer's leaving, and letting go of the transport.
+
+use std::time::Duration;
+
+use trilane_exchange::{BodyError, Outcome, Outgoing, Response};
+use trilane_semantics::{
+    Cause, Closed, Content, ExchangeId, Fault, Instant, Linger, Machine, Outbox, Reason,
+};
+
+use crate::connection::Connection;
+use crate::host::Host;
+use crate::slot::{Slot, Stage};
+
+/// What the transport should do once everything in hand is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Go on.
+    Open,
+    /// Half-close, then [`Connection::half_closed`]; what still comes is discarded.
+    HalfClose,
+    /// Close now.
+    Close,
+}
+
+impl<M: Machine> Connection<M> {
+    /// A fault of the whole connection: one last answer where the protocol allows it, then the end.
+    pub(crate) fn refuse(&mut self, host: &Host, now: Instant, reason: Reason) {
+        for slot in &self.slots {
+            if let Some(writer) = &slot.writer {
+                writer.end(Err(BodyError::Fault(reason)));
+            }
+        }
+        self.carry.clear();
+        let Some(id) = self.machine.refused() else {
+            self.close(host, now, Closed::lingering(Cause::Fault(reason)));
+            return;
+        };
+        if self.slots.iter().any(|slot| slot.id == id) {
+            // Its handler learns of it from the content and answers, or is answering already.
+            return;
+        }
+        let response = host.app().refuse(reason, None);
+        self.answer_refused(host, id, response);
+    }
+
+    /// A fault of one exchange: answered if nothing was yet, else given up.
+    pub(crate) fn refuse_exchange(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        id: ExchangeId,
+        reason: Reason,
+    ) {
+        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else {
+            let response = host.app().refuse(reason, None);
+            self.answer_refused(host, id, response);
+            return;
+        };
+        let mut slot = self.slots.swap_remove(at);
+        if slot.has_answered() {
+            self.machine.cancel(id, &mut self.out);
+            self.finished(host, now, &slot, Outcome::Aborted);
+        } else {
+            // Drop the handler first, so that it sees nothing of what follows.
+            slot.stage = Stage::Sent;
+            let response = host.app().refuse(reason, Some(&slot.exchange));
+            if !self.answer(host, now, &mut slot, response) {
+                self.slots.push(slot);
+                return;
+            }
+        }
+        self.retire(host, *slot);
+    }
+
+    /// Answers an exchange that never got as far as having a slot.
+    fn answer_refused(&mut self, host: &Host, id: ExchangeId, response: Response) {
+        let Response { head, body, .. } = response;
+        let (content, payload) = match body {
+            Outgoing::Full(payload) => (Content::Exact(payload.len() as u64), Some(payload)),
+            // A refusal has no time to stream.
+            _ => (Content::None, None),
+        };
+        if self.machine.respond(id, &head, content, &host.stamp(), &mut self.out).is_err() {
+            self.machine.cancel(id, &mut self.out);
+            return;
+        }
+        if let Some(mut payload) = payload
+            && (self.machine.send_body(id, &mut payload, usize::MAX, &mut self.out).is_err()
+                || self.machine.finish(id, None, &mut self.out).is_err())
+        {
+            self.machine.cancel(id, &mut self.out);
+        }
+    }
+
+    /// The peer gave up one exchange.
+    pub(crate) fn drop_exchange(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else { return };
+        let slot = self.slots.swap_remove(at);
+        self.abandon(host, now, slot, Outcome::PeerLeft);
+    }
+
+    /// The peer has closed its half while we work for it: it has left (as nginx and hyper see it).
+    pub(crate) fn peer_left(&mut self, host: &Host, now: Instant) {
+        // Answers that are on their way may still arrive: a half-closed peer can read.
+        if self.slots.iter().all(|slot| matches!(slot.stage, Stage::Sending { .. })) {
+            return;
+        }
+        self.close(host, now, Closed::now(Cause::PeerLeft));
+    }
+
+    /// Ends the connection; what the outbox holds is still sent.
+    pub(crate) fn close(&mut self, host: &Host, now: Instant, closed: Closed) {
+        if self.closed.is_some() {
+            return;
+        }
+        self.closed = Some(closed);
+        self.carry.clear();
+        let outcome = match closed.cause {
+            Cause::Aborted | Cause::DrainDeadline => Outcome::Aborted,
+            _ => Outcome::PeerLeft,
+        };
+        for slot in std::mem::take(&mut self.slots) {
+            self.abandon(host, now, slot, outcome);
+        }
+    }
+
+    fn abandon(&self, host: &Host, now: Instant, mut slot: Box<Slot>, outcome: Outcome) {
+        if let Some(writer) = &slot.writer {
+            writer.end(Err(BodyError::Gone));
+        }
+        slot.stage = Stage::Sent;
+        self.finished(host, now, &slot, outcome);
+        self.retire(host, *slot);
+    }
+
+    /// Why it closed, once it has.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.closed.map(|closed| closed.cause)
+    }
+
+    /// Whether bytes are welcome; if not, reading should stop. After the end they are read to be discarded.
+    #[must_use]
+    pub fn wants_input(&self, host: &Host) -> bool {
+        if self.closed.is_some() {
+            return true;
+        }
+        // What a paused machine cannot take yet (pipelined requests) is kept, up to a head's size.
+        !self.is_full(host) && self.carry.len() <= host.limits().head
+    }
+
+    /// Takes what is to be sent, if anything; [`Connection::sent`] must follow.
+    #[must_use]
+    pub fn take_output(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        spare: impl FnOnce() -> Outbox<M::Stream>,
+    ) -> Option<Outbox<M::Stream>> {
+        self.machine.flush(now, &mut self.out);
+        if self.out.is_empty() {
+            return None;
+        }
+        let out = std::mem::replace(&mut self.out, spare());
+        self.in_flight = out.len();
+        self.write_deadline = Some(now + host.limits().write_timeout);
+        Some(out)
+    }
+
+    /// What the transport should do once everything in hand is sent.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        match self.closed {
+            None => Goal::Open,
+            _ if self.in_flight > 0 || !self.out.is_empty() => Goal::Open,
+            Some(closed) => match closed.linger {
+                Linger::Yes if self.peer_done => Goal::Close,
+                Linger::Yes if self.half_closed => Goal::Open,
+                Linger::Yes => Goal::HalfClose,
+                Linger::No => Goal::Close,
+            },
+        }
+    }
+
+    /// The transport has half-closed: discard what comes until the peer closes too, but not for ever.
+    pub fn half_closed(&mut self, host: &Host, now: Instant) {
+        self.half_closed = true;
+        self.linger_until = Some(now + host.limits().linger_timeout);
+    }
+
+    /// Begins to drain: what is under way is finished; an idle connection is kept `grace` longer, so that a
+    /// request that is on its way still gets its answer.
+    pub fn drain(&mut self, now: Instant, grace: Duration) {
+        self.machine.drain();
+        self.drain_at = Some(now + grace);
+    }
+
+    /// Ends it at once, for that reason.
+    pub fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        self.write_deadline = None;
+        self.close(host, now, Closed::now(cause));
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.slots.is_empty() && self.carry.is_empty() && self.out.is_empty() && self.in_flight == 0
+    }
+
+    /// When [`Connection::timeout`] wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.closed.is_some() {
+            return Instant::earliest(self.write_deadline, self.linger_until);
+        }
+        let handlers = self.slots.iter().filter_map(|slot| slot.deadline).min();
+        let drain = self.drain_at.filter(|_| self.is_idle());
+        let earliest = Instant::earliest(self.machine.poll_timeout(), handlers);
+        Instant::earliest(earliest, Instant::earliest(self.write_deadline, drain))
+    }
+
+    /// The time of [`Connection::poll_timeout`] has come; early calls do no harm.
+    pub fn timeout(&mut self, host: &Host, now: Instant) {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.write_deadline) {
+            // The peer takes nothing: what is left can only be thrown away.
+            self.write_deadline = None;
+            self.in_flight = 0;
+            self.out.clear(0);
+            self.closed = None;
+            self.close(host, now, Closed::now(Cause::WriteTimeout));
+            return;
+        }
+        if is_due(self.linger_until) {
+            self.linger_until = None;
+            self.closed = self.closed.map(|closed| Closed { linger: Linger::No, ..closed });
+            return;
+        }
+        if self.closed.is_some() {
+            return;
+        }
+        if is_due(self.drain_at) && self.is_idle() {
+            self.close(host, now, Closed::lingering(Cause::Drain));
+            return;
+        }
+        let late = self.slots.iter().filter(|slot| is_due(slot.deadline)).map(|slot| slot.id);
+        for id in late.collect::<Vec<_>>() {
+            self.refuse_exchange(host, now, id, Reason::HandlerTimeout);
+        }
+        if let Err(Fault { reason, .. }) = self.machine.handle_timeout(now) {
+            host.stats().faults.add(1);
+            self.refuse(host, now, reason);
+        }
+        self.resume(host, now);
+    }
+}

@@ -1,0 +1,153 @@
+//! What all connections of a shard share: the service, the limits, the date, and recycled memory.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use trilane_exchange::{
+    ConnectionInfo, Exchange, ExchangeWaker, Service, Shard, Stats, WakeQueue, Wakers,
+};
+use trilane_semantics::{ExchangeId, Instant, Limits, Outbox, RequestHead, Stamp};
+
+/// Spare exchanges and outboxes kept, a shard.
+const KEEP: usize = 64;
+/// Memory kept in a spare outbox, in bytes.
+const KEEP_BYTES: usize = 16 << 10;
+
+/// What all connections of a shard share.
+pub struct Host {
+    app: Rc<dyn Service>,
+    limits: Rc<Limits>,
+    shard: Shard,
+    wakers: RefCell<Wakers>,
+    stamp: Cell<Stamp>,
+    next_second: Cell<Instant>,
+    exchanges: RefCell<Vec<Rc<Exchange>>>,
+    outboxes: RefCell<Vec<Outbox>>,
+}
+
+impl Host {
+    /// A host of that service. Wakers of its exchanges go to `queue`; `server` is the Server field's value,
+    /// empty for none.
+    #[must_use]
+    pub fn new(
+        app: Rc<dyn Service>,
+        limits: Rc<Limits>,
+        shard: Shard,
+        queue: WakeQueue,
+        server: &'static str,
+    ) -> Self {
+        let host = Self {
+            app,
+            limits,
+            shard,
+            wakers: RefCell::new(Wakers::new(queue)),
+            stamp: Cell::new(Stamp::new([b' '; 29], server)),
+            next_second: Cell::default(),
+            exchanges: RefCell::default(),
+            outboxes: RefCell::default(),
+        };
+        host.tick();
+        host
+    }
+
+    /// To be called once a turn: renews the date when a second has gone by.
+    pub fn tick(&self) {
+        if self.shard.now() < self.next_second.get() {
+            return;
+        }
+        let wall = self.shard.wall();
+        let since_epoch = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let left = Duration::from_secs(1) - Duration::from_nanos(since_epoch.subsec_nanos().into());
+        self.next_second.set(self.shard.now() + left);
+        // An IMF-fixdate has 29 bytes for the years 1970 to 9999 (RFC 9110 §5.6.7); after them the last one stays.
+        let last = Duration::from_secs(253_402_300_799);
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_epoch.min(last));
+        if let Ok(date) = <[u8; 29]>::try_from(date.as_bytes()) {
+            self.stamp.set(Stamp { date, ..self.stamp.get() });
+        }
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn app(&self) -> &dyn Service {
+        &*self.app
+    }
+
+    /// The limits of every connection.
+    #[must_use]
+    pub const fn limits(&self) -> &Rc<Limits> {
+        &self.limits
+    }
+
+    /// The shard.
+    #[must_use]
+    pub const fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The shard's counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        self.shard.stats()
+    }
+
+    /// Date and Server of this second.
+    #[must_use]
+    pub const fn stamp(&self) -> Stamp {
+        self.stamp.get()
+    }
+
+    /// An outbox with memory, if one was given back.
+    #[must_use]
+    pub fn take_outbox(&self) -> Outbox {
+        self.outboxes.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes an outbox back whose content was sent.
+    pub fn give_outbox(&self, mut outbox: Outbox) {
+        let mut outboxes = self.outboxes.borrow_mut();
+        if outboxes.len() < KEEP {
+            outbox.clear(KEEP_BYTES);
+            outboxes.push(outbox);
+        }
+    }
+
+    pub(crate) fn take_waker(&self, connection: u64, id: ExchangeId) -> ExchangeWaker {
+        self.wakers.borrow_mut().take(connection, id)
+    }
+
+    pub(crate) fn give_waker(&self, waker: ExchangeWaker) {
+        self.wakers.borrow_mut().give(waker);
+    }
+
+    pub(crate) fn new_exchange(
+        &self,
+        head: RequestHead,
+        connection: &Rc<ConnectionInfo>,
+        now: Instant,
+    ) -> Rc<Exchange> {
+        let exchange = Exchange::new(head, Rc::clone(connection), self.shard.clone(), now);
+        if let Some(mut spare) = self.exchanges.borrow_mut().pop()
+            && let Some(place) = Rc::get_mut(&mut spare)
+        {
+            *place = exchange;
+            return spare;
+        }
+        Rc::new(exchange)
+    }
+
+    pub(crate) fn give_exchange(&self, exchange: Rc<Exchange>) {
+        let mut exchanges = self.exchanges.borrow_mut();
+        if exchanges.len() < KEEP && Rc::strong_count(&exchange) == 1 {
+            exchanges.push(exchange);
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! The middle of trilane: bytes come in, a protocol machine makes events of them, events become exchanges,
+//! exchanges call the service, and what it answers goes out. No sockets, no clock: [`Connection`] is told
+//! what came and what time it is, by the shard or by the simulator.
+//!
+//! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
+//! `ending` (how it ends), with [`host`] beside it: what all connections of a shard share.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod carry;
+pub mod connection;
+pub mod conversation;
+mod ending;
+pub mod host;
+mod slot;
+
+pub use connection::{Connection, Received};
+pub use conversation::Conversation;
+pub use ending::Goal;
+pub use host::Host;

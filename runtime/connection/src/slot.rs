@@ -1,0 +1,59 @@
+//! One exchange under way: its handler or its body, its reader's queue, its waker.
+
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use trilane_exchange::{Exchange, ExchangeWaker, IncomingWriter, Request, Running, Source};
+use trilane_semantics::{ExchangeId, Instant, Payload, StatusCode};
+
+/// One exchange under way.
+pub(crate) struct Slot {
+    pub(crate) id: ExchangeId,
+    pub(crate) exchange: Rc<Exchange>,
+    pub(crate) stage: Stage,
+    /// The connection's end of the request's content, if it has any.
+    pub(crate) writer: Option<IncomingWriter>,
+    pub(crate) waker: ExchangeWaker,
+    /// When the handler must have answered.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+}
+
+/// Where an exchange stands.
+pub(crate) enum Stage {
+    /// Its request is not with the service yet: content that came with the head comes first.
+    Fresh(Request),
+    /// Its handler works.
+    Running(Running),
+    /// Its head is sent, its content is on the way: what is at hand, and where more comes from.
+    Sending { rest: Payload, source: Option<Pin<Box<dyn Source>>> },
+    /// Its outgoing half is complete; the tunnel's incoming half is not.
+    Sent,
+}
+
+impl Slot {
+    /// Whether a response head was sent.
+    pub(crate) const fn has_answered(&self) -> bool {
+        matches!(self.stage, Stage::Sending { .. } | Stage::Sent)
+    }
+
+    /// Whether so much waits for the reader that no more should be read.
+    pub(crate) fn is_full(&self, receive_queue: usize) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.queued() >= receive_queue)
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Fresh(_) => "fresh",
+            Stage::Running(_) => "running",
+            Stage::Sending { .. } => "sending",
+            Stage::Sent => "sent",
+        };
+        f.debug_struct("Slot").field("id", &self.id).field("stage", &stage).finish_non_exhaustive()
+    }
+}

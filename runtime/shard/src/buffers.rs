@@ -1,0 +1,245 @@
+//! Provided buffers: memory that the kernel fills as bytes arrive, one group a ring.
+//!
+//! A buffer is with the kernel or is a [`Buffer`], which nobody can copy: dropping it, or the last lease of
+//! it, is what gives it back. So no byte is read that the kernel may write. It never grows: an empty group
+//! makes receiving fail with ENOBUFS, and the caller waits until some are back.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+use std::slice;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::types::BufRingEntry;
+use trilane_semantics::Memory;
+
+use crate::ring::{Completion, Ring};
+
+/// Buffers of a group, unless said otherwise.
+pub(crate) const COUNT: u16 = 1 << 10;
+/// Bytes of a buffer, unless said otherwise.
+pub(crate) const SIZE: u32 = 8 << 10;
+/// The most buffers the kernel takes in one group.
+const MOST: u16 = 1 << 15;
+
+/// A group of provided buffers, of one ring.
+pub(crate) struct Buffers {
+    pool: Rc<Pool>,
+}
+
+impl Buffers {
+    /// `count` buffers (a power of two, at most 32,768) of `size` bytes, for receives of `ring` that name
+    /// `group`. The memory is mapped, and becomes real as it is used.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a count or a size out of bounds, or what the kernel says.
+    pub(crate) fn new(ring: &mut Ring, group: u16, count: u16, size: u32) -> io::Result<Self> {
+        let region = Rc::new(Region::map(count, size)?);
+        ring.register_buffers(group, Rc::clone(&region))?;
+        let pool = Pool {
+            region,
+            out: RefCell::new(vec![true; usize::from(count)].into_boxed_slice()),
+            tail: Cell::new(0),
+            published: Cell::new(0),
+            free: Cell::new(0),
+            leased: Cell::new(0),
+        };
+        (0..count).for_each(|number| pool.give_back(number));
+        let buffers = Self { pool: Rc::new(pool) };
+        buffers.publish();
+        Ok(buffers)
+    }
+
+    /// The buffer that a receive of this group has filled. `None` if it filled none, or it was taken before.
+    pub(crate) fn take(&self, completion: &mut Completion) -> Option<Buffer> {
+        let (number, len) = completion.take_buffer()?;
+        let taken =
+            std::mem::replace(self.pool.out.borrow_mut().get_mut(usize::from(number))?, true);
+        debug_assert!(!taken, "the kernel fills only what it has");
+        if taken {
+            return None;
+        }
+        self.pool.free.set(self.pool.free.get() - 1);
+        let len = len.min(self.pool.region.size as usize);
+        Some(Buffer { pool: Rc::clone(&self.pool), number, len })
+    }
+
+    /// Shows the kernel what was given back since the last time: one store. Once a turn, and before sleeping.
+    pub(crate) fn publish(&self) {
+        self.pool.publish();
+    }
+
+    /// How many the kernel has, or will have after [`Buffers::publish`].
+    pub(crate) fn free(&self) -> u16 {
+        self.pool.free.get()
+    }
+
+    /// How many are leased.
+    pub(crate) fn leased(&self) -> u16 {
+        self.pool.leased.get()
+    }
+}
+
+/// A filled buffer. Dropping it gives it back, with the next [`Buffers::publish`].
+pub(crate) struct Buffer {
+    pool: Rc<Pool>,
+    number: u16,
+    len: usize,
+}
+
+impl Buffer {
+    /// Makes it counted, so that payloads can hold it: the last one to drop gives it back.
+    pub(crate) fn lease(self) -> Rc<dyn Memory> {
+        self.pool.leased.set(self.pool.leased.get() + 1);
+        Rc::new(Lease(self))
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let start = self.pool.region.buffer(self.number);
+        // SAFETY: the buffer is ours and not the kernel's until `self` is dropped, nobody writes it, `len`
+        // is at most its size, and the region is mapped as long as the pool that we hold. Fresh anonymous
+        // memory is zeros: initialised.
+        unsafe { slice::from_raw_parts(start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.pool.give_back(self.number);
+    }
+}
+
+/// A [`Buffer`] that is counted.
+struct Lease(Buffer);
+
+impl Memory for Lease {
+    fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let leased = &self.0.pool.leased;
+        leased.set(leased.get() - 1);
+    }
+}
+
+/// What the group and its buffers in use share.
+struct Pool {
+    region: Rc<Region>,
+    /// By number: whether it is with us, not with the kernel.
+    out: RefCell<Box<[bool]>>,
+    /// Where the next one given back goes; wraps.
+    tail: Cell<u16>,
+    /// Up to where the kernel was shown them; wraps.
+    published: Cell<u16>,
+    free: Cell<u16>,
+    leased: Cell<u16>,
+}
+
+impl Pool {
+    fn give_back(&self, number: u16) {
+        let was_out = std::mem::replace(&mut self.out.borrow_mut()[usize::from(number)], false);
+        debug_assert!(was_out, "only what is out comes back");
+        let tail = self.tail.get();
+        self.region.offer(tail, number);
+        self.tail.set(tail.wrapping_add(1));
+        self.free.set(self.free.get() + 1);
+    }
+
+    fn publish(&self) {
+        let tail = self.tail.get();
+        if self.published.replace(tail) != tail {
+            self.region.tail().store(tail, Ordering::Release);
+        }
+    }
+}
+
+/// One mapping: the ring of entries that the kernel reads, then the buffers.
+pub(crate) struct Region {
+    start: NonNull<u8>,
+    bytes: usize,
+    buffers: usize,
+    count: u16,
+    size: u32,
+}
+
+impl Region {
+    fn map(count: u16, size: u32) -> io::Result<Self> {
+        if !count.is_power_of_two() || count > MOST || size == 0 {
+            let text = "buffers: a power of two up to 32,768 of them, of at least a byte";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        const PAGE: usize = 4096;
+        let buffers = (usize::from(count) * size_of::<BufRingEntry>()).next_multiple_of(PAGE);
+        let bytes = usize::try_from(u64::from(count) * u64::from(size))
+            .ok()
+            .and_then(|bytes| bytes.checked_add(buffers))
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new mapping where the kernel likes it touches no memory of ours.
+        let start = unsafe { libc::mmap(ptr::null_mut(), bytes, access, kind, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, bytes, buffers, count, size })
+    }
+
+    /// Address and entries of the ring.
+    pub(crate) fn ring(&self) -> (u64, u16) {
+        (self.start.as_ptr() as u64, self.count)
+    }
+
+    /// The first byte of a buffer.
+    fn buffer(&self, number: u16) -> NonNull<u8> {
+        assert!(number < self.count, "a buffer of this region");
+        let offset = self.buffers + usize::from(number) * self.size as usize;
+        // SAFETY: `number` is below `count`, so that the offset is inside the mapping, see `map`.
+        unsafe { self.start.add(offset) }
+    }
+
+    /// Writes the entry at `tail`: buffer `number`, all of it.
+    fn offer(&self, tail: u16, number: u16) {
+        let address = self.buffer(number).as_ptr() as u64;
+        let entry = self.start.cast::<BufRingEntry>();
+        // SAFETY: masked by the power of two `count`, the entry is inside the ring, page-aligned and zero
+        // at first. The kernel reads entries before its tail only, and this one is past it. The setters
+        // leave `resv` alone, which in entry 0 is the tail.
+        unsafe {
+            let entry = entry.add(usize::from(tail & (self.count - 1))).as_ptr();
+            (*entry).set_addr(address);
+            (*entry).set_len(self.size);
+            (*entry).set_bid(number);
+        }
+    }
+
+    /// The tail that the kernel reads.
+    fn tail(&self) -> &AtomicU16 {
+        // SAFETY: `start` is the first entry of a ring that was zeroed by the mapping.
+        let tail = unsafe { BufRingEntry::tail(self.start.cast().as_ptr()) };
+        // SAFETY: it is aligned, mapped as long as `self`, and neither side touches it but atomically.
+        unsafe { AtomicU16::from_ptr(tail.cast_mut()) }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: our mapping, whole; the ring that knew it, the group and all buffers held it by `Rc` and
+        // are gone.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/buffers.rs"]
+mod tests;

@@ -1,0 +1,116 @@
+//! What handlers may ask of a real shard: its clock, its timers, its tasks.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::SystemTime;
+
+use trilane_exchange::shard::LocalTask;
+use trilane_exchange::{Capabilities, Stats, Tasks, WakeQueue};
+use trilane_semantics::Instant;
+
+use crate::blocking::Blocking;
+use crate::slots::Key;
+use crate::wheel::{TimerKey, Wheel};
+
+/// What a timer is for.
+pub(crate) enum Timer {
+    /// A connection wants to know what time it is.
+    Connection(Key),
+    /// Somebody sleeps.
+    Sleeper(Waker),
+    /// Accepting may go on.
+    Accept,
+    /// The drain must end.
+    DrainDeadline,
+}
+
+/// The capabilities of one shard.
+pub(crate) struct Core {
+    id: usize,
+    start: std::time::Instant,
+    now: Cell<Instant>,
+    pub(crate) wheel: RefCell<Wheel<Timer>>,
+    pub(crate) tasks: RefCell<Tasks>,
+    blocking: Blocking,
+    stats: Arc<Stats>,
+    all_stats: Arc<[Arc<Stats>]>,
+    /// Keyed by the system's randomness: a hash of a count is a number nobody can guess.
+    chance: RandomState,
+    count: Cell<u64>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        id: usize,
+        queue: WakeQueue,
+        blocking: Blocking,
+        all_stats: Arc<[Arc<Stats>]>,
+    ) -> Self {
+        Self {
+            id,
+            start: std::time::Instant::now(),
+            now: Cell::default(),
+            wheel: RefCell::new(Wheel::new(Instant::default())),
+            tasks: RefCell::new(Tasks::new(queue)),
+            blocking,
+            stats: Arc::clone(&all_stats[id]),
+            all_stats,
+            chance: RandomState::new(),
+            count: Cell::new(0),
+        }
+    }
+
+    /// Looks at the clock; once a turn.
+    pub(crate) fn tick(&self) -> Instant {
+        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.now.set(Instant::from_nanos(nanos));
+        self.now.get()
+    }
+}
+
+impl Capabilities for Core {
+    fn id(&self) -> usize {
+        self.id
+    }
+
+    fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn random(&self) -> u64 {
+        self.count.set(self.count.get() + 1);
+        self.chance.hash_one(self.count.get())
+    }
+
+    fn set_timer(&self, at: Instant, waker: Waker) -> u64 {
+        self.wheel.borrow_mut().insert(at, Timer::Sleeper(waker)).pack()
+    }
+
+    fn cancel_timer(&self, timer: u64) {
+        // A waker's drop may run code of others: not while the wheel is borrowed.
+        let timer = self.wheel.borrow_mut().remove(TimerKey::unpack(timer));
+        drop(timer);
+    }
+
+    fn spawn(&self, task: LocalTask) {
+        self.tasks.borrow_mut().spawn(task);
+    }
+
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.blocking.run(work);
+    }
+
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    fn all_stats(&self) -> Vec<Arc<Stats>> {
+        self.all_stats.to_vec()
+    }
+}

@@ -1,0 +1,299 @@
+//! Can a server run here, and if not, what must the operator do? Every reason for not starting, in words
+//! that name the fix.
+//!
+//! Asked before any shard starts; nothing here is on the path of a request.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::listen::ListenAddress;
+use crate::ring;
+use crate::sys::{self, Resource, ResourceLimit};
+use crate::topology::InvalidCpus;
+
+/// What `RLIMIT_MEMLOCK` must be at least, in bytes: glommio refuses to start an executor below it.
+pub const LOCKED_MEMORY: u64 = 512 << 10;
+
+/// Why a server did not start. The text says what to do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No interface of this machine has the address.
+    AddressNotAvailable {
+        /// The address asked for.
+        address: ListenAddress,
+    },
+    /// The list of CPUs cannot be used.
+    Cpus(InvalidCpus),
+    /// `io_uring_setup` is forbidden: by a seccomp profile, or by a sysctl.
+    IoUringBlocked {
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// The kernel lacks something that we build on.
+    KernelTooOld {
+        /// What it lacks, and since which release there is such a thing.
+        feature: &'static str,
+    },
+    /// `RLIMIT_MEMLOCK` is too low for the rings.
+    MemlockTooLow {
+        /// Bytes the process may lock.
+        have: u64,
+        /// Bytes it needs.
+        need: u64,
+    },
+    /// We may not listen there.
+    PermissionDenied {
+        /// The address asked for.
+        address: ListenAddress,
+    },
+    /// Somebody listens there.
+    PortInUse {
+        /// The address asked for.
+        address: ListenAddress,
+    },
+    /// `RLIMIT_NOFILE` is too low, and the hard limit as well.
+    TooFewDescriptors {
+        /// Descriptors the process may have.
+        have: u64,
+        /// Descriptors it was asked to have.
+        need: u64,
+    },
+    /// A unix socket cannot be made at the path.
+    UnixPath {
+        /// The path asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: io::Error,
+    },
+    /// Anything else that the system refused.
+    Other {
+        /// What was being done, as in "could not ...".
+        what: &'static str,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddressNotAvailable { address } => write!(
+                f,
+                "no interface of this machine has the address {address}: listen on one that `ip address` \
+                 lists, or on `:PORT` for all of them"
+            ),
+            Self::Cpus(error) => error.fmt(f),
+            Self::IoUringBlocked { error } => write!(
+                f,
+                "io_uring is not allowed here ({error}). In a container, its seccomp profile forbids it: \
+                 run with a profile that allows io_uring_setup, io_uring_enter and io_uring_register \
+                 (`--security-opt seccomp=PROFILE.json`). On the host, the administrator has switched \
+                 it off: `sysctl kernel.io_uring_disabled=0`"
+            ),
+            Self::KernelTooOld { feature } => {
+                write!(
+                    f,
+                    "the kernel has no {feature}: run Linux 6.1 or newer (`uname -r` says which)"
+                )
+            }
+            Self::MemlockTooLow { have, need } => write!(
+                f,
+                "only {have} bytes of memory may be locked, {need} are needed: `ulimit -l {}`, \
+                 in a systemd unit `LimitMEMLOCK={need}`, in a container `--ulimit memlock={need}`",
+                need.div_ceil(1024)
+            ),
+            Self::PermissionDenied { address: address @ ListenAddress::Tcp(_) } => write!(
+                f,
+                "not allowed to listen on {address}: `setcap cap_net_bind_service=+ep` on the program, or \
+                 take a port from `sysctl net.ipv4.ip_unprivileged_port_start` (1024 unless set) up"
+            ),
+            Self::PermissionDenied { address } => {
+                write!(
+                    f,
+                    "not allowed to listen on {address}: its directory must be writable for this user"
+                )
+            }
+            Self::PortInUse { address } => write!(
+                f,
+                "{address} is in use: another process listens there (`ss -xltnp` says which), \
+                 stop it or take another address"
+            ),
+            Self::TooFewDescriptors { have, need } => write!(
+                f,
+                "only {have} file descriptors may be open, {need} are needed: `ulimit -n {need}`, \
+                 in a systemd unit `LimitNOFILE={need}`, in a container `--ulimit nofile={need}`, \
+                 or ask for fewer connections"
+            ),
+            Self::UnixPath { path, error } => {
+                write!(f, "no unix socket can be made at {}: {error}", path.display())
+            }
+            Self::Other { what, error } => write!(f, "could not {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::IoUringBlocked { error }
+            | Self::UnixPath { error, .. }
+            | Self::Other { error, .. } => Some(error),
+            Self::Cpus(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<InvalidCpus> for StartError {
+    fn from(error: InvalidCpus) -> Self {
+        Self::Cpus(error)
+    }
+}
+
+/// Tries a small ring with the flags that shards use.
+///
+/// # Errors
+/// What stands in the way: a profile, a sysctl, the kernel's age, or a limit.
+pub fn check_ring() -> Result<(), StartError> {
+    let memory = sys::resource_limit(Resource::LockedMemory)
+        .map_err(|error| StartError::Other { what: "read RLIMIT_MEMLOCK", error })?;
+    enough_locked_memory(memory.soft)?;
+    ring::Ring::new(ring::RingConfig { submissions: 2, completions: 4 }).map(drop)
+}
+
+/// Raises the limit of open descriptors to the hard limit; the answer is what holds then.
+///
+/// # Errors
+/// [`StartError::TooFewDescriptors`] when that is below `need`.
+pub fn raise_descriptors(need: u64) -> Result<u64, StartError> {
+    let now = sys::resource_limit(Resource::Descriptors)
+        .map_err(|error| StartError::Other { what: "read RLIMIT_NOFILE", error })?;
+    let raised = ResourceLimit { soft: now.hard, hard: now.hard };
+    // A refusal leaves what was there before, and that may be enough.
+    let have = match sys::set_resource_limit(Resource::Descriptors, raised) {
+        Ok(()) => raised.soft,
+        Err(_) => now.soft,
+    };
+    enough_descriptors(have, need)
+}
+
+fn enough_locked_memory(have: u64) -> Result<(), StartError> {
+    let need = LOCKED_MEMORY;
+    if have < need { Err(StartError::MemlockTooLow { have, need }) } else { Ok(()) }
+}
+
+fn enough_descriptors(have: u64, need: u64) -> Result<u64, StartError> {
+    if have < need { Err(StartError::TooFewDescriptors { have, need }) } else { Ok(have) }
+}
+
+/// What an error of `io_uring_setup` means when `have` bytes of memory may be locked.
+pub(crate) fn ring_error(error: io::Error, have: u64) -> StartError {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => StartError::IoUringBlocked { error },
+        Some(libc::EINVAL) => StartError::KernelTooOld {
+            feature: "IORING_SETUP_SINGLE_ISSUER with IORING_SETUP_DEFER_TASKRUN (Linux 6.1)",
+        },
+        // Without a limit it is memory itself that lacks.
+        Some(libc::ENOMEM) if have < u64::MAX => {
+            // Twice what did not do, and never less than what glommio wants.
+            StartError::MemlockTooLow { have, need: have.saturating_mul(2).max(LOCKED_MEMORY) }
+        }
+        _ => StartError::Other { what: "set up an io_uring", error },
+    }
+}
+
+/// What an error of `bind` or `listen` means.
+pub(crate) fn listen_error(error: io::Error, address: &ListenAddress) -> StartError {
+    let address = address.clone();
+    match (error.raw_os_error(), address) {
+        (Some(libc::EADDRINUSE), address) => StartError::PortInUse { address },
+        (Some(libc::EACCES | libc::EPERM), address) => StartError::PermissionDenied { address },
+        (Some(libc::EMFILE | libc::ENFILE), _) => {
+            StartError::Other { what: "open a socket, too many are open: `ulimit -n`", error }
+        }
+        (_, ListenAddress::Unix(path)) => StartError::UnixPath { path, error },
+        (Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT), address) => {
+            StartError::AddressNotAvailable { address }
+        }
+        _ => StartError::Other { what: "listen", error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn os(errno: i32) -> io::Error {
+        io::Error::from_raw_os_error(errno)
+    }
+
+    #[test]
+    fn ring_errors_name_their_fix() {
+        for (errno, words) in [
+            (libc::EPERM, &["seccomp", "kernel.io_uring_disabled=0"][..]),
+            (libc::EACCES, &["seccomp"]),
+            (libc::ENOSYS, &["io_uring_setup", "sysctl"]),
+            (libc::EINVAL, &["DEFER_TASKRUN", "6.1"]),
+            (libc::ENOMEM, &["ulimit -l 512", "LimitMEMLOCK=524288", "65536 bytes"]),
+            (libc::EIO, &["could not set up an io_uring"]),
+        ] {
+            let text = ring_error(os(errno), 64 << 10).to_string();
+            for word in words {
+                assert!(text.contains(word), "{errno}: {word:?} is not in {text:?}");
+            }
+        }
+        let twice = ring_error(os(libc::ENOMEM), 1 << 20);
+        assert!(matches!(twice, StartError::MemlockTooLow { have: 0x10_0000, need: 0x20_0000 }));
+        let unlimited = ring_error(os(libc::ENOMEM), u64::MAX);
+        assert!(matches!(unlimited, StartError::Other { .. }));
+        for (have, enough) in
+            [(LOCKED_MEMORY - 1, false), (LOCKED_MEMORY, true), (LOCKED_MEMORY + 1, true)]
+        {
+            assert_eq!(enough_locked_memory(have).is_ok(), enough);
+        }
+    }
+
+    #[test]
+    fn listen_errors_name_their_fix() {
+        let tcp: ListenAddress = "127.0.0.1:80".parse().unwrap();
+        let unix: ListenAddress = "unix:/run/x".parse().unwrap();
+        for (errno, address, words) in [
+            (libc::EADDRINUSE, &tcp, &["127.0.0.1:80 is in use", "ss -xltnp"][..]),
+            (libc::EADDRINUSE, &unix, &["unix:/run/x is in use"]),
+            (libc::EACCES, &tcp, &["setcap", "net.ipv4.ip_unprivileged_port_start"]),
+            (libc::EACCES, &unix, &["unix:/run/x", "directory"]),
+            (libc::EADDRNOTAVAIL, &tcp, &["127.0.0.1:80", "ip address"]),
+            (libc::EAFNOSUPPORT, &tcp, &["127.0.0.1:80"]),
+            (libc::ENOENT, &unix, &["/run/x", "No such file"]),
+            (libc::EMFILE, &tcp, &["ulimit -n"]),
+            (libc::EMFILE, &unix, &["ulimit -n"]),
+            (libc::EIO, &tcp, &["could not listen"]),
+        ] {
+            let text = listen_error(os(errno), address).to_string();
+            for word in words {
+                assert!(text.contains(word), "{errno}: {word:?} is not in {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn descriptors_suffice_at_n_and_above() {
+        assert!(matches!(
+            enough_descriptors(99, 100),
+            Err(StartError::TooFewDescriptors { have: 99, need: 100 })
+        ));
+        assert_eq!(enough_descriptors(100, 100).unwrap(), 100);
+        assert_eq!(enough_descriptors(101, 100).unwrap(), 101);
+        let text = enough_descriptors(99, 100).unwrap_err().to_string();
+        assert!(text.contains("ulimit -n 100") && text.contains("LimitNOFILE=100"), "{text}");
+    }
+
+    #[test]
+    fn this_machine_passes() {
+        check_ring().unwrap();
+        assert!(raise_descriptors(64).unwrap() >= 64);
+        assert!(raise_descriptors(u64::MAX).is_err());
+    }
+}

@@ -1,0 +1,264 @@
+//! A server: its sockets, its shards, and how it ends.
+
+use std::num::NonZero;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use trilane_connection::Host;
+use trilane_exchange::{Address, Service, Shard as ShardHandle, Stats, WakeQueue};
+use trilane_semantics::Limits;
+
+use crate::accept::Acceptors;
+use crate::blocking::Blocking;
+use crate::buffers::{self, Buffers};
+use crate::control::{Control, Order};
+use crate::core::Core;
+use crate::listen::{ListenAddress, Listener, Listeners};
+use crate::preflight::{self, StartError};
+use crate::ring::{Ring, RingConfig};
+use crate::shard::{Shard, State};
+use crate::slots::Slots;
+use crate::socket::GROUP;
+use crate::topology::Topology;
+
+/// Descriptors that a server wants at least: it raises its own soft limit towards the hard one.
+const DESCRIPTORS: u64 = 1024;
+/// Memory that glommio registers for files on each shard, in bytes. The net ring brings its own.
+const FILE_MEMORY: usize = 64 << 10;
+
+/// How a server is set up. Everything has a default but where to listen.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen for HTTP/1.1.
+    pub listen: Vec<ListenAddress>,
+    /// Which CPUs, one shard each.
+    pub topology: Topology,
+    /// The limits of every connection.
+    pub limits: Limits,
+    /// The Server field of responses; empty for none. Default `trilane`.
+    pub server_field: &'static str,
+    /// How long a drain keeps an idle connection open for a request that is on its way. Default 2 s.
+    pub drain_idle_grace: Duration,
+    /// How long a drain may take. Default 30 s.
+    pub drain_deadline: Duration,
+}
+
+impl Config {
+    /// The defaults, on these addresses, a shard on every CPU that this process may use.
+    ///
+    /// # Errors
+    /// The CPUs cannot be told.
+    pub fn new(listen: Vec<ListenAddress>) -> Result<Self, StartError> {
+        Ok(Self {
+            listen,
+            topology: Topology::detect()?,
+            limits: Limits::default(),
+            server_field: "trilane",
+            drain_idle_grace: Duration::from_secs(2),
+            drain_deadline: Duration::from_secs(30),
+        })
+    }
+}
+
+/// A server at work. Dropping it stops it.
+pub struct Server {
+    addresses: Vec<ListenAddress>,
+    stats: Arc<[Arc<Stats>]>,
+    control: Arc<Control>,
+    shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
+    // Last: removes the files of unix sockets.
+    _listeners: Listeners,
+}
+
+/// Stops a server from anywhere, such as a signal handler's thread.
+#[derive(Clone)]
+pub struct Stopper(Arc<Control>);
+
+impl Stopper {
+    /// Finishes what is under way, then ends (see [`Config`] for how long).
+    pub fn drain(&self) {
+        self.0.give(Order::Drain);
+    }
+
+    /// Ends now.
+    pub fn stop(&self) {
+        self.0.give(Order::Stop);
+    }
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stopper({:?})", self.0.order())
+    }
+}
+
+impl Server {
+    /// Opens the sockets and starts the shards; `app` makes the service of each, on its own thread.
+    ///
+    /// # Errors
+    /// What stands in the way, and what to do about it.
+    pub fn start<F>(config: Config, app: F) -> Result<Self, StartError>
+    where
+        F: Fn(ShardHandle) -> Rc<dyn Service> + Send + Sync + 'static,
+    {
+        preflight::check_ring()?;
+        preflight::raise_descriptors(DESCRIPTORS)?;
+        let cpus = config.topology.cpus().to_vec();
+        let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
+        let mut listeners = Listeners::open(&config.listen, count)?;
+        let (addresses, of_shards) = (listeners.addresses().to_vec(), listeners.take());
+        let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
+        let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
+        let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
+        let mut server = Self {
+            addresses,
+            stats: Arc::clone(&stats),
+            control: Arc::clone(&control),
+            shards: Vec::new(),
+            _listeners: listeners,
+        };
+        let (ready, wait) = mpsc::channel();
+        for (id, (cpu, listeners)) in cpus.into_iter().zip(of_shards).enumerate() {
+            let plan = Plan {
+                id,
+                listeners,
+                stats: Arc::clone(&stats),
+                control: Arc::clone(&control),
+                blocking: blocking.clone(),
+                config: Arc::clone(&config),
+            };
+            let (app, ready) = (Arc::clone(&app), ready.clone());
+            let shard = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+                .name(&format!("shard-{id}"))
+                .io_memory(FILE_MEMORY)
+                .spawn(move || async move {
+                    match plan.build(&*app) {
+                        Ok(shard) => {
+                            let _ = ready.send(Ok(()));
+                            drop(ready);
+                            shard.run().await
+                        }
+                        Err(error) => {
+                            let _ = ready.send(Err(error));
+                            Ok(())
+                        }
+                    }
+                })
+                .map_err(|error| StartError::Other {
+                    what: "start an executor",
+                    error: error.into(),
+                })?;
+            server.shards.push(shard);
+        }
+        drop(ready);
+        for _ in 0..server.shards.len() {
+            // A shard that is gone without a word has panicked in `app`.
+            wait.recv().map_err(|_| StartError::Other {
+                what: "start a shard",
+                error: io::Error::other("its application panicked"),
+            })??;
+        }
+        Ok(server)
+    }
+
+    /// Where it listens, ports chosen.
+    #[must_use]
+    pub fn addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    /// The counters of its shards.
+    #[must_use]
+    pub fn stats(&self) -> &[Arc<Stats>] {
+        &self.stats
+    }
+
+    /// A handle that stops it from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.control))
+    }
+
+    /// Waits until all shards have ended.
+    ///
+    /// # Errors
+    /// A shard's ring broke, or the shard panicked.
+    pub fn wait(mut self) -> io::Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        let mut result = Ok(());
+        for shard in self.shards.drain(..) {
+            let ended = shard.join().unwrap_or_else(|error| Err(io::Error::from(error)));
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.control.give(Order::Stop);
+        let _ = self.join();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// What a shard is made of, on its way to its thread.
+struct Plan {
+    id: usize,
+    listeners: Vec<Listener>,
+    stats: Arc<[Arc<Stats>]>,
+    control: Arc<Control>,
+    blocking: Blocking,
+    config: Arc<Config>,
+}
+
+impl Plan {
+    fn build(self, app: &dyn Fn(ShardHandle) -> Rc<dyn Service>) -> Result<Shard, StartError> {
+        let mut ring = Ring::new(RingConfig::default())?;
+        let buffers = Buffers::new(&mut ring, GROUP, buffers::COUNT, buffers::SIZE)
+            .map_err(|error| StartError::Other { what: "register receive buffers", error })?;
+        self.control.enlist(ring.waker());
+        let waker = ring.waker();
+        let queue = WakeQueue::new(move || waker.wake());
+        let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, self.stats));
+        core.tick();
+        let handle = ShardHandle::new(Rc::clone(&core) as _);
+        let host = Host::new(
+            app(handle.clone()),
+            Rc::new(self.config.limits.clone()),
+            handle,
+            queue.clone(),
+            self.config.server_field,
+        );
+        let local = |listener: &Listener| match listener.address() {
+            ListenAddress::Tcp(address) => Address::Ip(*address),
+            ListenAddress::Unix(_) => Address::Unix,
+        };
+        Ok(Shard {
+            locals: self.listeners.iter().map(local).collect(),
+            acceptors: Acceptors::new(self.listeners),
+            sockets: Slots::new(),
+            host: Rc::new(host),
+            state: State::Serving,
+            starved: Vec::new(),
+            control: self.control,
+            ring,
+            buffers,
+            core,
+            queue,
+        })
+    }
+}

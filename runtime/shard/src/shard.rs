@@ -1,0 +1,283 @@
+//! The loop: one turn submits and collects with one system call, then runs everything that came to its end.
+//!
+//! `turn` is the order of the day: completions, then what they woke, then timers, then word from outside. A
+//! handler runs inside the turn that brought its request, and its answer goes out with the next system call.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use trilane_connection::{Connection, Host};
+use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
+use trilane_http1::Http1;
+use trilane_semantics::{Cause, ExchangeId, Instant};
+
+use crate::accept::{Accepted, Acceptors, LISTENER, PAUSE};
+use crate::buffers::Buffers;
+use crate::control::{Control, Order};
+use crate::core::{Core, Timer};
+use crate::ring::{Completion, Ring};
+use crate::slots::{Key, Slots};
+use crate::socket::{Socket, Verdict};
+use crate::sys;
+use crate::token::Op;
+
+/// The longest sleep, so that a word from outside that got lost does no lasting harm.
+const NAP: Duration = Duration::from_secs(1);
+
+/// One shard at work.
+pub(crate) struct Shard {
+    // First: what the kernel still does ends before the memory it uses goes.
+    pub(crate) ring: Ring,
+    pub(crate) buffers: Buffers,
+    pub(crate) acceptors: Acceptors,
+    pub(crate) sockets: Slots<Socket>,
+    pub(crate) core: Rc<Core>,
+    pub(crate) host: Rc<Host>,
+    pub(crate) queue: WakeQueue,
+    pub(crate) control: Arc<Control>,
+    pub(crate) locals: Vec<Address>,
+    pub(crate) state: State,
+    pub(crate) starved: Vec<Key>,
+}
+
+/// Whether the shard takes new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It does.
+    Serving,
+    /// What there is is finished, then it ends.
+    Draining,
+}
+
+impl Shard {
+    /// Runs until drained.
+    ///
+    /// # Errors
+    /// The ring is broken.
+    pub(crate) async fn run(mut self) -> io::Result<()> {
+        let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
+        self.acceptors.resume(&mut self.ring);
+        loop {
+            self.buffers.publish();
+            self.ring.turn(&mut completions)?;
+            let now = self.core.tick();
+            self.host.tick();
+            let mut quiet = completions.is_empty();
+            for completion in completions.drain(..) {
+                self.completed(now, completion);
+            }
+            self.feed_starved();
+            self.queue.drain(&mut woken);
+            quiet &= woken.is_empty();
+            for wake in woken.drain(..) {
+                self.wake(now, wake);
+            }
+            self.core.wheel.borrow_mut().expire(now, &mut due);
+            quiet &= due.is_empty();
+            for timer in due.drain(..) {
+                self.timer(now, timer);
+            }
+            if self.obey(now).is_break() {
+                return Ok(());
+            }
+            if quiet && self.queue.park() {
+                let next = self.core.wheel.borrow().next();
+                let nap = next.map_or(NAP, |next| next.since(now).min(NAP));
+                self.buffers.publish();
+                self.ring.sleep(Some(nap)).await?;
+                self.queue.unparked();
+            } else {
+                // Others on this executor have their turn when glommio says so.
+                glommio::yield_if_needed().await;
+            }
+        }
+    }
+
+    fn completed(&mut self, now: Instant, mut completion: Completion) {
+        let Some(token) = completion.token() else { return };
+        match token.op {
+            Op::Accept => self.accepted(now, &mut completion, token.key.index as usize),
+            Op::Receive => {
+                let buffer = self.buffers.take(&mut completion);
+                let may_lease = self.buffers.leased() < self.buffers.free();
+                let (result, more) = (completion.result(), completion.more());
+                let Some(socket) = self.sockets.get_mut(token.key) else { return };
+                socket.received(&self.host, now, buffer, may_lease, result, more);
+                if socket.is_starved() {
+                    self.starved.push(token.key);
+                }
+                self.drive(now, token.key);
+            }
+            Op::Send => {
+                let Some(socket) = self.sockets.get_mut(token.key) else { return };
+                socket.sent(&self.host, now, completion.result());
+                self.drive(now, token.key);
+            }
+            Op::Cancel if token.key.generation == LISTENER => {}
+            Op::Cancel => {
+                let Some(socket) = self.sockets.get_mut(token.key) else { return };
+                socket.settled();
+                self.drive(now, token.key);
+            }
+            Op::Close | Op::Message => {}
+        }
+    }
+
+    fn accepted(&mut self, now: Instant, completion: &mut Completion, number: usize) {
+        let stats = self.host.stats();
+        match self.acceptors.completed(completion, number, &mut self.ring, stats) {
+            Accepted::Nothing => {}
+            Accepted::Paused => {
+                self.core.wheel.borrow_mut().insert(now + PAUSE, Timer::Accept);
+            }
+            Accepted::Connection(descriptor, number) => {
+                stats.accepted.add(1);
+                stats.open.add(1);
+                let peer = sys::peer_address(&descriptor).ok().flatten();
+                let info = Rc::new(ConnectionInfo {
+                    local: self.locals.get(number).copied().unwrap_or(Address::Unix),
+                    peer: peer.map_or(Address::Unix, Address::Ip),
+                });
+                let machine = Http1::server(Rc::clone(self.host.limits()), now);
+                let key = self.sockets.insert_with(|key| {
+                    let connection = Connection::new(machine, key.pack(), info);
+                    Socket::new(descriptor, Box::new(connection))
+                });
+                if self.state == State::Draining
+                    && let Some(socket) = self.sockets.get_mut(key)
+                {
+                    socket.conversation.drain(now, self.control.grace());
+                }
+                self.drive(now, key);
+            }
+        }
+    }
+
+    /// Lets those receive again who found no buffer, now that there may be some.
+    fn feed_starved(&mut self) {
+        if self.starved.is_empty() || self.buffers.free() == 0 {
+            return;
+        }
+        self.buffers.publish();
+        for key in std::mem::take(&mut self.starved) {
+            if let Some(socket) = self.sockets.get_mut(key)
+                && socket.is_starved()
+            {
+                socket.receive(key, &mut self.ring);
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Instant, wake: Wake) {
+        match wake {
+            Wake::Exchange(packed, id) => self.wake_exchange(now, Key::unpack(packed), id),
+            Wake::Task(key) => {
+                let task = self.core.tasks.borrow_mut().take(key);
+                if let Some(mut task) = task {
+                    if !task.poll() {
+                        self.host.stats().panics.add(1);
+                    }
+                    self.core.tasks.borrow_mut().put_back(task);
+                }
+            }
+        }
+    }
+
+    fn wake_exchange(&mut self, now: Instant, key: Key, id: ExchangeId) {
+        if let Some(socket) = self.sockets.get_mut(key) {
+            socket.conversation.wake(&self.host, now, id);
+            self.drive(now, key);
+        }
+    }
+
+    fn timer(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Sleeper(waker) => waker.wake(),
+            Timer::Accept => self.acceptors.resume(&mut self.ring),
+            Timer::DrainDeadline => self.shut_all(now, Cause::DrainDeadline),
+            Timer::Connection(key) => {
+                let Some(socket) = self.sockets.get_mut(key) else { return };
+                socket.timer = None;
+                // Deadlines that moved on are not moved in the wheel: it may be too early.
+                if socket.conversation.poll_timeout().is_some_and(|at| at <= now) {
+                    socket.conversation.timeout(&self.host, now);
+                }
+                self.drive(now, key);
+            }
+        }
+    }
+
+    /// Does what a conversation wants, after anything was done to it.
+    fn drive(&mut self, now: Instant, key: Key) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        if socket.drive(&self.host, now, key, &mut self.ring) == Verdict::Gone {
+            self.forget(key);
+            return;
+        }
+        let Some(deadline) = socket.conversation.poll_timeout() else { return };
+        if socket.timer.is_some_and(|(_, at)| at <= deadline) {
+            return;
+        }
+        let mut wheel = self.core.wheel.borrow_mut();
+        if let Some((timer, _)) = socket.timer.take() {
+            wheel.remove(timer);
+        }
+        socket.timer = Some((wheel.insert(deadline, Timer::Connection(key)), deadline));
+    }
+
+    fn forget(&mut self, key: Key) {
+        let Some(socket) = self.sockets.remove(key) else { return };
+        if let Some((timer, _)) = socket.timer {
+            self.core.wheel.borrow_mut().remove(timer);
+        }
+        self.host.stats().open.sub(1);
+        socket.close(key, &mut self.ring);
+        // A descriptor came free: who waits for one may try at once.
+        self.acceptors.resume(&mut self.ring);
+    }
+
+    /// Looks whether somebody outside wants something.
+    fn obey(&mut self, now: Instant) -> ControlFlow<()> {
+        match self.control.order() {
+            Order::Serve => return ControlFlow::Continue(()),
+            Order::Drain if self.state == State::Serving => {
+                self.state = State::Draining;
+                self.acceptors.close(&mut self.ring);
+                let deadline = now + self.control.deadline();
+                self.core.wheel.borrow_mut().insert(deadline, Timer::DrainDeadline);
+                for key in self.keys() {
+                    if let Some(socket) = self.sockets.get_mut(key) {
+                        socket.conversation.drain(now, self.control.grace());
+                        self.drive(now, key);
+                    }
+                }
+            }
+            Order::Drain => {}
+            Order::Stop => self.shut_all(now, Cause::DrainDeadline),
+        }
+        if self.state == State::Serving {
+            self.state = State::Draining;
+            self.acceptors.close(&mut self.ring);
+        }
+        if self.acceptors.is_closed() && self.sockets.is_empty() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn shut_all(&mut self, now: Instant, cause: Cause) {
+        for key in self.keys() {
+            if let Some(socket) = self.sockets.get_mut(key) {
+                socket.conversation.shut(&self.host, now, cause);
+                self.drive(now, key);
+            }
+        }
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        self.sockets.iter().map(|(key, _)| key).collect()
+    }
+}

@@ -1,0 +1,236 @@
+//! One accepted socket: its conversation, and what the ring is doing for it.
+
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+
+use trilane_connection::{Conversation, Goal, Host, Received};
+use trilane_semantics::Instant;
+
+use crate::buffers::Buffer;
+use crate::ring::{Ring, Submission};
+use crate::sending::Sending;
+use crate::slots::Key;
+use crate::sys;
+use crate::token::{Op, Token};
+use crate::wheel::TimerKey;
+
+/// The group of buffers that TCP receives into.
+pub(crate) const GROUP: u16 = 0;
+/// Received pieces from this many bytes on are leased to those who keep them; smaller ones are copied.
+const LEASE_FROM: usize = 2 << 10;
+
+/// One accepted socket.
+pub(crate) struct Socket {
+    pub(crate) descriptor: OwnedFd,
+    pub(crate) conversation: Box<dyn Conversation>,
+    receiving: Receiving,
+    sending: Option<Sending>,
+    /// The kernel reads from `sending`, which must stay as it is.
+    send_under_way: bool,
+    /// Operations whose last completion has not come.
+    under_way: u8,
+    /// The peer's half has ended, or failed.
+    ended: bool,
+    closing: bool,
+    pub(crate) timer: Option<(TimerKey, Instant)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Receiving {
+    No,
+    Yes,
+    /// The kernel was asked to stop.
+    Stopping,
+    /// No buffer was free; to be tried again.
+    Starved,
+}
+
+/// What the shard must do next.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing; keep it.
+    Keep,
+    /// Nothing is under way any more: close the descriptor and forget the socket.
+    Gone,
+}
+
+impl Socket {
+    pub(crate) fn new(descriptor: OwnedFd, conversation: Box<dyn Conversation>) -> Self {
+        Self {
+            descriptor,
+            conversation,
+            receiving: Receiving::No,
+            sending: None,
+            send_under_way: false,
+            under_way: 0,
+            ended: false,
+            closing: false,
+            timer: None,
+        }
+    }
+
+    /// Bytes, the end, or a failure came. `more` when the operation goes on.
+    pub(crate) fn received(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        buffer: Option<Buffer>,
+        may_lease: bool,
+        result: i32,
+        more: bool,
+    ) {
+        if !more {
+            self.under_way -= 1;
+            self.receiving = Receiving::No;
+        }
+        match (buffer, result) {
+            (Some(buffer), 1..) => {
+                host.stats().received.add(buffer.len() as u64);
+                if self.closing {
+                    return;
+                }
+                if may_lease && buffer.len() >= LEASE_FROM {
+                    let memory = buffer.lease();
+                    self.conversation.receive(host, now, Received::leasable(&memory));
+                } else {
+                    self.conversation.receive(host, now, Received::copied(&buffer));
+                }
+            }
+            (_, 0) => {
+                self.ended = true;
+                self.conversation.receive_end(host, now);
+            }
+            (_, error) if error == -libc::ENOBUFS => {
+                host.stats().starved.add(1);
+                self.receiving = Receiving::Starved;
+            }
+            (_, error) if error == -libc::ECANCELED => {}
+            _ => {
+                self.ended = true;
+                self.conversation.failed(host, now);
+            }
+        }
+    }
+
+    /// A send has completed.
+    pub(crate) fn sent(&mut self, host: &Host, now: Instant, result: i32) {
+        self.under_way -= 1;
+        self.send_under_way = false;
+        match usize::try_from(result) {
+            Ok(n) => {
+                host.stats().sent.add(n as u64);
+                if let Some(sending) = &mut self.sending {
+                    sending.advance(n);
+                }
+            }
+            Err(_) => {
+                self.sending = None;
+                self.ended = true;
+                self.conversation.failed(host, now);
+            }
+        }
+    }
+
+    /// An operation that only had to be waited for has completed.
+    pub(crate) const fn settled(&mut self) {
+        self.under_way -= 1;
+    }
+
+    /// Whether it waits for a free buffer.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.receiving == Receiving::Starved
+    }
+
+    /// Turns what the conversation wants into operations. To be called after anything was done to it.
+    pub(crate) fn drive(&mut self, host: &Host, now: Instant, key: Key, ring: &mut Ring) -> Verdict {
+        if !self.closing {
+            self.drive_send(host, now, key, ring);
+            match self.conversation.goal() {
+                Goal::Open => {}
+                Goal::HalfClose => {
+                    self.shut_write();
+                    self.conversation.half_closed(host, now);
+                }
+                Goal::Close => self.begin_close(key, ring),
+            }
+        }
+        if !self.closing {
+            self.drive_receive(host, key, ring);
+        }
+        if self.closing && self.under_way == 0 { Verdict::Gone } else { Verdict::Keep }
+    }
+
+    fn drive_send(&mut self, host: &Host, now: Instant, key: Key, ring: &mut Ring) {
+        while !self.send_under_way {
+            if self.sending.is_none() {
+                self.sending = self.conversation.take_output(host, now).map(Sending::new);
+            }
+            let Some(sending) = &mut self.sending else { return };
+            if !sending.is_done() {
+                // The rest, if the kernel took only a part.
+                let submission = sending.submission(&self.descriptor, Token { key, op: Op::Send });
+                ring.push(submission);
+                self.send_under_way = true;
+                self.under_way += 1;
+                return;
+            }
+            let ends = sending.ends();
+            if let Some(sending) = self.sending.take() {
+                host.give_outbox(sending.into_outbox());
+            }
+            if ends {
+                self.shut_write();
+            }
+            self.conversation.sent(host, now);
+        }
+    }
+
+    fn drive_receive(&mut self, host: &Host, key: Key, ring: &mut Ring) {
+        let wanted = self.conversation.wants_input(host) && !self.ended;
+        match self.receiving {
+            Receiving::No if wanted => self.receive(key, ring),
+            Receiving::Yes if !wanted => self.stop_receiving(key, ring),
+            _ => {}
+        }
+    }
+
+    /// Closes the descriptor, in the next turn.
+    pub(crate) fn close(self, key: Key, ring: &mut Ring) {
+        ring.push(Submission::close(self.descriptor, Token { key, op: Op::Close }));
+    }
+
+    /// Begins to receive.
+    pub(crate) fn receive(&mut self, key: Key, ring: &mut Ring) {
+        let token = Token { key, op: Op::Receive };
+        ring.push(Submission::receive(&self.descriptor, GROUP, token));
+        self.receiving = Receiving::Yes;
+        self.under_way += 1;
+    }
+
+    fn stop_receiving(&mut self, key: Key, ring: &mut Ring) {
+        if self.receiving == Receiving::Yes {
+            let target = Token { key, op: Op::Receive };
+            ring.push(Submission::cancel(target, Token { key, op: Op::Cancel }));
+            self.receiving = Receiving::Stopping;
+            self.under_way += 1;
+        }
+    }
+
+    /// Half-closes at once: the ring would hand it to a worker thread.
+    fn shut_write(&self) {
+        // It fails only when the peer has reset the connection; then receiving says so.
+        let _ = sys::shutdown(&self.descriptor, Shutdown::Write);
+    }
+
+    /// Ends what the kernel does for this socket; when all of it is over, it can be closed.
+    fn begin_close(&mut self, key: Key, ring: &mut Ring) {
+        self.closing = true;
+        self.stop_receiving(key, ring);
+        if self.send_under_way {
+            // The peer takes nothing and its time is over.
+            let target = Token { key, op: Op::Send };
+            ring.push(Submission::cancel(target, Token { key, op: Op::Cancel }));
+            self.under_way += 1;
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The system calls that neither std nor the io-uring crate has, as functions that return `io::Result`.
+//!
+//! Nothing is decided here; who calls says what an error means.
+#![allow(unsafe_code)]
+
+mod name;
+
+use std::ffi::{c_int, c_long, c_void};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+pub(crate) use self::name::SocketName;
+
+/// The kernel's rule for errors: -1, and `errno` says which.
+fn check(result: c_int) -> io::Result<c_int> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// As [`check`], for calls made by number.
+fn check_long(result: c_long) -> io::Result<c_long> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A stream socket of that family, close-on-exec; `flags` may add `SOCK_NONBLOCK`.
+pub(crate) fn stream_socket(family: c_int, flags: c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags;
+    // SAFETY: takes no memory of ours.
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: the call has just made it, nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sets an option that is an int.
+pub(crate) fn setsockopt_int(
+    fd: impl AsFd,
+    level: c_int,
+    name: c_int,
+    value: c_int,
+) -> io::Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    let (value, len) = (ptr::from_ref(&value).cast(), size_of::<c_int>() as libc::socklen_t);
+    // SAFETY: `value` points at `len` bytes that live until the call returns.
+    check(unsafe { libc::setsockopt(fd, level, name, value, len) }).map(drop)
+}
+
+/// Gives the socket its address.
+pub(crate) fn bind(fd: impl AsFd, name: &SocketName) -> io::Result<()> {
+    // SAFETY: `name` holds `len` initialised bytes.
+    check(unsafe { libc::bind(fd.as_fd().as_raw_fd(), name.as_ptr(), name.len) }).map(drop)
+}
+
+/// Lets the kernel queue connections, up to `backlog` or `net.core.somaxconn`.
+pub(crate) fn listen(fd: impl AsFd, backlog: c_int) -> io::Result<()> {
+    // SAFETY: takes no memory of ours.
+    check(unsafe { libc::listen(fd.as_fd().as_raw_fd(), backlog) }).map(drop)
+}
+
+/// Connects; a non-blocking socket answers at once.
+pub(crate) fn connect(fd: impl AsFd, name: &SocketName) -> io::Result<()> {
+    // SAFETY: `name` holds `len` initialised bytes.
+    check(unsafe { libc::connect(fd.as_fd().as_raw_fd(), name.as_ptr(), name.len) }).map(drop)
+}
+
+/// Ends one or both directions of a connection. Never blocks.
+pub(crate) fn shutdown(fd: impl AsFd, how: Shutdown) -> io::Result<()> {
+    let how = match how {
+        Shutdown::Read => libc::SHUT_RD,
+        Shutdown::Write => libc::SHUT_WR,
+        Shutdown::Both => libc::SHUT_RDWR,
+    };
+    // SAFETY: takes no memory of ours.
+    check(unsafe { libc::shutdown(fd.as_fd().as_raw_fd(), how) }).map(drop)
+}
+
+type NameCall = unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> c_int;
+
+/// Our end's address; `None` for a unix socket.
+pub(crate) fn local_address(fd: impl AsFd) -> io::Result<Option<SocketAddr>> {
+    address(fd, libc::getsockname)
+}
+
+/// The other end's address; `None` for a unix socket.
+pub(crate) fn peer_address(fd: impl AsFd) -> io::Result<Option<SocketAddr>> {
+    address(fd, libc::getpeername)
+}
+
+fn address(fd: impl AsFd, call: NameCall) -> io::Result<Option<SocketAddr>> {
+    let mut name = SocketName {
+        // SAFETY: all-zero bytes are a valid sockaddr_storage: integers only.
+        storage: unsafe { std::mem::zeroed() },
+        len: size_of::<libc::sockaddr_storage>() as libc::socklen_t,
+    };
+    let storage = ptr::from_mut(&mut name.storage).cast();
+    // SAFETY: both pointers are to live memory of ours, and `len` says how much of it there is.
+    check(unsafe { call(fd.as_fd().as_raw_fd(), storage, &raw mut name.len) })?;
+    Ok(name.ip())
+}
+
+/// An event counter that blocks its reader, close-on-exec.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: takes no memory of ours.
+    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })?;
+    // SAFETY: the call has just made it, nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A resource limit, in the resource's unit; `u64::MAX` is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ResourceLimit {
+    /// What holds.
+    pub(crate) soft: u64,
+    /// What the process may raise it to.
+    pub(crate) hard: u64,
+}
+
+/// A resource that has a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// `RLIMIT_NOFILE`: one more than the highest descriptor.
+    Descriptors,
+    /// `RLIMIT_MEMLOCK`: bytes.
+    LockedMemory,
+}
+
+impl Resource {
+    const fn number(self) -> libc::__rlimit_resource_t {
+        match self {
+            Self::Descriptors => libc::RLIMIT_NOFILE,
+            Self::LockedMemory => libc::RLIMIT_MEMLOCK,
+        }
+    }
+}
+
+/// What the limit is.
+pub(crate) fn resource_limit(resource: Resource) -> io::Result<ResourceLimit> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes one rlimit, which is ours.
+    check(unsafe { libc::getrlimit(resource.number(), &raw mut limit) })?;
+    Ok(ResourceLimit { soft: limit.rlim_cur, hard: limit.rlim_max })
+}
+
+/// Sets the limit, for the whole process.
+pub(crate) fn set_resource_limit(resource: Resource, limit: ResourceLimit) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: limit.soft, rlim_max: limit.hard };
+    // SAFETY: reads one rlimit, which is ours.
+    check(unsafe { libc::setrlimit(resource.number(), &raw const limit) }).map(drop)
+}
+
+/// The CPUs this thread may run on, in order.
+pub(crate) fn affinity() -> io::Result<Vec<usize>> {
+    // SAFETY: all-zero bytes are an empty cpu_set_t: integers only.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: writes at most the size that we pass, which is the set's.
+    check(unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) })?;
+    let all = 0..usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
+    // SAFETY: reads one bit of a set that is at least CPU_SETSIZE bits long.
+    Ok(all.filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect())
+}
+
+const REGISTER_RING_FDS: c_long = 20;
+const UNREGISTER_RING_FDS: c_long = 21;
+
+/// `struct io_uring_rsrc_update`.
+#[repr(C)]
+struct RingFd {
+    offset: u32,
+    reserved: u32,
+    data: u64,
+}
+
+/// Registers a ring's descriptor with this thread; the answer is its index (Linux 5.18).
+pub(crate) fn register_ring_fd(ring: RawFd) -> io::Result<c_int> {
+    let data = u64::try_from(ring).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    let mut update = RingFd { offset: u32::MAX, reserved: 0, data };
+    ring_fds(ring, REGISTER_RING_FDS, &mut update)?;
+    c_int::try_from(update.offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// Takes the registration back: until then this thread keeps the ring alive.
+pub(crate) fn unregister_ring_fd(ring: RawFd, index: c_int) -> io::Result<()> {
+    let offset = u32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    ring_fds(ring, UNREGISTER_RING_FDS, &mut RingFd { offset, reserved: 0, data: 0 })
+}
+
+fn ring_fds(ring: RawFd, opcode: c_long, update: &mut RingFd) -> io::Result<()> {
+    let (update, count): (*mut RingFd, c_long) = (update, 1);
+    // SAFETY: both opcodes read and write one io_uring_rsrc_update, which ours is laid out as.
+    check_long(unsafe {
+        libc::syscall(libc::SYS_io_uring_register, c_long::from(ring), opcode, update, count)
+    })
+    .map(drop)
+}
+
+/// `IORING_ENTER_GETEVENTS`: run the deferred work.
+pub(crate) const ENTER_GETEVENTS: u32 = 1;
+/// `IORING_ENTER_REGISTERED_RING`: the descriptor is an index from [`register_ring_fd`].
+pub(crate) const ENTER_REGISTERED_RING: u32 = 1 << 4;
+
+/// `io_uring_enter(2)` that waits for nothing; the answer is how many entries the kernel took.
+pub(crate) fn ring_enter(ring: c_int, to_submit: u32, flags: u32) -> io::Result<u32> {
+    let (ring, to_submit, flags) =
+        (c_long::from(ring), c_long::from(to_submit), c_long::from(flags));
+    let (least, mask, size): (c_long, *const c_void, c_long) = (0, ptr::null(), 0);
+    // SAFETY: no signal mask and no extended argument; what the entries point at is `Ring::push`'s concern.
+    let taken = check_long(unsafe {
+        libc::syscall(libc::SYS_io_uring_enter, ring, to_submit, least, flags, mask, size)
+    })?;
+    Ok(u32::try_from(taken).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn both_ends_know_their_addresses() {
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(any) else { continue };
+            let there = listener.local_addr().unwrap();
+            let stream = TcpStream::connect(there).unwrap();
+            assert_eq!(peer_address(&stream).unwrap(), Some(there));
+            assert_eq!(local_address(&stream).unwrap(), Some(stream.local_addr().unwrap()));
+            assert_eq!(SocketName::tcp(there).ip(), Some(there));
+        }
+        let (a, _b) = UnixStream::pair().unwrap();
+        assert_eq!(peer_address(&a).unwrap(), None);
+        assert!(peer_address(TcpListener::bind("127.0.0.1:0").unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_unix_path_has_1_to_107_bytes() {
+        for (len, good) in [(0, false), (1, true), (106, true), (107, true), (108, false)] {
+            let path = "p".repeat(len);
+            assert_eq!(SocketName::unix(Path::new(&path)).is_ok(), good, "{len}");
+        }
+        assert!(SocketName::unix(Path::new("a\0b")).is_err());
+    }
+
+    #[test]
+    fn this_thread_may_run_somewhere() {
+        let cpus = affinity().unwrap();
+        assert!(!cpus.is_empty() && cpus.is_sorted());
+    }
+}

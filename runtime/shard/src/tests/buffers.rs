@@ -1,0 +1,146 @@
+//! Buffers that a real ring fills: taken, leased, given back, and outliving everything.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use trilane_semantics::Payload;
+
+use super::*;
+use crate::ring::{RingConfig, Submission};
+use crate::slots::Key;
+use crate::token::{Op, Token};
+
+const RECEIVE: Token = Token { key: Key { index: 3, generation: 1 }, op: Op::Receive };
+
+struct Rig {
+    ring: Ring,
+    buffers: Buffers,
+    ours: UnixStream,
+    theirs: UnixStream,
+}
+
+impl Rig {
+    fn new(count: u16, size: u32) -> Self {
+        let mut ring = Ring::new(RingConfig { submissions: 8, completions: 16 }).unwrap();
+        let buffers = Buffers::new(&mut ring, 0, count, size).unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ring.push(Submission::receive(&ours, 0, RECEIVE));
+        Self { ring, buffers, ours, theirs }
+    }
+
+    /// One write, and the completions of a turn after it.
+    fn say(&mut self, words: &[u8]) -> Vec<Completion> {
+        self.theirs.write_all(words).unwrap();
+        let mut out = Vec::new();
+        self.ring.turn(&mut out).unwrap();
+        out
+    }
+
+    fn hear(&mut self, words: &[u8]) -> Buffer {
+        let mut completion = self.say(words).remove(0);
+        assert_eq!(completion.token(), Some(RECEIVE));
+        let buffer = self.buffers.take(&mut completion).unwrap();
+        assert!(self.buffers.take(&mut completion).is_none(), "once");
+        buffer
+    }
+}
+
+#[test]
+fn counts_are_powers_of_two_in_bounds() {
+    for (count, good) in [
+        (0, false),
+        (1, true),
+        (1023, false),
+        (1024, true),
+        (1025, false),
+        (MOST - 1, false),
+        (MOST, true),
+        (MOST + 1, false),
+    ] {
+        let mut ring = Ring::new(RingConfig { submissions: 2, completions: 4 }).unwrap();
+        let made = Buffers::new(&mut ring, 0, count, 16);
+        assert_eq!(made.is_ok(), good, "{count}");
+        assert!(made.is_err() || made.is_ok_and(|made| made.free() == count));
+    }
+    let mut ring = Ring::new(RingConfig { submissions: 2, completions: 4 }).unwrap();
+    assert!(Buffers::new(&mut ring, 0, 2, 0).is_err());
+    Buffers::new(&mut ring, 0, COUNT, SIZE).unwrap();
+    assert!(Buffers::new(&mut ring, 0, 2, 1).is_err(), "the group is taken");
+    Buffers::new(&mut ring, 1, 2, 1).unwrap();
+}
+
+#[test]
+fn a_buffer_goes_round() {
+    let mut rig = Rig::new(4, 8);
+    // Often enough for the 16 bits of the tail to wrap.
+    for turn in 0..70_000u32 {
+        let words = turn.to_le_bytes();
+        let buffer = rig.hear(&words);
+        assert_eq!(&*buffer, words);
+        assert_eq!(rig.buffers.free(), 3);
+        drop(buffer);
+        assert_eq!(rig.buffers.free(), 4);
+        rig.buffers.publish();
+    }
+}
+
+#[test]
+fn sizes_at_the_edge() {
+    let mut rig = Rig::new(4, 8);
+    for len in [7, 8] {
+        assert_eq!(&*rig.hear(&b"abcdefghi"[..len]), &b"abcdefghi"[..len]);
+        rig.buffers.publish();
+    }
+    let mut both = rig.say(b"abcdefghi");
+    let parts: Vec<_> = both.iter_mut().filter_map(|c| rig.buffers.take(c)).collect();
+    let joined: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+    assert_eq!((parts.len(), &joined[..]), (2, &b"abcdefghi"[..]));
+}
+
+#[test]
+fn an_empty_group_says_so_and_recovers_when_published() {
+    let mut rig = Rig::new(2, 8);
+    let first = rig.hear(b"1");
+    let second = rig.hear(b"2");
+    assert_eq!(rig.buffers.free(), 0);
+    let mut out = rig.say(b"3");
+    assert_eq!(out[0].result(), -libc::ENOBUFS);
+    assert!(!out[0].more());
+    assert!(rig.buffers.take(&mut out[0]).is_none());
+    // Given back but not published: the kernel does not know yet.
+    drop(first);
+    assert_eq!(rig.buffers.free(), 1);
+    rig.ring.push(Submission::receive(&rig.ours, 0, RECEIVE));
+    out.clear();
+    rig.ring.turn(&mut out).unwrap();
+    assert_eq!(out[0].result(), -libc::ENOBUFS);
+    rig.buffers.publish();
+    rig.ring.push(Submission::receive(&rig.ours, 0, RECEIVE));
+    out.clear();
+    rig.ring.turn(&mut out).unwrap();
+    assert_eq!(&*rig.buffers.take(&mut out[0]).unwrap(), b"3");
+    assert_eq!(&*second, b"2");
+}
+
+#[test]
+fn a_lease_ends_with_its_last_holder() {
+    let mut rig = Rig::new(2, 8);
+    let memory = rig.hear(b"leased").lease();
+    assert_eq!((rig.buffers.free(), rig.buffers.leased()), (1, 1));
+    let mut payload = Payload::from_lease(Rc::clone(&memory), 0, 6);
+    drop(memory);
+    let front = payload.split_to(3);
+    drop(payload);
+    assert_eq!((rig.buffers.free(), rig.buffers.leased()), (1, 1));
+    assert_eq!(front.as_ref(), b"lea");
+    drop(front);
+    assert_eq!((rig.buffers.free(), rig.buffers.leased()), (2, 0));
+}
+
+#[test]
+fn a_lease_outlives_group_and_ring() {
+    let mut rig = Rig::new(2, 8);
+    let memory = rig.hear(b"alive").lease();
+    drop(rig);
+    assert_eq!(memory.as_slice(), b"alive");
+}
