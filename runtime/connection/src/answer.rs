@@ -4,9 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use trilane_exchange::{BodyError, Frame, Outcome, Outgoing, Response, Summary};
-use trilane_semantics::{
-    Cause, Closed, Content, ExchangeId, Fields, Instant, Machine, Method, Payload,
-};
+use trilane_semantics::{Cause, Content, ExchangeId, Fields, Instant, Machine, Method, Payload};
 
 use crate::connection::Connection;
 use crate::host::Host;
@@ -48,12 +46,8 @@ impl<M: Machine> Connection<M> {
             self.retire(host, *slot);
             return;
         }
-        self.release(&slot);
-        if slot.is_full(host.limits().receive_queue)
-            && let Some(writer) = &slot.writer
-        {
-            writer.notify_room(slot.waker.waker());
-        }
+        self.release(host, now, &mut slot);
+        slot.notify_room();
         self.slots.push(slot);
     }
 
@@ -142,7 +136,7 @@ impl<M: Machine> Connection<M> {
         match step {
             Step::Later => {
                 slot.stage = Stage::Sending { rest, source };
-                self.release(slot);
+                self.release(host, now, slot);
                 false
             }
             Step::Broken => {
@@ -205,14 +199,19 @@ impl<M: Machine> Connection<M> {
     }
 
     /// How many bytes of content may be queued to be sent.
-    fn room(&self, host: &Host) -> usize {
-        host.limits().send_queue.saturating_sub(self.out.len() + self.in_flight)
+    pub(crate) fn room(&self, host: &Host) -> usize {
+        let in_flight = self.in_flight.unwrap_or(0);
+        host.limits().send_queue.saturating_sub(self.out.len() + in_flight)
+    }
+
+    /// The peer has taken a part of the bytes that the shard took: it has its time anew for the rest.
+    pub fn progress(&mut self, host: &Host, now: Instant) {
+        self.write_deadline = self.write_deadline.map(|_| now + host.limits().write_timeout);
     }
 
     /// The bytes that the shard took have been sent: there is room again.
     pub fn sent(&mut self, host: &Host, now: Instant) {
-        self.in_flight = 0;
-        self.write_deadline = None;
+        (self.in_flight, self.write_deadline) = (None, None);
         let waiting: Vec<ExchangeId> = self
             .slots
             .iter()
@@ -228,6 +227,6 @@ impl<M: Machine> Connection<M> {
     /// The transport has failed.
     pub fn failed(&mut self, host: &Host, now: Instant) {
         self.peer_done = true;
-        self.close(host, now, Closed::now(Cause::Transport));
+        self.cut(host, now, Cause::Transport);
     }
 }

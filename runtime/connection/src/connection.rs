@@ -69,8 +69,8 @@ pub struct Connection<M: Machine> {
     pub(crate) slots: Vec<Box<Slot>>,
     pub(crate) carry: Carry<M::Stream>,
     pub(crate) out: Outbox<M::Stream>,
-    /// Bytes taken by the shard and not yet sent.
-    pub(crate) in_flight: usize,
+    /// Bytes taken by the shard and not yet sent; perhaps none, but a command.
+    pub(crate) in_flight: Option<usize>,
     pub(crate) write_deadline: Option<Instant>,
     pub(crate) closed: Option<Closed>,
     pub(crate) linger_until: Option<Instant>,
@@ -90,7 +90,7 @@ impl<M: Machine> Connection<M> {
             slots: Vec::new(),
             carry: Carry::new(),
             out: Outbox::new(),
-            in_flight: 0,
+            in_flight: None,
             write_deadline: None,
             closed: None,
             linger_until: None,
@@ -100,7 +100,8 @@ impl<M: Machine> Connection<M> {
         }
     }
 
-    /// Bytes came on `stream`; `fin` when nothing comes after them.
+    /// Bytes came on `stream`; `fin` when nothing comes after them on that stream. Where one stream is all of
+    /// the transport, [`Connection::receive_end`] says so instead.
     pub fn receive(
         &mut self,
         host: &Host,
@@ -109,7 +110,6 @@ impl<M: Machine> Connection<M> {
         received: Received<'_>,
         fin: bool,
     ) {
-        self.peer_done |= fin;
         if self.closed.is_some() {
             return;
         }
@@ -118,17 +118,31 @@ impl<M: Machine> Connection<M> {
             rest.fin |= fin;
             self.go_on(host, now, rest);
         } else {
-            let left = self.pump(host, now, stream, received, fin);
+            let (left, fin) = self.pump(host, now, stream, received, fin);
             let bytes = received.bytes[received.bytes.len() - left..].to_vec();
             self.keep(Rest { stream, bytes, fin });
         }
     }
 
+    /// The peer has closed its half of a transport that is one stream.
+    pub fn receive_end(&mut self, host: &Host, now: Instant) {
+        self.peer_done = true;
+        self.receive(host, now, M::Stream::default(), Received::copied(&[]), true);
+    }
+
+    /// How many bytes of `stream` may be read now; 0 is none. For transports that give credit on reading;
+    /// others ask [`Connection::wants_input`].
+    #[must_use]
+    pub fn wanted(&self, stream: M::Stream) -> usize {
+        // After the end everything is read, to be discarded.
+        if self.closed.is_some() { usize::MAX } else { self.machine.wanted(stream) }
+    }
+
     /// Goes on with what was kept, or with nothing, because something else has changed.
     pub(crate) fn resume(&mut self, host: &Host, now: Instant) {
         if self.carry.is_empty() {
-            let nothing = Rest { stream: M::Stream::default(), bytes: Vec::new(), fin: false };
-            self.go_on(host, now, nothing);
+            let (stream, fin) = (M::Stream::default(), self.peer_done);
+            self.go_on(host, now, Rest { stream, bytes: Vec::new(), fin });
             return;
         }
         let streams: Vec<_> = self.carry.streams().collect();
@@ -141,8 +155,9 @@ impl<M: Machine> Connection<M> {
 
     fn go_on(&mut self, host: &Host, now: Instant, mut rest: Rest<M::Stream>) {
         let (stream, fin) = (rest.stream, rest.fin);
-        let left = self.pump(host, now, stream, Received::copied(&rest.bytes), fin);
+        let (left, fin) = self.pump(host, now, stream, Received::copied(&rest.bytes), fin);
         rest.bytes.drain(..rest.bytes.len() - left);
+        rest.fin = fin;
         self.keep(rest);
     }
 
@@ -152,7 +167,8 @@ impl<M: Machine> Connection<M> {
         }
     }
 
-    /// Asks the machine for events until it has none, or may have no more; how many bytes are left.
+    /// Asks the machine for events until it has none, or may have no more. How many bytes are left, and
+    /// whether the stream's end is still to be told: a machine that needs input after it has noted it.
     fn pump(
         &mut self,
         host: &Host,
@@ -160,11 +176,13 @@ impl<M: Machine> Connection<M> {
         stream: M::Stream,
         received: Received<'_>,
         fin: bool,
-    ) -> usize {
+    ) -> (usize, bool) {
+        let mut untold = fin;
         let mut input = Input::new(stream, received.bytes, fin);
         let mut budget = host.limits().events_a_turn;
         while self.closed.is_none() {
-            if self.is_full(host) {
+            if self.is_full(host) || self.room(host) == 0 {
+                // Nothing more is asked for while a reader, or the peer, is that far behind.
                 if !self.start_fresh(host, now) {
                     break;
                 }
@@ -178,9 +196,10 @@ impl<M: Machine> Connection<M> {
             budget -= 1;
             match self.machine.poll_event(now, &mut input) {
                 Ok(Next::Event(event)) => self.on_event(host, now, event, received),
-                Ok(Next::NeedInput | Next::Paused(_)) => {
+                Ok(next @ (Next::NeedInput | Next::Paused(_))) => {
+                    untold &= !input.is_empty() || matches!(next, Next::Paused(_));
                     if !self.start_fresh(host, now) {
-                        if fin && input.is_empty() && !self.slots.is_empty() {
+                        if self.peer_done && input.is_empty() && !self.slots.is_empty() {
                             self.peer_left(host, now);
                         }
                         break;
@@ -191,7 +210,8 @@ impl<M: Machine> Connection<M> {
             }
         }
         self.start_fresh(host, now);
-        input.bytes().len()
+        self.slots.iter().for_each(|slot| slot.notify_room());
+        (input.bytes().len(), untold)
     }
 
     fn on_event(&mut self, host: &Host, now: Instant, event: Event<'_>, received: Received<'_>) {
@@ -201,6 +221,8 @@ impl<M: Machine> Connection<M> {
                 let len = data.len();
                 if let Some(slot) = self.slot(id) {
                     slot.bytes_in += len as u64;
+                    // While content comes it is the peer who takes time, and `body_timeout` that watches.
+                    slot.deadline = slot.deadline.map(|_| now + host.limits().handler_timeout);
                     if let Some(writer) = &slot.writer {
                         writer.push(Frame::Data(received.keep(data)));
                         let released = writer.take_released();
@@ -271,7 +293,10 @@ impl<M: Machine> Connection<M> {
     /// Hands the requests that wait to the service, now that all content that came with them is queued.
     /// Whether there was one.
     fn start_fresh(&mut self, host: &Host, now: Instant) -> bool {
-        let Some(at) = self.slots.iter().position(|slot| matches!(slot.stage, Stage::Fresh(_))) else { return false };
+        let Some(at) = self.slots.iter().position(|slot| matches!(slot.stage, Stage::Fresh(_)))
+        else {
+            return false;
+        };
         let mut slot = self.slots.swap_remove(at);
         let Stage::Fresh(request) = std::mem::replace(&mut slot.stage, Stage::Sent) else {
             return false;
@@ -292,18 +317,19 @@ impl<M: Machine> Connection<M> {
             Reply::Pending(running) => {
                 slot.stage = Stage::Running(running);
                 slot.deadline = Some(now + host.limits().handler_timeout);
-                self.release(slot);
+                self.release(host, now, slot);
                 false
             }
         }
     }
 
     /// Gives the peer credit for what the reader took, and 100 (Continue) if the reader waits for it.
-    pub(crate) fn release(&mut self, slot: &Slot) {
+    pub(crate) fn release(&mut self, host: &Host, now: Instant, slot: &mut Slot) {
         let Some(writer) = &slot.writer else { return };
         let released = writer.take_released();
         if released > 0 {
             self.machine.release(slot.id, released);
+            slot.deadline = slot.deadline.map(|_| now + host.limits().handler_timeout);
         }
         if writer.is_wanted() && !slot.has_answered() {
             self.machine.proceed(slot.id, &mut self.out);
@@ -329,7 +355,7 @@ impl<M: Machine> Connection<M> {
         }
     }
 
-    fn on_fault(&mut self, host: &Host, now: Instant, fault: Fault) {
+    pub(crate) fn on_fault(&mut self, host: &Host, now: Instant, fault: Fault) {
         host.stats().faults.add(1);
         match fault.scope {
             Scope::Connection => self.refuse(host, now, fault.reason),

@@ -19,6 +19,8 @@ pub trait Conversation: fmt::Debug {
     fn receive_end(&mut self, host: &Host, now: Instant);
     /// Something of that exchange was woken.
     fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId);
+    /// A part of what was taken has been sent.
+    fn progress(&mut self, host: &Host, now: Instant);
     /// What was taken has been sent.
     fn sent(&mut self, host: &Host, now: Instant);
     /// The transport has failed.
@@ -51,11 +53,15 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
     }
 
     fn receive_end(&mut self, host: &Host, now: Instant) {
-        Self::receive(self, host, now, (), Received::copied(&[]), true);
+        Self::receive_end(self, host, now);
     }
 
     fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
         Self::wake(self, host, now, id);
+    }
+
+    fn progress(&mut self, host: &Host, now: Instant) {
+        Self::progress(self, host, now);
     }
 
     fn sent(&mut self, host: &Host, now: Instant) {

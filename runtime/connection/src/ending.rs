@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trilane_exchange::{BodyError, Outcome, Outgoing, Response};
 use trilane_semantics::{
-    Cause, Closed, Content, ExchangeId, Fault, Instant, Linger, Machine, Outbox, Reason,
+    Cause, Closed, Content, ExchangeId, Instant, Linger, Machine, Outbox, Reason,
 };
 
 use crate::connection::Connection;
@@ -25,10 +25,12 @@ pub enum Goal {
 impl<M: Machine> Connection<M> {
     /// A fault of the whole connection: one last answer where the protocol allows it, then the end.
     pub(crate) fn refuse(&mut self, host: &Host, now: Instant, reason: Reason) {
-        for slot in &self.slots {
+        for slot in &mut self.slots {
             if let Some(writer) = &slot.writer {
                 writer.end(Err(BodyError::Fault(reason)));
             }
+            // Its handler has its time anew, to answer to that.
+            slot.deadline = slot.deadline.map(|_| now + host.limits().handler_timeout);
         }
         self.carry.clear();
         let Some(id) = self.machine.refused() else {
@@ -39,7 +41,7 @@ impl<M: Machine> Connection<M> {
             // Its handler learns of it from the content and answers, or is answering already.
             return;
         }
-        let response = host.app().refuse(reason, None);
+        let response = host.app().refuse(reason, None, host.shard());
         self.answer_refused(host, id, response);
     }
 
@@ -52,7 +54,7 @@ impl<M: Machine> Connection<M> {
         reason: Reason,
     ) {
         let Some(at) = self.slots.iter().position(|slot| slot.id == id) else {
-            let response = host.app().refuse(reason, None);
+            let response = host.app().refuse(reason, None, host.shard());
             self.answer_refused(host, id, response);
             return;
         };
@@ -63,7 +65,7 @@ impl<M: Machine> Connection<M> {
         } else {
             // Drop the handler first, so that it sees nothing of what follows.
             slot.stage = Stage::Sent;
-            let response = host.app().refuse(reason, Some(&slot.exchange));
+            let response = host.app().refuse(reason, Some(&slot.exchange), host.shard());
             if !self.answer(host, now, &mut slot, response) {
                 self.slots.push(slot);
                 return;
@@ -146,7 +148,7 @@ impl<M: Machine> Connection<M> {
             return true;
         }
         // What a paused machine cannot take yet (pipelined requests) is kept, up to a head's size.
-        !self.is_full(host) && self.carry.len() <= host.limits().head
+        !self.is_full(host) && self.room(host) > 0 && self.carry.len() <= host.limits().head
     }
 
     /// Takes what is to be sent, if anything; [`Connection::sent`] must follow.
@@ -162,7 +164,7 @@ impl<M: Machine> Connection<M> {
             return None;
         }
         let out = std::mem::replace(&mut self.out, spare());
-        self.in_flight = out.len();
+        self.in_flight = Some(out.len());
         self.write_deadline = Some(now + host.limits().write_timeout);
         Some(out)
     }
@@ -172,7 +174,7 @@ impl<M: Machine> Connection<M> {
     pub fn goal(&self) -> Goal {
         match self.closed {
             None => Goal::Open,
-            _ if self.in_flight > 0 || !self.out.is_empty() => Goal::Open,
+            _ if self.in_flight.is_some() || !self.out.is_empty() => Goal::Open,
             Some(closed) => match closed.linger {
                 Linger::Yes if self.peer_done => Goal::Close,
                 Linger::Yes if self.half_closed => Goal::Open,
@@ -197,14 +199,24 @@ impl<M: Machine> Connection<M> {
 
     /// Ends it at once, for that reason.
     pub fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
-        self.write_deadline = None;
+        self.cut(host, now, cause);
+    }
+
+    /// Ends it at once, throwing away what was not sent. The first cause stays.
+    pub(crate) fn cut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        (self.in_flight, self.write_deadline, self.linger_until) = (None, None, None);
+        self.out.clear(0);
         self.close(host, now, Closed::now(cause));
+        self.closed = self.closed.map(|closed| Closed { linger: Linger::No, ..closed });
     }
 
     /// Whether nothing is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.slots.is_empty() && self.carry.is_empty() && self.out.is_empty() && self.in_flight == 0
+        self.slots.is_empty()
+            && self.carry.is_empty()
+            && self.out.is_empty()
+            && self.in_flight.is_none()
     }
 
     /// When [`Connection::timeout`] wants to be called.
@@ -224,11 +236,8 @@ impl<M: Machine> Connection<M> {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         if is_due(self.write_deadline) {
             // The peer takes nothing: what is left can only be thrown away.
-            self.write_deadline = None;
-            self.in_flight = 0;
-            self.out.clear(0);
             self.closed = None;
-            self.close(host, now, Closed::now(Cause::WriteTimeout));
+            self.cut(host, now, Cause::WriteTimeout);
             return;
         }
         if is_due(self.linger_until) {
@@ -243,13 +252,13 @@ impl<M: Machine> Connection<M> {
             self.close(host, now, Closed::lingering(Cause::Drain));
             return;
         }
+        // The peer first: a handler that waits for content is not to blame for its coming late.
+        if let Err(fault) = self.machine.handle_timeout(now) {
+            self.on_fault(host, now, fault);
+        }
         let late = self.slots.iter().filter(|slot| is_due(slot.deadline)).map(|slot| slot.id);
         for id in late.collect::<Vec<_>>() {
             self.refuse_exchange(host, now, id, Reason::HandlerTimeout);
-        }
-        if let Err(Fault { reason, .. }) = self.machine.handle_timeout(now) {
-            host.stats().faults.add(1);
-            self.refuse(host, now, reason);
         }
         self.resume(host, now);
     }

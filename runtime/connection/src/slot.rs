@@ -40,6 +40,14 @@ impl Slot {
         matches!(self.stage, Stage::Sending { .. } | Stage::Sent)
     }
 
+    /// Has the exchange woken when its reader takes what waits: credit is due then, and the reader need not be
+    /// the handler itself.
+    pub(crate) fn notify_room(&self) {
+        if let Some(writer) = self.writer.as_ref().filter(|writer| writer.queued() > 0) {
+            writer.notify_room(self.waker.waker());
+        }
+    }
+
     /// Whether so much waits for the reader that no more should be read.
     pub(crate) fn is_full(&self, receive_queue: usize) -> bool {
         self.writer.as_ref().is_some_and(|writer| writer.queued() >= receive_queue)

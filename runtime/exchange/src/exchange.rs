@@ -1,6 +1,7 @@
 //! A request, and what is known of its exchange for as long as it lasts.
 
 use std::any::{Any, TypeId};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -20,8 +21,8 @@ pub struct Exchange {
     connection: Rc<ConnectionInfo>,
     shard: Shard,
     started: Instant,
-    params: Params,
-    request_id: SmallVec<[u8; 36]>,
+    params: OnceCell<Params>,
+    request_id: OnceCell<SmallVec<[u8; 36]>>,
 }
 
 impl Exchange {
@@ -33,7 +34,7 @@ impl Exchange {
         shard: Shard,
         started: Instant,
     ) -> Self {
-        let (params, request_id) = (Params::default(), SmallVec::new());
+        let (params, request_id) = (OnceCell::new(), OnceCell::new());
         Self { head, connection, shard, started, params, request_id }
     }
 
@@ -63,21 +64,21 @@ impl Exchange {
 
     /// The route it took and the parameters of its path.
     #[must_use]
-    pub const fn params(&self) -> &Params {
-        &self.params
+    pub fn params(&self) -> &Params {
+        self.params.get_or_init(Params::default)
     }
 
     /// Its id, if a layer gave it one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        std::str::from_utf8(&self.request_id).ok().filter(|id| !id.is_empty())
+        std::str::from_utf8(self.request_id.get()?).ok().filter(|id| !id.is_empty())
     }
 
     /// The parameter number `index` of the path, still percent-encoded.
     #[must_use]
     pub fn param(&self, index: usize) -> Option<(&str, &str)> {
-        let name = self.params.names.get(index)?;
-        let range = self.params.values.get(index)?;
+        let name = self.params().names.as_ref()?.get(index)?;
+        let range = self.params().values.get(index)?;
         Some((name, self.head.path().get(range.0 as usize..range.1 as usize)?))
     }
 }
@@ -86,7 +87,7 @@ impl Exchange {
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     template: Option<Rc<str>>,
-    names: Rc<[Box<str>]>,
+    names: Option<Rc<[Box<str>]>>,
     values: SmallVec<[(u32, u32); 4]>,
 }
 
@@ -98,7 +99,7 @@ impl Params {
         names: Rc<[Box<str>]>,
         values: impl IntoIterator<Item = (u32, u32)>,
     ) -> Self {
-        Self { template: Some(template), names, values: values.into_iter().collect() }
+        Self { template: Some(template), names: Some(names), values: values.into_iter().collect() }
     }
 
     /// The route's template, such as `/users/{id}`; bounded in number, so fit for a metric label.
@@ -182,14 +183,16 @@ impl Request {
 
     /// Notes the route that matched. For routers.
     pub fn set_params(&mut self, params: Params) {
-        Rc::make_mut(&mut self.exchange).params = params;
+        if let Err(params) = self.exchange.params.set(params) {
+            Rc::make_mut(&mut self.exchange).params = params.into();
+        }
     }
 
     /// Gives the exchange an id. For layers; at most 36 bytes cost no allocation.
     pub fn set_request_id(&mut self, id: &str) {
-        let exchange = Rc::make_mut(&mut self.exchange);
-        exchange.request_id.clear();
-        exchange.request_id.extend_from_slice(id.as_bytes());
+        if let Err(id) = self.exchange.request_id.set(SmallVec::from_slice(id.as_bytes())) {
+            Rc::make_mut(&mut self.exchange).request_id = id.into();
+        }
     }
 
     /// Leaves a value for a later layer or for the handler, one a type.

@@ -86,6 +86,15 @@ impl Outgoing {
         Self::source(Written { slot, future: Some(future) })
     }
 
+    /// With a promise of how long a stream will be: more is an error, less breaks the message off.
+    #[must_use]
+    pub fn with_length(mut self, promised: u64) -> Self {
+        if let Self::Stream { length, .. } = &mut self {
+            *length = Some(promised);
+        }
+        self
+    }
+
     /// How long it is, if that is known.
     #[must_use]
     pub fn length(&self) -> Option<u64> {

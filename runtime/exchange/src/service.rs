@@ -15,6 +15,7 @@ use trilane_semantics::Reason;
 use crate::error::Error;
 use crate::exchange::{Exchange, Request};
 use crate::response::Response;
+use crate::shard::Shard;
 use crate::summary::Summary;
 
 /// Boxes kept for reuse, a route and shard.
@@ -27,8 +28,8 @@ pub trait Service {
 
     /// Makes the answer to a message that was refused before or instead of a handler. `exchange` is
     /// there if the head could be read.
-    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>) -> Response {
-        let _ = exchange;
+    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>, shard: &Shard) -> Response {
+        let _ = (exchange, shard);
         Error::from(reason).into()
     }
 

@@ -18,6 +18,7 @@ mod ring;
 mod sending;
 pub mod server;
 mod shard;
+pub mod signals;
 mod slots;
 mod socket;
 mod sys;
@@ -27,5 +28,6 @@ mod wheel;
 
 pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners};
 pub use preflight::StartError;
-pub use server::{Config, Server, Stopper};
+pub use server::{AppError, Config, Server, Stopper};
+pub use signals::drain_on_signals;
 pub use topology::{InvalidCpus, Topology};

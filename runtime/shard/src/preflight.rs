@@ -24,6 +24,8 @@ pub enum StartError {
         /// The address asked for.
         address: ListenAddress,
     },
+    /// The application refused to start, such as over two routes that conflict.
+    Application(Box<dyn std::error::Error + Send + Sync>),
     /// The list of CPUs cannot be used.
     Cpus(InvalidCpus),
     /// `io_uring_setup` is forbidden: by a seccomp profile, or by a sysctl.
@@ -84,6 +86,7 @@ impl fmt::Display for StartError {
                 "no interface of this machine has the address {address}: listen on one that `ip address` \
                  lists, or on `:PORT` for all of them"
             ),
+            Self::Application(error) => write!(f, "the application did not start: {error}"),
             Self::Cpus(error) => error.fmt(f),
             Self::IoUringBlocked { error } => write!(
                 f,

@@ -2,8 +2,8 @@
 
 use std::num::NonZero;
 use std::rc::Rc;
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -65,6 +65,11 @@ impl Config {
     }
 }
 
+/// Why an application could not be made.
+pub type AppError = Box<dyn std::error::Error + Send + Sync>;
+
+type MakeApp = dyn Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError>;
+
 /// A server at work. Dropping it stops it.
 pub struct Server {
     addresses: Vec<ListenAddress>,
@@ -104,7 +109,7 @@ impl Server {
     /// What stands in the way, and what to do about it.
     pub fn start<F>(config: Config, app: F) -> Result<Self, StartError>
     where
-        F: Fn(ShardHandle) -> Rc<dyn Service> + Send + Sync + 'static,
+        F: Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError> + Send + Sync + 'static,
     {
         preflight::check_ring()?;
         preflight::raise_descriptors(DESCRIPTORS)?;
@@ -226,7 +231,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn build(self, app: &dyn Fn(ShardHandle) -> Rc<dyn Service>) -> Result<Shard, StartError> {
+    fn build(self, app: &MakeApp) -> Result<Shard, StartError> {
         let mut ring = Ring::new(RingConfig::default())?;
         let buffers = Buffers::new(&mut ring, GROUP, buffers::COUNT, buffers::SIZE)
             .map_err(|error| StartError::Other { what: "register receive buffers", error })?;
@@ -237,7 +242,7 @@ impl Plan {
         core.tick();
         let handle = ShardHandle::new(Rc::clone(&core) as _);
         let host = Host::new(
-            app(handle.clone()),
+            app(handle.clone()).map_err(StartError::Application)?,
             Rc::new(self.config.limits.clone()),
             handle,
             queue.clone(),

@@ -142,7 +142,13 @@ impl Socket {
     }
 
     /// Turns what the conversation wants into operations. To be called after anything was done to it.
-    pub(crate) fn drive(&mut self, host: &Host, now: Instant, key: Key, ring: &mut Ring) -> Verdict {
+    pub(crate) fn drive(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        key: Key,
+        ring: &mut Ring,
+    ) -> Verdict {
         if !self.closing {
             self.drive_send(host, now, key, ring);
             match self.conversation.goal() {

@@ -1,0 +1,60 @@
+//! The command line. Flags win over the configuration file.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// An HTTP server with one shard a core.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "trilane", version, about)]
+pub struct Args {
+    /// What to do; without it, `demo`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of the demo.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the demo application.
+    Demo(Serve),
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Serve {
+    /// Listen for HTTP/1.1 on ADDR (`127.0.0.1:8080`, `:8080`), `unix:PATH`, or not at all (`off`).
+    /// Repeatable. Default: 127.0.0.1:8080. PORT in the environment changes the default's port.
+    #[arg(long, value_name = "ADDR|unix:PATH|off")]
+    pub http: Vec<String>,
+    /// How many shards. Default: one for each CPU that may be used.
+    #[arg(long, value_name = "N")]
+    pub shards: Option<NonZero<usize>>,
+    /// Run the shards on these CPUs, such as 0,2-3.
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<String>,
+    /// Serve the files below DIR at /static/.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// The access log, on standard output. Default: text.
+    #[arg(long, value_enum)]
+    pub log: Option<LogFormat>,
+    /// Read settings from a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The form of the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// An object a line.
+    Json,
+    /// For people.
+    Text,
+    /// None.
+    Off,
+}

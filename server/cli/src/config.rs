@@ -1,0 +1,184 @@
+//! The configuration file: one TOML schema. What is unknown is an error that names its line, and so is what
+//! the schema has a place for but this version cannot do yet.
+
+use std::fmt;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use trilane::Limits;
+
+/// Sections of the schema whose features are not in this version.
+const LATER: [&str; 9] =
+    ["tls", "http2", "http3", "hosts", "upstreams", "routes", "cache", "admin", "auth"];
+
+/// What a configuration file may say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen for HTTP/1.1, as `--http`.
+    pub http: Vec<String>,
+    /// As `--shards`.
+    pub shards: Option<NonZero<usize>>,
+    /// As `--cpus`.
+    pub cpus: Option<String>,
+    /// As `--root`.
+    pub root: Option<PathBuf>,
+    /// As `--log`: `json`, `text` or `off`.
+    pub log: Option<String>,
+    /// Limits of every connection.
+    pub limits: LimitsSection,
+    /// How to stop.
+    pub drain: DrainSection,
+}
+
+/// `[limits]`: sizes in bytes, times in seconds. What is not there keeps its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// A request target.
+    pub target: Option<usize>,
+    /// A header section.
+    pub head: Option<usize>,
+    /// Field lines in a section.
+    pub field_lines: Option<usize>,
+    /// Content of a request, where the route says nothing else.
+    pub body: Option<u64>,
+    /// For a header section to come.
+    pub head_timeout: Option<u64>,
+    /// Between two pieces of content.
+    pub body_timeout: Option<u64>,
+    /// Between an answer and the next request.
+    pub idle_timeout: Option<u64>,
+    /// For a handler to answer.
+    pub handler_timeout: Option<u64>,
+    /// For the peer to take what was sent.
+    pub write_timeout: Option<u64>,
+}
+
+/// `[drain]`: seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrainSection {
+    /// How long an idle connection is kept for a request that is on its way. Default 2.
+    pub idle_grace: Option<u64>,
+    /// How long a drain may take. Default 30.
+    pub deadline: Option<u64>,
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It cannot be read.
+    Read(PathBuf, std::io::Error),
+    /// It does not say what the schema allows.
+    Schema(PathBuf, toml::de::Error),
+    /// It has a section of a later version.
+    Later(PathBuf, &'static str),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::Schema(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Later(path, section) => {
+                write!(f, "{}: [{section}] is not supported by this version", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or says what the schema does not allow.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let read = |error| ConfigError::Read(path.to_owned(), error);
+        Self::parse(&std::fs::read_to_string(path).map_err(read)?, path)
+    }
+
+    /// Parses the text of the file at `path`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let schema = |error| ConfigError::Schema(path.to_owned(), error);
+        let table: toml::Table = toml::from_str(text).map_err(schema)?;
+        if let Some(section) = LATER.into_iter().find(|section| table.contains_key(*section)) {
+            return Err(ConfigError::Later(path.to_owned(), section));
+        }
+        // From the text again, so that errors carry its lines.
+        toml::from_str(text).map_err(schema)
+    }
+
+    /// The limits: the defaults, and what the file says instead.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let (section, mut limits) = (&self.limits, Limits::default());
+        let set = |place: &mut Duration, seconds: Option<u64>| {
+            if let Some(seconds) = seconds {
+                *place = Duration::from_secs(seconds);
+            }
+        };
+        limits.target = section.target.unwrap_or(limits.target);
+        limits.head = section.head.unwrap_or(limits.head);
+        limits.field_lines = section.field_lines.unwrap_or(limits.field_lines);
+        limits.body = section.body.unwrap_or(limits.body);
+        set(&mut limits.head_timeout, section.head_timeout);
+        set(&mut limits.body_timeout, section.body_timeout);
+        set(&mut limits.idle_timeout, section.idle_timeout);
+        set(&mut limits.handler_timeout, section.handler_timeout);
+        set(&mut limits.write_timeout, section.write_timeout);
+        limits
+    }
+
+    /// Grace and deadline of a drain.
+    #[must_use]
+    pub fn drain(&self) -> (Duration, Duration) {
+        let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
+        (seconds(self.drain.idle_grace, 2), seconds(self.drain.deadline, 30))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("t.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_whole_file() {
+        let config = parse(
+            "http = [':80', 'unix:/run/t']\nshards = 3\ncpus = '0-2'\nroot = '/srv'\nlog = 'json'\n\
+             [limits]\nbody = 5\nhead_timeout = 2\n[drain]\ndeadline = 9\n",
+        )
+        .unwrap();
+        assert_eq!(config.http, [":80", "unix:/run/t"]);
+        assert_eq!((config.shards, config.cpus.as_deref()), (NonZero::new(3), Some("0-2")));
+        let limits = config.limits();
+        assert_eq!((limits.body, limits.head_timeout), (5, Duration::from_secs(2)));
+        assert_eq!(limits.head, Limits::default().head);
+        assert_eq!(config.drain(), (Duration::from_secs(2), Duration::from_secs(9)));
+        assert_eq!(parse(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        let unknown = parse("http = []\nhtpt = []\n").unwrap_err();
+        assert!(unknown.contains("line 2") && unknown.contains("htpt"), "{unknown}");
+        let nested = parse("[limits]\nbdy = 1\n").unwrap_err();
+        assert!(nested.contains("line 2") && nested.contains("`body`"), "{nested}");
+        assert!(parse("shards = 0").is_err());
+        assert!(parse("shards = 'two'").unwrap_err().contains("line 1"));
+        let later = parse("[tls]\ncertificate = 'x'\n").unwrap_err();
+        assert_eq!(later, "t.toml: [tls] is not supported by this version");
+    }
+}

@@ -1,0 +1,184 @@
+//! The demo application: one route for each thing that a server must do well. The same on every protocol.
+
+mod files;
+mod page;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use trilane::{
+    BodyError, BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Outgoing,
+    Path, Payload, Request, Response, Router, Shard, State, StatusCode, get, post,
+};
+
+/// The most content that `/echo` keeps, in bytes.
+pub const ECHO_LIMIT: u64 = 32 << 20;
+/// The most that `/bytes/{n}` sends.
+const MOST_BYTES: u64 = 64 << 30;
+/// The piece that `/bytes/{n}` is made of, in bytes.
+const PIECE: usize = 1 << 20;
+/// The most chunks of `/stream/{n}`.
+const MOST_CHUNKS: u64 = 1_000_000;
+/// Between two of them.
+const BETWEEN_CHUNKS: Duration = Duration::from_millis(10);
+
+/// What the routes share on one shard.
+#[derive(Clone)]
+struct Demo {
+    shard: Shard,
+    /// `PIECE` times `x`, made once.
+    piece: Bytes,
+    root: Option<Arc<PathBuf>>,
+}
+
+/// The demo's routes on one shard; `root` is served at `/static/`.
+#[must_use]
+pub fn router(shard: &Shard, root: Option<PathBuf>) -> Router {
+    let demo =
+        Demo { shard: shard.clone(), piece: vec![b'x'; PIECE].into(), root: root.map(Arc::new) };
+    Router::new()
+        .route("/", get(front_page))
+        .route("/stats", get(page::stats))
+        .route("/plaintext", get(|| async { "Hello, World!" }))
+        .route("/json", get(json))
+        .route("/users/{id}", get(|Path(id): Path<String>| async { id }))
+        .route("/echo", post(echo).layer(BodyLimit::new(ECHO_LIMIT)))
+        .route("/echo/stream", post(echo_stream).layer(BodyLimit::unlimited()))
+        .route("/upload", post(upload).layer(BodyLimit::unlimited()))
+        .route("/bytes/{n}", get(bytes))
+        .route("/stream/{n}", get(stream))
+        .route("/slow/{ms}", get(slow))
+        .route("/panic", get(fail))
+        .route("/headers", get(headers))
+        .route("/static/{*path}", get(file))
+        .with_state(demo)
+}
+
+async fn front_page(request: Request) -> Html<String> {
+    Html(page::front(request.protocol()))
+}
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+async fn json() -> Json<Message> {
+    Json(Message { message: "Hello, World!" })
+}
+
+/// All content, sent back when it is complete.
+async fn echo(content: Bytes) -> Bytes {
+    content
+}
+
+/// Content sent back as it comes, trailers too.
+async fn echo_stream(content: Incoming) -> Response {
+    Response::new(StatusCode::OK)
+        .field(Known::ContentType, "application/octet-stream")
+        .body(Outgoing::frames(content))
+}
+
+#[derive(Serialize)]
+struct Uploaded {
+    bytes: u64,
+}
+
+/// Counts content without keeping it.
+async fn upload(mut content: Incoming) -> Result<Json<Uploaded>, Error> {
+    let mut bytes = 0;
+    let refused = |error: BodyError| Error::from(error.reason());
+    while let Some(frame) = content.frame().await.map_err(refused)? {
+        if let Frame::Data(data) = frame {
+            bytes += data.len() as u64;
+        }
+    }
+    Ok(Json(Uploaded { bytes }))
+}
+
+/// That many times `x`: a slice of the shard's piece, or the piece again and again.
+async fn bytes(State(demo): State<Demo>, Path(n): Path<u64>) -> Result<Response, Error> {
+    if n > MOST_BYTES {
+        return Err(Error::new(StatusCode::BAD_REQUEST).message("more bytes than /bytes sends"));
+    }
+    let body = match usize::try_from(n) {
+        Ok(n) if n <= PIECE => Outgoing::Full(Payload::from(demo.piece.slice(..n))),
+        _ => {
+            let piece = demo.piece.clone();
+            Outgoing::write(|writer| async move {
+                let mut left = n;
+                while left > 0 {
+                    let now = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+                    writer.send(piece.slice(..now)).await;
+                    left -= now as u64;
+                }
+                Ok(())
+            })
+            .with_length(n)
+        }
+    };
+    Ok(Response::new(StatusCode::OK).field(Known::ContentType, "text/plain").body(body))
+}
+
+/// That many chunks, one every 10 ms.
+async fn stream(State(demo): State<Demo>, Path(n): Path<u64>) -> Result<Response, Error> {
+    if n > MOST_CHUNKS {
+        return Err(Error::new(StatusCode::BAD_REQUEST).message("more chunks than /stream sends"));
+    }
+    let body = Outgoing::write(|writer| async move {
+        for number in 0..n {
+            if number > 0 {
+                demo.shard.sleep(BETWEEN_CHUNKS).await;
+            }
+            writer.send(format!("chunk {number}\n")).await;
+        }
+        Ok(())
+    });
+    Ok(Response::new(StatusCode::OK).field(Known::ContentType, "text/plain").body(body))
+}
+
+/// An answer after that many milliseconds.
+async fn slow(State(demo): State<Demo>, Path(ms): Path<u64>) -> String {
+    demo.shard.sleep(Duration::from_millis(ms)).await;
+    format!("slept {ms} ms\n")
+}
+
+/// A handler with a bug.
+async fn fail() -> &'static str {
+    panic!("the demo's /panic was asked for")
+}
+
+#[derive(Serialize)]
+struct Headers<'a> {
+    method: &'a str,
+    target: &'a str,
+    protocol: &'a str,
+    authority: Option<&'a str>,
+    fields: Vec<(String, String)>,
+}
+
+/// The request's head, as JSON.
+async fn headers(request: Request) -> Response {
+    let head = request.head();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Json(Headers {
+        method: head.method.as_str(),
+        target: head.target(),
+        protocol: head.protocol.as_str(),
+        authority: head.authority(),
+        fields: head.fields.iter().map(|(name, value)| (text(name), text(value))).collect(),
+    })
+    .into_response()
+}
+
+/// A file below the root.
+async fn file(State(demo): State<Demo>, Path(path): Path<String>) -> Result<Response, Error> {
+    let Some(root) = demo.root else {
+        return Err(Error::new(StatusCode::NOT_FOUND).message("no --root is served"));
+    };
+    let found = demo.shard.blocking(move || files::read(&root, &path)).await;
+    let (content_type, content) = found?;
+    Ok(Response::new(StatusCode::OK).field(Known::ContentType, content_type).body(content))
+}

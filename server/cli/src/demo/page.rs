@@ -1,0 +1,49 @@
+//! The front page: what this is, which protocol the visitor came over, and counters that live.
+
+use serde::Serialize;
+use trilane::{Json, Protocol, Shard};
+
+const PAGE: &str = include_str!("page.html");
+
+/// The page, for a visitor over that protocol.
+pub(super) fn front(protocol: Protocol) -> String {
+    PAGE.replace("{{protocol}}", protocol.as_str())
+}
+
+/// Counters of the server, all shards together.
+#[derive(Serialize)]
+pub(super) struct Counters {
+    shards: Vec<ShardCounters>,
+    open: u64,
+    accepted: u64,
+    requests: u64,
+    received: u64,
+    sent: u64,
+    panics: u64,
+    faults: u64,
+}
+
+#[derive(Serialize)]
+struct ShardCounters {
+    open: u64,
+    requests: u64,
+}
+
+/// `/stats`, which the page asks once a second.
+pub(super) async fn stats(shard: Shard) -> Json<Counters> {
+    let all = shard.all_stats();
+    let sum = |of: fn(&trilane::Stats) -> u64| all.iter().map(|stats| of(stats)).sum();
+    Json(Counters {
+        open: sum(|stats| stats.open.get()),
+        accepted: sum(|stats| stats.accepted.get()),
+        requests: sum(|stats| stats.requests.get()),
+        received: sum(|stats| stats.received.get()),
+        sent: sum(|stats| stats.sent.get()),
+        panics: sum(|stats| stats.panics.get()),
+        faults: sum(|stats| stats.faults.get()),
+        shards: all
+            .iter()
+            .map(|it| ShardCounters { open: it.open.get(), requests: it.requests.get() })
+            .collect(),
+    })
+}

@@ -1,0 +1,8 @@
+//! The trilane binary as a library: its arguments, its configuration file and its demo application, so that
+//! tests can use them without a process.
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod config;
+pub mod demo;
+pub mod run;

@@ -1,0 +1,150 @@
+//! From arguments to a server that runs until it is told to stop.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use trilane::{Log, RunError, Server};
+
+use crate::args::{Args, Command, LogFormat, Serve};
+use crate::config::{Config, ConfigError};
+use crate::demo;
+
+/// Where the demo listens when nobody says where.
+const HOST: &str = "127.0.0.1";
+/// The port of that.
+const PORT: u16 = 8080;
+
+/// Why the binary ends with an error.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The configuration file.
+    Config(ConfigError),
+    /// A setting that is not one of its choices.
+    Setting(String),
+    /// The server.
+    Server(RunError),
+    /// Standard output is closed.
+    Output(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Setting(text) => f.write_str(text),
+            Self::Server(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What went wrong, fit to be shown.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let serve = match args.command {
+        Some(Command::Demo(serve)) => serve,
+        None => args.serve,
+    };
+    serve_demo(serve)
+}
+
+fn serve_demo(flags: Serve) -> Result<(), Failure> {
+    let config = match &flags.config {
+        Some(path) => Config::read(path).map_err(Failure::Config)?,
+        None => Config::default(),
+    };
+    let root = flags.root.clone().or_else(|| config.root.clone());
+    let mut server = Server::new(move |shard| demo::router(&shard, root.clone()))
+        .limits(config.limits())
+        .log(log(&flags, &config)?);
+    let (grace, deadline) = config.drain();
+    server = server.drain(grace, deadline);
+    for address in addresses(&flags, &config, std::env::var("PORT").ok())? {
+        server = server.listen(address);
+    }
+    if let Some(cpus) = flags.cpus.or(config.cpus) {
+        server = server.cpus(cpus);
+    }
+    if let Some(shards) = flags.shards.or(config.shards) {
+        server = server.shards(shards);
+    }
+    let running = server.start().map_err(Failure::Server)?;
+    let http: Vec<_> = running.addresses().iter().map(ToString::to_string).collect();
+    let (http, shards) = (http.join(","), running.stats().len());
+    let pid = std::process::id();
+    writeln!(io::stdout(), "trilane ready http={http} shards={shards} pid={pid}")
+        .and_then(|()| io::stdout().flush())
+        .map_err(Failure::Output)?;
+    running.run().map_err(Failure::Server)
+}
+
+/// Where to listen: flags, else the file, else the default with the environment's port.
+fn addresses(flags: &Serve, config: &Config, port: Option<String>) -> Result<Vec<String>, Failure> {
+    let mut asked = if flags.http.is_empty() { &config.http } else { &flags.http }.clone();
+    if asked.is_empty() {
+        let port = match port {
+            None => PORT,
+            Some(text) => text.parse().map_err(|_| {
+                Failure::Setting(format!("PORT={text} in the environment is no port"))
+            })?,
+        };
+        return Ok(vec![format!("{HOST}:{port}")]);
+    }
+    asked.retain(|address| address != "off");
+    if asked.is_empty() {
+        let text = "nothing to listen on: --http off leaves this version no protocol to serve";
+        return Err(Failure::Setting(text.to_owned()));
+    }
+    Ok(asked)
+}
+
+fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
+    let of_file = match config.log.as_deref() {
+        None => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some("text") => LogFormat::Text,
+        Some("off") => LogFormat::Off,
+        Some(other) => {
+            return Err(Failure::Setting(format!(
+                "log = \"{other}\" in the configuration: it is one of json, text, off"
+            )));
+        }
+    };
+    Ok(match flags.log.unwrap_or(of_file) {
+        LogFormat::Json => Log::Json,
+        LogFormat::Text => Log::Text,
+        LogFormat::Off => Log::Off,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn listens(arguments: &[&str], file: &[&str], port: Option<&str>) -> Option<Vec<String>> {
+        let flags = Args::try_parse_from([&["trilane"], arguments].concat()).unwrap().serve;
+        let http = file.iter().map(ToString::to_string).collect();
+        let config = Config { http, ..Config::default() };
+        addresses(&flags, &config, port.map(str::to_owned)).ok()
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_the_environment() {
+        let some = |address: &str| Some(vec![address.to_owned()]);
+        assert_eq!(listens(&[], &[], None), some("127.0.0.1:8080"));
+        assert_eq!(listens(&[], &[], Some("81")), some("127.0.0.1:81"));
+        assert_eq!(listens(&[], &[], Some("x")), None);
+        assert_eq!(listens(&[], &[":1"], Some("81")), some(":1"));
+        assert_eq!(listens(&["--http", ":2"], &[":1"], Some("81")), some(":2"));
+        assert_eq!(listens(&["--http", "off"], &[":1"], None), None);
+        let two = listens(&["--http", ":2", "--http", "unix:/x"], &[], None);
+        assert_eq!(two, Some(vec![":2".to_owned(), "unix:/x".to_owned()]));
+    }
+}

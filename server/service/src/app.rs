@@ -1,0 +1,208 @@
+//! A router that serves: finds the route, and runs its stack of layers and its handler.
+//!
+//! Allocates nothing itself. Matches what [`path`] lets through, and nothing else.
+
+use std::fmt;
+use std::rc::Rc;
+use std::task::Context;
+
+use smallvec::SmallVec;
+use trilane_exchange::{
+    Error, Exchange, Params, Reply, Request, Response, Service, Shard, Summary,
+};
+use trilane_semantics::{Form, Method, Reason, StatusCode};
+
+use crate::allow::Allowed;
+use crate::chain::{Chain, Stack};
+use crate::handler::Endpoint;
+use crate::method::{Filter, MethodRouter};
+use crate::path::{self, BadPath};
+
+/// A router that serves. One a shard.
+pub struct App {
+    routes: Vec<Route>,
+    tree: matchit::Router<usize>,
+    /// The fallbacks of nested routers.
+    nested: Vec<Rc<Stack>>,
+    fallbacks: matchit::Router<usize>,
+    fallback: Rc<Stack>,
+    bad_path: Rc<Stack>,
+    not_found: Rc<Stack>,
+    asterisk: Rc<Stack>,
+    connect: Rc<Stack>,
+    /// Where each route's template lies in memory, sorted, and the route's number: from an exchange
+    /// back to its route without comparing text.
+    templates: Vec<(usize, usize)>,
+}
+
+/// What a router gives to its app.
+pub(crate) struct Parts {
+    pub(crate) routes: Vec<Route>,
+    pub(crate) tree: matchit::Router<usize>,
+    pub(crate) nested: Vec<Rc<Stack>>,
+    pub(crate) fallbacks: matchit::Router<usize>,
+    pub(crate) fallback: Option<Rc<Stack>>,
+}
+
+/// One path.
+pub(crate) struct Route {
+    template: Rc<str>,
+    names: Rc<[Box<str>]>,
+    handlers: Vec<(Method, Rc<Stack>)>,
+    any: Option<Rc<Stack>>,
+    /// Answers what no handler does.
+    other: Rc<Stack>,
+}
+
+impl Route {
+    /// `known` are the methods that some path of the app has.
+    pub(crate) fn new(
+        path: &str,
+        names: Rc<[Box<str>]>,
+        methods: MethodRouter,
+        known: &Rc<[Method]>,
+    ) -> Self {
+        let filters = methods.handlers.iter().map(|entry| &entry.filter);
+        let other = methods.chain.around(Rc::new(Allowed::new(filters, Rc::clone(known))));
+        let (mut handlers, mut any) = (Vec::new(), None);
+        for entry in methods.handlers {
+            let stack = entry.chain.around((entry.make)(&()));
+            match entry.filter {
+                Filter::Any => any = Some(stack),
+                Filter::Only(method) => handlers.push((method, stack)),
+            }
+        }
+        Self { template: path.into(), names, handlers, any, other }
+    }
+
+    fn stack(&self, method: &Method) -> &Rc<Stack> {
+        let of = |wanted: &Method| {
+            self.handlers.iter().find(|(method, _)| method == wanted).map(|(_, stack)| stack)
+        };
+        of(method)
+            // RFC 9110 §9.3.2: HEAD is GET without the content, which the machine leaves out.
+            .or_else(|| if *method == Method::HEAD { of(&Method::GET) } else { None })
+            .or_else(|| {
+                let asked_for = *method == Method::CONNECT || *method == Method::TRACE;
+                self.any.as_ref().filter(|_| !asked_for)
+            })
+            .unwrap_or(&self.other)
+    }
+}
+
+impl App {
+    /// `chain` is around all that no route answers, `server` answers `OPTIONS *`.
+    pub(crate) fn new(parts: Parts, chain: &Chain, server: Allowed) -> Self {
+        let refusal = |status, message| chain.around(Rc::new(Refusal { status, message }));
+        let not_found = refusal(StatusCode::NOT_FOUND, "there is nothing at this path");
+        let mut templates: Vec<_> =
+            (0..).zip(&parts.routes).map(|(at, route)| (address(&route.template), at)).collect();
+        templates.sort_unstable();
+        Self {
+            templates,
+            tree: parts.tree,
+            nested: parts.nested,
+            fallbacks: parts.fallbacks,
+            fallback: parts.fallback.unwrap_or_else(|| Rc::clone(&not_found)),
+            bad_path: refusal(StatusCode::BAD_REQUEST, "the path is badly encoded"),
+            not_found,
+            asterisk: chain.around(Rc::new(server)),
+            connect: refusal(StatusCode::NOT_IMPLEMENTED, "tunnels are not served here"),
+            routes: parts.routes,
+        }
+    }
+
+    /// The stack for a request; notes in it which route it took.
+    fn find(&self, request: &mut Request) -> &Rc<Stack> {
+        match request.head().form() {
+            Form::Asterisk => return &self.asterisk,
+            Form::Authority => return &self.connect,
+            Form::Absolute | Form::Origin => (),
+        }
+        match path::check(request.path()) {
+            Ok(()) => (),
+            Err(BadPath::DotSegment) => return &self.not_found,
+            Err(BadPath::Encoding) => return &self.bad_path,
+        }
+        let path = request.path();
+        let Ok(found) = self.tree.at(path) else {
+            let nested =
+                self.fallbacks.at(path).ok().and_then(|found| self.nested.get(*found.value));
+            return nested.unwrap_or(&self.fallback);
+        };
+        // Every number in the tree is a route's.
+        let route = &self.routes[*found.value];
+        let values: SmallVec<[(u32, u32); 4]> = found
+            .params
+            .iter()
+            .map(|(_, value)| {
+                let start = value.as_ptr() as usize - path.as_ptr() as usize;
+                (start as u32, (start + value.len()) as u32)
+            })
+            .collect();
+        let stack = route.stack(request.method());
+        request.set_params(Params::new(
+            Rc::clone(&route.template),
+            Rc::clone(&route.names),
+            values,
+        ));
+        stack
+    }
+
+    /// The stack that an exchange went through, as far as can be told from its route.
+    fn stack_of(&self, exchange: &Exchange) -> &Rc<Stack> {
+        let template = exchange.params().template().map(address);
+        let found = template.and_then(|template| {
+            let at =
+                self.templates.binary_search_by_key(&template, |(address, _)| *address).ok()?;
+            self.routes.get(self.templates[at].1)
+        });
+        found.map_or(&self.not_found, |route| route.stack(&exchange.head().method))
+    }
+}
+
+impl Service for App {
+    fn call(&self, mut request: Request, cx: &mut Context<'_>) -> Reply {
+        self.find(&mut request).call(request, cx)
+    }
+
+    /// Layers that saw the request see its answer; of a message that none of them saw, the router's
+    /// own are told.
+    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>, shard: &Shard) -> Response {
+        let mut response = Error::from(reason).into();
+        let routed = |exchange: &&Exchange| {
+            exchange.params().template().is_some() || exchange.request_id().is_some()
+        };
+        match exchange.filter(routed) {
+            Some(exchange) => self.stack_of(exchange).after(exchange, &mut response),
+            None => self.not_found.refused(reason, shard, &mut response),
+        }
+        response
+    }
+
+    fn finished(&self, exchange: &Exchange, summary: &Summary) {
+        self.stack_of(exchange).done(exchange, summary);
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.routes.iter().map(|route| &route.template)).finish()
+    }
+}
+
+fn address(template: &str) -> usize {
+    template.as_ptr() as usize
+}
+
+/// Answers with an error that never changes.
+struct Refusal {
+    status: StatusCode,
+    message: &'static str,
+}
+
+impl Endpoint for Refusal {
+    fn call(&self, _: Request, _: &mut Context<'_>) -> Reply {
+        Reply::Ready(Error::new(self.status).message(self.message).into())
+    }
+}

@@ -1,0 +1,196 @@
+//! Chains of layers: collected while a router is built, then stacked around an endpoint, once a
+//! route.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::task::Context;
+
+use trilane_exchange::service::panicked;
+use trilane_exchange::{After, Exchange, Reply, Request, Response, Shard, Summary};
+use trilane_semantics::Reason;
+
+use crate::handler::Endpoint;
+use crate::layer::{Hook, Layer, Next};
+
+/// Layers, innermost first.
+#[derive(Clone, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+#[derive(Clone)]
+enum Link {
+    Around(Rc<dyn Around>),
+    Hook(Rc<dyn Hook>),
+}
+
+/// A middleware whose types are forgotten.
+pub(crate) trait Around {
+    /// Starts it, and polls it once.
+    fn call(&self, request: Request, next: Next, cx: &mut Context<'_>) -> Reply;
+}
+
+impl Chain {
+    /// Adds a layer around those that are there.
+    pub fn add(&mut self, layer: impl Layer) {
+        layer.add_to(self);
+    }
+
+    pub(crate) fn add_hook(&mut self, hook: Rc<dyn Hook>) {
+        self.links.push(Link::Hook(hook));
+    }
+
+    pub(crate) fn add_around(&mut self, around: Rc<dyn Around>) {
+        self.links.push(Link::Around(around));
+    }
+
+    /// Adds another chain around those that are there.
+    pub(crate) fn extend(&mut self, outer: &Self) {
+        self.links.extend_from_slice(&outer.links);
+    }
+
+    /// Stacks the layers around an endpoint.
+    pub(crate) fn around(&self, endpoint: Rc<dyn Endpoint>) -> Rc<Stack> {
+        let (mut hooks, mut inner) = (Vec::new(), Inner::Endpoint(endpoint));
+        for link in &self.links {
+            match link {
+                Link::Hook(hook) => hooks.push(Rc::clone(hook)),
+                Link::Around(around) => {
+                    let next = Rc::new(Stack::new(std::mem::take(&mut hooks), inner));
+                    inner = Inner::Around(Rc::clone(around), next);
+                }
+            }
+        }
+        Rc::new(Stack::new(hooks, inner))
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chain({} layers)", self.links.len())
+    }
+}
+
+/// Hooks around an endpoint, or around a middleware that is around another stack.
+pub(crate) struct Stack {
+    hooks: Rc<Hooks>,
+    inner: Inner,
+}
+
+enum Inner {
+    Around(Rc<dyn Around>, Rc<Stack>),
+    Endpoint(Rc<dyn Endpoint>),
+}
+
+impl Stack {
+    /// `hooks` come innermost first.
+    fn new(mut hooks: Vec<Rc<dyn Hook>>, inner: Inner) -> Self {
+        hooks.reverse();
+        Self { hooks: Rc::new(Hooks(hooks.into())), inner }
+    }
+
+    /// Runs every after-hook on a response that another made.
+    pub(crate) fn after(&self, exchange: &Exchange, response: &mut Response) {
+        if let Inner::Around(_, next) = &self.inner {
+            next.after(exchange, response);
+        }
+        self.hooks.after(exchange, response);
+    }
+
+    /// Runs every hook on the answer to a message that no hook saw.
+    pub(crate) fn refused(&self, reason: Reason, shard: &Shard, response: &mut Response) {
+        self.hooks.each(|hook| hook.refused(reason, shard, response));
+        if let Inner::Around(_, next) = &self.inner {
+            next.refused(reason, shard, response);
+        }
+    }
+
+    /// Tells every hook that the exchange is over.
+    pub(crate) fn done(&self, exchange: &Exchange, summary: &Summary) {
+        self.hooks.each(|hook| hook.done(exchange, summary));
+        if let Inner::Around(_, next) = &self.inner {
+            next.done(exchange, summary);
+        }
+    }
+}
+
+impl Endpoint for Stack {
+    fn call(&self, mut request: Request, cx: &mut Context<'_>) -> Reply {
+        if self.hooks.0.is_empty() {
+            return self.inner.call(request, cx);
+        }
+        if let Some((ran, mut response)) = self.hooks.before(&mut request) {
+            self.hooks.after_first(ran, request.exchange(), &mut response);
+            return Reply::Ready(response);
+        }
+        let exchange = Rc::clone(request.exchange());
+        match self.inner.call(request, cx) {
+            Reply::Ready(mut response) => {
+                self.hooks.after(&exchange, &mut response);
+                Reply::Ready(response)
+            }
+            Reply::Pending(running) => {
+                let hooks: Rc<Hooks> = Rc::clone(&self.hooks);
+                Reply::Pending(running.then(exchange, hooks))
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
+        match self {
+            Self::Around(around, next) => around.call(request, Next::new(Rc::clone(next)), cx),
+            Self::Endpoint(endpoint) => endpoint.call(request, cx),
+        }
+    }
+}
+
+/// Hooks, outermost first. One `catch_unwind` a pass, not a hook: a panic resumes the pass after
+/// its hook.
+struct Hooks(Box<[Rc<dyn Hook>]>);
+
+impl Hooks {
+    /// The response of the first hook that gives one, or panics, and how many ran.
+    fn before(&self, request: &mut Request) -> Option<(usize, Response)> {
+        let ran = Cell::new(0);
+        let pass = catch_unwind(AssertUnwindSafe(|| {
+            self.0.iter().find_map(|hook| {
+                ran.set(ran.get() + 1);
+                hook.before(request)
+            })
+        }));
+        let response = pass.unwrap_or_else(|panic| Some(panicked(&*panic)))?;
+        Some((ran.get(), response))
+    }
+
+    /// Runs the first `count` in reverse.
+    fn after_first(&self, count: usize, exchange: &Exchange, response: &mut Response) {
+        let mut left = self.0[..count].iter().rev();
+        loop {
+            let pass = catch_unwind(AssertUnwindSafe(|| {
+                left.by_ref().for_each(|hook| hook.after(exchange, response));
+            }));
+            match pass {
+                Ok(()) => return,
+                Err(panic) => *response = panicked(&*panic),
+            }
+        }
+    }
+
+    /// Does something with each, in order; what panics is passed over.
+    fn each(&self, mut work: impl FnMut(&dyn Hook)) {
+        let mut left = self.0.iter();
+        while catch_unwind(AssertUnwindSafe(|| left.by_ref().for_each(|hook| work(&**hook))))
+            .is_err()
+        {}
+    }
+}
+
+impl After for Hooks {
+    fn after(&self, exchange: &Exchange, response: &mut Response) {
+        self.after_first(self.0.len(), exchange, response);
+    }
+}

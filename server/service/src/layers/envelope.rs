@@ -1,0 +1,121 @@
+//! The one form of errors (FEATURES W4): JSON, or RFC 9457 problem details for who asks for them.
+
+use trilane_exchange::{Error, Exchange, Outgoing, Response, Shard};
+use trilane_semantics::{Fields, Known, Reason};
+
+use crate::layer::Hook;
+use crate::text::{number, since_epoch, string};
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Gives errors without content theirs:
+/// `{"error":{"code":..,"message":..,"details":{..},"timestamp":..,"request_id":..}}`. The
+/// timestamp is Unix seconds. A request whose Accept names `application/problem+json` gets that
+/// (RFC 9457 §3), with the same members beside its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Envelope;
+
+impl Hook for Envelope {
+    fn after(&self, exchange: &Exchange, response: &mut Response) {
+        if response.error.is_some() {
+            let problem = wants_problem(&exchange.head().fields);
+            let form = if problem { Form::Problem } else { Form::Envelope };
+            render(response, form, exchange.shard(), exchange.request_id());
+        }
+    }
+
+    fn refused(&self, _: Reason, shard: &Shard, response: &mut Response) {
+        // The layer of request ids, further out, has given the response its id.
+        let id = response.head.fields.get_str(Known::XRequestId).map(ToOwned::to_owned);
+        render(response, Form::Envelope, shard, id.as_deref());
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Envelope,
+    Problem,
+}
+
+fn render(response: &mut Response, form: Form, shard: &Shard, id: Option<&str>) {
+    let Some(error) = &response.error else { return };
+    if !matches!(response.body, Outgoing::Empty) {
+        return;
+    }
+    let mut out = String::with_capacity(256);
+    out.push('{');
+    let content_type = match form {
+        Form::Envelope => {
+            out.push_str("\"error\":{");
+            members(&mut out, error, error.text(), "message");
+            common(&mut out, error, shard, id);
+            out.push('}');
+            "application/json"
+        }
+        Form::Problem => {
+            out.push_str("\"type\":\"about:blank\",\"title\":");
+            string(&mut out, error.status().canonical_reason().unwrap_or("Error"));
+            out.push_str(",\"status\":");
+            number(&mut out, error.status().as_u16());
+            out.push(',');
+            members(&mut out, error, error.text(), "detail");
+            common(&mut out, error, shard, id);
+            PROBLEM
+        }
+    };
+    out.push('}');
+    let fields = &mut response.head.fields;
+    // Both values are valid (RFC 9110 §5.5). Errors are not to be stored (RFC 9111 §5.2.2.5).
+    let _ = fields.set(Known::ContentType, content_type);
+    let _ = fields.set(Known::CacheControl, "no-store");
+    response.body = out.into();
+}
+
+/// Code and message.
+fn members(out: &mut String, error: &Error, text: &str, name: &str) {
+    out.push_str("\"code\":");
+    string(out, error.code());
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":");
+    string(out, text);
+}
+
+/// Details, time and id.
+fn common(out: &mut String, error: &Error, shard: &Shard, id: Option<&str>) {
+    out.push_str(",\"details\":{");
+    for (at, (name, values)) in error.details().iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        string(out, name);
+        out.push_str(":[");
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            string(out, value);
+        }
+        out.push(']');
+    }
+    out.push_str("},\"timestamp\":");
+    number(out, since_epoch(shard.wall()).as_secs());
+    out.push_str(",\"request_id\":");
+    match id {
+        Some(id) => string(out, id),
+        None => out.push_str("null"),
+    }
+}
+
+/// Whether Accept names problem details, with a weight that is not 0 (RFC 9110 §12.5.1).
+fn wants_problem(accept: &Fields) -> bool {
+    accept.list(Known::Accept).any(|member| {
+        let mut parts = member.split(|&b| b == b';').map(<[u8]>::trim_ascii);
+        let named = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(PROBLEM.as_bytes()));
+        let zero = |part: &[u8]| match part {
+            [b'q' | b'Q', b'=', weight @ ..] => weight.iter().all(|b| matches!(b, b'0' | b'.')),
+            _ => false,
+        };
+        named && !parts.any(zero)
+    })
+}

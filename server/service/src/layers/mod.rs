@@ -1,0 +1,35 @@
+//! The layers that come with the router, and their default order.
+
+mod access_log;
+mod envelope;
+mod recovery;
+mod request_id;
+
+pub use access_log::{AccessLog, Format, LogSink};
+pub use envelope::Envelope;
+pub use recovery::Recovery;
+pub use request_id::RequestId;
+
+use crate::chain::Chain;
+use crate::layer::Layer;
+
+/// The layers every application wants, outermost first: recovery, request id, log, error envelope.
+/// Add it last, so that the errors of every other layer get their id and their form.
+pub fn default_layers(log: Option<AccessLog>) -> impl Layer {
+    Defaults { log }
+}
+
+struct Defaults {
+    log: Option<AccessLog>,
+}
+
+impl Layer for Defaults {
+    fn add_to(self, chain: &mut Chain) {
+        chain.add(Envelope);
+        if let Some(log) = self.log {
+            chain.add(log);
+        }
+        chain.add(RequestId);
+        chain.add(Recovery);
+    }
+}

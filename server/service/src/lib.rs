@@ -1,0 +1,65 @@
+//! Router, extractors, responses and layers: what an application is written with.
+//!
+//! Built on `trilane-exchange` alone: no I/O, no TLS, no protocol. The vocabulary is axum's;
+//! nothing need be `Send`. A handler is an async function of extractors that gives something that
+//! is a response:
+//!
+//! ```
+//! use trilane_service::{Error, Path, Router, State, StatusCode, default_layers, get};
+//!
+//! type Names = &'static [&'static str];
+//!
+//! async fn user(State(names): State<Names>, Path(id): Path<usize>) -> Result<&'static str, Error>
+//! {
+//!     names.get(id).copied().ok_or(Error::new(StatusCode::NOT_FOUND))
+//! }
+//!
+//! let app = Router::new()
+//!     .route("/users/{id}", get(user))
+//!     .route("/plaintext", get(|| async { "Hello, World!" }))
+//!     .with_state(&["ann", "bob"][..])
+//!     .layer(default_layers(None))
+//!     .build()?;
+//! # let _: trilane_service::App = app;
+//! # Ok::<(), trilane_service::RouteError>(())
+//! ```
+//!
+//! The reading order is the way of a request: [`app`] and [`path`] (which route), [`chain`] and
+//! [`layer`] (what stands around it), [`handler`] and [`extract`] (the call), [`respond`] (the
+//! answer). [`router`] and [`method`] put it together at the start; [`layers`] and [`body_limit`]
+//! are the layers that come with it.
+#![forbid(unsafe_code)]
+
+mod allow;
+pub mod app;
+pub mod body_limit;
+pub mod chain;
+pub mod extract;
+pub mod handler;
+pub mod json;
+pub mod layer;
+pub mod layers;
+pub mod method;
+pub mod path;
+pub mod respond;
+mod route_error;
+pub mod router;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::App;
+pub use body_limit::BodyLimit;
+pub use chain::Chain;
+pub use extract::{FromRef, FromRequest, FromRequestParts, Path, Query, State};
+pub use handler::{Endpoint, Handler};
+pub use json::Json;
+pub use layer::{Hook, Layer, Middleware, Next, from_fn};
+pub use layers::{AccessLog, Envelope, Format, LogSink, Recovery, RequestId, default_layers};
+pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
+pub use respond::{Html, IntoResponse};
+pub use route_error::RouteError;
+pub use router::Router;
+pub use trilane_exchange::{Error, Incoming, Outgoing, Request, Response, Shard};
+pub use trilane_semantics::{Method, Protocol, StatusCode};

@@ -1,0 +1,119 @@
+//! A shard that does nothing, requests by hand, and replies polled to their end.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use trilane_exchange::shard::LocalTask;
+use trilane_exchange::{
+    Address, Capabilities, ConnectionInfo, Exchange, Incoming, Outgoing, Reply, Request, Response,
+    Service, Shard, Stats,
+};
+use trilane_semantics::{Instant, Method, Payload, RequestHead};
+
+use crate::{App, Router};
+
+/// 2026-11-21T22:21:32.045Z.
+pub(crate) const NOW_MILLIS: u64 = 1_795_299_692_045;
+
+#[derive(Default)]
+struct Still {
+    random: Cell<u64>,
+    stats: Stats,
+}
+
+impl Capabilities for Still {
+    fn id(&self) -> usize {
+        3
+    }
+    fn now(&self) -> Instant {
+        Instant::from_nanos(7)
+    }
+    fn wall(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(NOW_MILLIS)
+    }
+    fn random(&self) -> u64 {
+        self.random.replace(self.random.get() + 1)
+    }
+    fn set_timer(&self, _: Instant, _: Waker) -> u64 {
+        0
+    }
+    fn cancel_timer(&self, _: u64) {}
+    fn spawn(&self, _: LocalTask) {}
+    fn blocking(&self, _: Box<dyn FnOnce() + Send>) {}
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+    fn all_stats(&self) -> Vec<Arc<Stats>> {
+        Vec::new()
+    }
+}
+
+/// A request of `fields`, with content.
+pub(crate) fn request(
+    method: &str,
+    target: &str,
+    fields: &[(&str, &str)],
+    content: impl Into<Payload>,
+) -> Request {
+    let method = Method::from_bytes(method.as_bytes()).unwrap();
+    let mut head = RequestHead::new(method, target.as_bytes()).unwrap();
+    for (name, value) in fields {
+        head.fields.append(*name, value).unwrap();
+    }
+    let local = Address::Ip(([127, 0, 0, 1], 80).into());
+    let peer = Address::Ip(([192, 0, 2, 1], 4711).into());
+    let info = Rc::new(ConnectionInfo { local, peer });
+    let shard = Shard::new(Rc::new(Still::default()));
+    let exchange = Exchange::new(head, info, shard, Instant::from_nanos(0));
+    Request::new(Rc::new(exchange), Incoming::full(content.into()))
+}
+
+/// The answer to a request, polled at most 100 times.
+pub(crate) fn send(app: &App, request: Request) -> Response {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut running = match app.call(request, &mut cx) {
+        Reply::Ready(response) => return response,
+        Reply::Pending(running) => running,
+    };
+    for _ in 0..100 {
+        if let Poll::Ready(response) = running.poll(&mut cx) {
+            return response;
+        }
+    }
+    panic!("never ready")
+}
+
+/// Status and content of the answer to a request without fields or content.
+pub(crate) fn ask(app: &App, method: &str, target: &str) -> (u16, String) {
+    seen(send(app, request(method, target, &[], "")))
+}
+
+pub(crate) fn seen(response: Response) -> (u16, String) {
+    let status = response.head.status.as_u16();
+    match response.body {
+        Outgoing::Empty => (status, String::new()),
+        Outgoing::Full(payload) => (status, String::from_utf8(payload.as_ref().to_vec()).unwrap()),
+        Outgoing::Stream { .. } => panic!("a stream"),
+    }
+}
+
+pub(crate) fn built(router: Router) -> App {
+    router.build().unwrap()
+}
+
+/// Pending once.
+pub(crate) async fn pause() {
+    let mut paused = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,32 @@
+//! trilane: an HTTP server stack with one shard a core. One handler answers every protocol.
+//!
+//! ```no_run
+//! use trilane::{Path, Router, Server, get};
+//!
+//! fn main() -> Result<(), trilane::RunError> {
+//!     Server::new(|_shard| {
+//!         Router::new()
+//!             .route("/", get(|| async { "Hello, World!" }))
+//!             .route("/users/{id}", get(|Path(id): Path<u64>| async move { format!("user {id}") }))
+//!     })
+//!     .listen("127.0.0.1:8080")
+//!     .run()
+//! }
+//! ```
+//!
+//! [`Server`] starts and stops; [`Router`] and the rest of [`trilane_service`] is what handlers are written
+//! with; [`Shard`] is what a handler may ask of the shard that runs it.
+#![forbid(unsafe_code)]
+
+pub mod log;
+pub mod server;
+
+pub use bytes::Bytes;
+pub use log::LogWriter;
+pub use server::{Log, RunError, Running, Server};
+pub use trilane_exchange::{
+    Address, BodyError, ConnectionInfo, Frame, Outcome, Stats, Summary, Writer,
+};
+pub use trilane_semantics::{Fields, Known, Limits, Payload};
+pub use trilane_service::*;
+pub use trilane_shard::{ListenAddress, StartError, Stopper, Topology};

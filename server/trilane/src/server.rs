@@ -1,0 +1,239 @@
+//! A server from an application: where it listens, how many shards it has, how it starts and ends.
+
+use std::fmt;
+use std::io;
+use std::num::NonZero;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use trilane_exchange::Stats;
+use trilane_semantics::Limits;
+use trilane_service::{AccessLog, Format, Router, Shard, default_layers};
+use trilane_shard::{Config, ListenAddress, StartError, Stopper, Topology, drain_on_signals};
+
+use crate::log::LogWriter;
+
+/// Where access logs go, and in which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Log {
+    /// To standard output, an object a line.
+    Json,
+    /// Nowhere.
+    #[default]
+    Off,
+    /// To standard output, for people.
+    Text,
+}
+
+/// A server that is being set up.
+pub struct Server<F> {
+    app: F,
+    listen: Vec<String>,
+    addresses: Vec<ListenAddress>,
+    shards: Option<NonZero<usize>>,
+    cpus: Option<String>,
+    limits: Limits,
+    log: Log,
+    drain: (Duration, Duration),
+}
+
+/// Why a server did not start, or not end, as it should.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Text that is no address to listen on.
+    Address(trilane_shard::InvalidAddress),
+    /// It did not start.
+    Start(StartError),
+    /// It was torn down by the system.
+    System(io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<StartError> for RunError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
+    /// A server of the router that `app` makes, once on each shard. The default layers are put around it.
+    pub fn new(app: F) -> Self {
+        Self {
+            app,
+            listen: Vec::new(),
+            addresses: Vec::new(),
+            shards: None,
+            cpus: None,
+            limits: Limits::default(),
+            log: Log::Off,
+            drain: (Duration::from_secs(2), Duration::from_secs(30)),
+        }
+    }
+
+    /// Listens on one address more: `127.0.0.1:8080`, `:8080` for all interfaces, `unix:/path`; port 0 is any
+    /// free one.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen.push(address.into());
+        self
+    }
+
+    /// Listens on one address more, parsed before.
+    #[must_use]
+    pub fn listen_on(mut self, address: ListenAddress) -> Self {
+        self.addresses.push(address);
+        self
+    }
+
+    /// That many shards. Default: one for each CPU that this process may use, within its cgroup's quota.
+    #[must_use]
+    pub const fn shards(mut self, shards: NonZero<usize>) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Shards on these CPUs, such as `0,2-3`.
+    #[must_use]
+    pub fn cpus(mut self, list: impl Into<String>) -> Self {
+        self.cpus = Some(list.into());
+        self
+    }
+
+    /// These limits on every connection.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// An access log. Default: off.
+    #[must_use]
+    pub const fn log(mut self, log: Log) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// How long a drain keeps idle connections for a request that is on its way, and how long it may take in
+    /// all. Default: 2 s and 30 s.
+    #[must_use]
+    pub const fn drain(mut self, idle_grace: Duration, deadline: Duration) -> Self {
+        self.drain = (idle_grace, deadline);
+        self
+    }
+
+    /// Starts it: sockets first, then the shards.
+    ///
+    /// # Errors
+    /// What stands in the way, and what to do about it.
+    pub fn start(self) -> Result<Running, RunError> {
+        let mut listen = self.addresses;
+        for text in &self.listen {
+            listen.push(text.parse().map_err(RunError::Address)?);
+        }
+        let mut config = Config::new(listen)?;
+        if let Some(list) = &self.cpus {
+            config.topology = Topology::from_list(list)?;
+        }
+        if let Some(shards) = self.shards {
+            config.topology = config.topology.with_shards(shards);
+        }
+        config.limits = self.limits;
+        (config.drain_idle_grace, config.drain_deadline) = self.drain;
+        let (app, log) = (self.app, self.log);
+        let writer = match log {
+            Log::Off => None,
+            Log::Json | Log::Text => Some(LogWriter::new(io::stdout())?),
+        };
+        let of_shards = writer.clone();
+        let server = trilane_shard::Server::start(config, move |shard| {
+            let format = if log == Log::Text { Format::Text } else { Format::Json };
+            let log = of_shards.clone().map(|writer| AccessLog::new(writer).format(format));
+            let app = app(shard).layer(default_layers(log)).build()?;
+            Ok(Rc::new(app) as _)
+        })?;
+        Ok(Running { server, log: writer })
+    }
+
+    /// Starts it, and waits until SIGTERM or SIGINT has drained it.
+    ///
+    /// # Errors
+    /// As [`Server::start`], or the system tore it down.
+    pub fn run(self) -> Result<(), RunError> {
+        self.start()?.run()
+    }
+}
+
+impl<F> fmt::Debug for Server<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// A server at work. Dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    server: trilane_shard::Server,
+    log: Option<LogWriter>,
+}
+
+impl Running {
+    /// Where it listens, ports chosen.
+    #[must_use]
+    pub fn addresses(&self) -> &[ListenAddress] {
+        self.server.addresses()
+    }
+
+    /// The counters of its shards.
+    #[must_use]
+    pub fn stats(&self) -> &[Arc<Stats>] {
+        self.server.stats()
+    }
+
+    /// Stops it from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.server.stopper()
+    }
+
+    /// Log lines that were dropped because they could not be written fast enough.
+    #[must_use]
+    pub fn dropped_log_lines(&self) -> u64 {
+        self.log.as_ref().map_or(0, LogWriter::dropped)
+    }
+
+    /// Waits until it has ended, by [`Running::stopper`].
+    ///
+    /// # Errors
+    /// The system tore it down.
+    pub fn wait(self) -> Result<(), RunError> {
+        Ok(self.server.wait()?)
+    }
+
+    /// Waits until SIGTERM or SIGINT has drained it; a second one stops it at once.
+    ///
+    /// # Errors
+    /// The system tore it down.
+    pub fn run(self) -> Result<(), RunError> {
+        let _signals = drain_on_signals(self.stopper())?;
+        self.wait()
+    }
+}
