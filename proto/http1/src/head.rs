@@ -105,9 +105,8 @@ fn parse_request<'b>(
         return Ok(None);
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Reason::RequestLine)?;
-    let (base, fields) = load(&bytes[..end], parsed.headers)?;
-    let target = range(base, bytes, target.as_bytes());
-    let head = RequestHead::from_loaded(method, protocol(version), fields, target)
+    let fields = load(&bytes[..end], parsed.headers)?;
+    let head = RequestHead::with_fields(method, protocol(version), fields, target.as_bytes())
         .ok_or(Reason::Target)?;
     check_target(&head)?;
     check_host(&head)?;
@@ -129,7 +128,7 @@ fn parse_response<'b>(
         return Ok(None);
     }
     let mut head = ResponseHead::new(StatusCode::from_u16(code).map_err(|_| Reason::StatusLine)?);
-    (_, head.fields) = load(&bytes[..end], parsed.headers)?;
+    head.fields = load(&bytes[..end], parsed.headers)?;
     Ok(Some(((protocol(version), head), end)))
 }
 
@@ -153,7 +152,7 @@ fn parse_trailers<'b>(
     if !first_is_at_start || !fits || !is_strict(bytes, end, rest, limits) {
         return Ok(None);
     }
-    let (_, fields) = load(&bytes[..end], headers)?;
+    let fields = load(&bytes[..end], headers)?;
     Ok(Some((fields, end)))
 }
 
@@ -168,9 +167,9 @@ fn is_strict(bytes: &[u8], end: usize, headers: &[Header<'_>], limits: &Limits) 
         })
 }
 
-/// Copies the section and names the ranges of its fields; where the copy begins.
+/// Copies the section and names the ranges of its fields.
 #[inline]
-fn load(section: &[u8], headers: &[Header<'_>]) -> Result<(usize, Fields), Reason> {
+fn load(section: &[u8], headers: &[Header<'_>]) -> Result<Fields, Reason> {
     let mut fields = Fields::new();
     let base = fields.load(section);
     for header in headers {
@@ -181,7 +180,7 @@ fn load(section: &[u8], headers: &[Header<'_>]) -> Result<(usize, Fields), Reaso
         };
         fields.push_range(name, value).map_err(|_| Reason::FieldsTooLarge)?;
     }
-    Ok((base, fields))
+    Ok(fields)
 }
 
 /// How far into `whole` its sub-slice `part` begins.

@@ -220,7 +220,7 @@ impl Http1 {
         matches!(
             self.outgoing,
             Outgoing::Exact(_) | Outgoing::Chunked | Outgoing::UntilClose | Outgoing::Swallow
-        )
+        ) || matches!((self.ending, self.outgoing), (Ending::Fault, Outgoing::Owed))
     }
 
     /// Ends the connection; the first reason stays.

@@ -55,6 +55,8 @@ impl std::error::Error for InvalidField {}
 
 struct Arena {
     bytes: Vec<u8>,
+    /// One string beside the lines: a head's target.
+    text: String,
     lines: Vec<Line>,
     /// Bit n: the well-known name n is present, and `first[n]` is its first line.
     present: u64,
@@ -183,9 +185,11 @@ impl Fields {
 
     /// All lines in order, each with its well-known name if it has one.
     pub fn lines(&self) -> impl Iterator<Item = (Option<Known>, &[u8], &[u8])> {
-        self.arena.iter().flat_map(|arena| {
-            arena.lines.iter().map(|l| (l.known, l.name(&arena.bytes), l.value(&arena.bytes)))
-        })
+        let (lines, bytes): (&[Line], &[u8]) = match &self.arena {
+            Some(arena) => (&arena.lines, &arena.bytes),
+            None => (&[], &[]),
+        };
+        lines.iter().map(|line| (line.known, line.name(bytes), line.value(bytes)))
     }
 
     /// Adds a line after those that are there.
@@ -230,10 +234,12 @@ impl Fields {
         value: impl AsRef<[u8]>,
     ) -> Result<(), InvalidField> {
         let name = name.into();
-        if !is_value(trim_ows(value.as_ref())) {
-            return Err(InvalidField);
+        if self.contains(name) {
+            if !is_value(trim_ows(value.as_ref())) {
+                return Err(InvalidField);
+            }
+            self.remove(name);
         }
-        self.remove(name);
         self.append(name, value)
     }
 
@@ -261,6 +267,18 @@ impl Fields {
         let base = arena.bytes.len();
         arena.bytes.extend_from_slice(bytes);
         base
+    }
+
+    /// Keeps one string beside the lines: a head's target.
+    pub(crate) fn set_text(&mut self, text: &str) {
+        let arena = self.arena_mut();
+        arena.text.clear();
+        arena.text.push_str(text);
+    }
+
+    /// That string.
+    pub(crate) fn text(&self) -> &str {
+        self.arena.as_ref().map_or("", |arena| &arena.text)
     }
 
     /// Adds a line whose name and value were loaded before. The parser has checked both; the name is
@@ -292,6 +310,7 @@ impl Fields {
             FREE.with(|free| free.borrow_mut().pop()).unwrap_or_else(|| {
                 Box::new(Arena {
                     bytes: Vec::with_capacity(512),
+                    text: String::new(),
                     lines: Vec::with_capacity(16),
                     present: 0,
                     first: [NONE; Known::COUNT],
@@ -342,10 +361,12 @@ impl Arena {
 impl Drop for Fields {
     fn drop(&mut self) {
         let Some(mut arena) = self.arena.take() else { return };
-        if arena.bytes.capacity() > KEEP || arena.lines.capacity() > KEEP / size_of::<Line>() {
+        let grown = arena.bytes.capacity().max(arena.text.capacity()) > KEEP;
+        if grown || arena.lines.capacity() > KEEP / size_of::<Line>() {
             return;
         }
         arena.bytes.clear();
+        arena.text.clear();
         arena.lines.clear();
         arena.present = 0;
         // At thread exit the list may be gone already: then the arena is simply freed.
@@ -364,6 +385,7 @@ impl Clone for Fields {
         if let Some(from) = self.arena.as_deref() {
             let to = copy.arena_mut();
             to.bytes.extend_from_slice(&from.bytes);
+            to.text.push_str(&from.text);
             to.lines.extend_from_slice(&from.lines);
             to.present = from.present;
             to.first = from.first;

@@ -1,7 +1,6 @@
 //! Heads: what stands before the content of a message (RFC 9110 §6.2, §6.3).
 
 use std::fmt;
-use std::ops::Range;
 
 use http::{Method, StatusCode};
 
@@ -41,7 +40,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The head of a request. The target's bytes lie in the arena of the fields.
+/// The head of a request. The target lies in the arena of the fields.
 ///
 /// ```
 /// use trilane_semantics::{Method, RequestHead};
@@ -57,34 +56,32 @@ pub struct RequestHead {
     /// The field lines.
     pub fields: Fields,
     target: Target,
-    at: Range<usize>,
 }
 
 impl RequestHead {
     /// A head with no fields yet, HTTP/1.1. `None` when the target has none of the four forms.
     #[must_use]
     pub fn new(method: Method, target: &[u8]) -> Option<Self> {
-        let mut fields = Fields::new();
-        let base = fields.load(target);
-        Self::from_loaded(method, Protocol::Http11, fields, base..base + target.len())
+        Self::with_fields(method, Protocol::Http11, Fields::new(), target)
     }
 
-    /// A head whose target was loaded into the arena before. `None` when it has none of the four forms.
+    /// A head with these fields. `None` when the target has none of the four forms.
     #[must_use]
-    pub fn from_loaded(
+    pub fn with_fields(
         method: Method,
         protocol: Protocol,
-        fields: Fields,
-        at: Range<usize>,
+        mut fields: Fields,
+        target: &[u8],
     ) -> Option<Self> {
-        let target = Target::parse(fields.loaded(at.clone()))?;
-        Some(Self { method, protocol, fields, target, at })
+        let parsed = Target::parse(target)?;
+        fields.set_text(std::str::from_utf8(target).ok()?);
+        Some(Self { method, protocol, fields, target: parsed })
     }
 
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
-        text(self.bytes())
+        self.fields.text()
     }
 
     /// The form of the target.
@@ -96,36 +93,27 @@ impl RequestHead {
     /// The path, still percent-encoded; `*` in the asterisk form, empty in the authority form.
     #[must_use]
     pub fn path(&self) -> &str {
-        text(self.target.path(self.bytes()))
+        self.target.path(self.fields.text())
     }
 
     /// The query without its `?`, still percent-encoded.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.target.query(self.bytes()).map(text)
+        self.target.query(self.fields.text())
     }
 
     /// The scheme of an absolute target.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
-        Some(text(self.target.scheme(self.bytes()))).filter(|scheme| !scheme.is_empty())
+        Some(self.target.scheme(self.fields.text())).filter(|scheme| !scheme.is_empty())
     }
 
     /// Whom the request is for: the target's authority, else the Host field (RFC 9112 §3.2.2).
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
-        let authority = text(self.target.authority(self.bytes()));
+        let authority = self.target.authority(self.fields.text());
         if authority.is_empty() { self.fields.get_str(Known::Host) } else { Some(authority) }
     }
-
-    fn bytes(&self) -> &[u8] {
-        self.fields.loaded(self.at.clone())
-    }
-}
-
-/// `Target::parse` let only visible ASCII through.
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 impl fmt::Debug for RequestHead {

@@ -50,7 +50,9 @@ pub trait Machine {
     /// bytes, when something else than bytes has changed.
     type Stream: Copy + Default + Eq + fmt::Debug + 'static;
 
-    /// Goes on with the input. At most one event; call again until it is not [`Next::Event`].
+    /// Goes on with the input. At most one event, of whichever stream; call again until it is not [`Next::Event`].
+    /// The end of a stream is repeated in every input until it was answered with [`Next::NeedInput`]. No bytes on the
+    /// default stream mean nothing by themselves.
     ///
     /// # Errors
     /// The peer broke the protocol or a limit. A fault of the connection is final: answer it if
@@ -60,6 +62,17 @@ pub trait Machine {
         now: Instant,
         input: &mut Input<'b, Self::Stream>,
     ) -> Result<Next<'b>, Fault>;
+
+    /// The peer gave up sending on `stream`, with this code (RFC 9000 §19.4); what was kept of it is gone. Only for
+    /// transports whose streams end one by one.
+    fn reset(&mut self, stream: Self::Stream, code: u64) {
+        let _ = (stream, code);
+    }
+
+    /// The peer wants nothing more on `stream`, for this reason (RFC 9000 §19.5). As [`Machine::reset`].
+    fn stopped(&mut self, stream: Self::Stream, code: u64) {
+        let _ = (stream, code);
+    }
 
     /// The exchange that a fault of the connection left open for one last answer, if its protocol allows one.
     fn refused(&mut self) -> Option<ExchangeId>;
@@ -129,7 +142,9 @@ pub trait Machine {
         out: &mut Outbox<Self::Stream>,
     ) -> Result<(), Misuse>;
 
-    /// `n` bytes of [`Event::Body`](crate::Event::Body) were consumed: the peer may send as many more.
+    /// `n` bytes of [`Event::Body`](crate::Event::Body) were consumed, or dropped unread: the peer may send as many
+    /// more. Owed for every byte while the exchange lasts; at its end the machine gives back by itself what is still
+    /// owed to the connection. Ignored for an exchange that is gone.
     fn release(&mut self, id: ExchangeId, n: usize);
 
     /// Gives the exchange up in both directions: the message cannot be completed.

@@ -48,6 +48,8 @@ pub enum Command {
     Reset(u64),
     /// Ask the peer to give up sending, with this code (RFC 9000 §19.5).
     StopSending(u64),
+    /// End the whole transport, with this code (RFC 9000 §19.19), on whichever stream it stands.
+    Close(u64),
 }
 
 /// One thing to do, in order.

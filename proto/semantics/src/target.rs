@@ -33,14 +33,15 @@ impl Target {
     /// use trilane_semantics::{Form, Target};
     /// let target = Target::parse(b"http://a.example:81/x?y").unwrap();
     /// assert_eq!(target.form(), Form::Absolute);
-    /// assert_eq!(target.path(b"http://a.example:81/x?y"), b"/x");
+    /// assert_eq!(target.path("http://a.example:81/x?y"), "/x");
     /// assert!(Target::parse(b"nonsense here").is_none());
     /// ```
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let end = u32::try_from(bytes.len()).ok()?;
         // RFC 9112 §3.2: no white space; RFC 3986 §3.5: the fragment is never sent.
-        if !bytes.iter().all(|&b| (0x21..0x7f).contains(&b) && b != b'#') {
+        let visible = |good, &b: &u8| good & (b > 0x20) & (b < 0x7f) & (b != b'#');
+        if !bytes.iter().fold(true, visible) {
             return None;
         }
         let none = end..end;
@@ -95,34 +96,34 @@ impl Target {
 
     /// The scheme, or nothing.
     #[must_use]
-    pub fn scheme<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        part(bytes, &self.scheme)
+    pub fn scheme<'a>(&self, text: &'a str) -> &'a str {
+        part(text, &self.scheme)
     }
 
     /// The authority, or nothing.
     #[must_use]
-    pub fn authority<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        part(bytes, &self.authority)
+    pub fn authority<'a>(&self, text: &'a str) -> &'a str {
+        part(text, &self.authority)
     }
 
     /// The path. An absolute target without one has `/` (RFC 9110 §4.2.3); the authority form has none.
     #[must_use]
-    pub fn path<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let path = part(bytes, &self.path);
-        if path.is_empty() && self.form == Form::Absolute { b"/" } else { path }
+    pub fn path<'a>(&self, text: &'a str) -> &'a str {
+        let path = part(text, &self.path);
+        if path.is_empty() && self.form == Form::Absolute { "/" } else { path }
     }
 
     /// The query without its `?`, or `None` where there is no `?`.
     #[must_use]
-    pub fn query<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn query<'a>(&self, text: &'a str) -> Option<&'a str> {
         let start = self.query.start as usize;
-        let marked = start > 0 && bytes.get(start - 1) == Some(&b'?');
-        (marked && self.form != Form::Authority).then(|| part(bytes, &self.query))
+        let marked = start > 0 && text.as_bytes().get(start - 1) == Some(&b'?');
+        (marked && self.form != Form::Authority).then(|| part(text, &self.query))
     }
 }
 
-fn part<'a>(bytes: &'a [u8], range: &Range<u32>) -> &'a [u8] {
-    bytes.get(range.start as usize..range.end as usize).unwrap_or_default()
+fn part<'a>(text: &'a str, range: &Range<u32>) -> &'a str {
+    text.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
@@ -152,9 +153,7 @@ pub fn is_authority(bytes: &[u8]) -> bool {
         _ => {
             let colon = bytes.iter().position(|&b| b == b':').unwrap_or(bytes.len());
             let (host, port) = bytes.split_at(colon);
-            // reg-name = *( unreserved / pct-encoded / sub-delims )
-            let valid = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
-            if !host.iter().all(valid) {
+            if !host.iter().fold(true, |good, &b| good & REG_NAME[b as usize]) {
                 return false;
             }
             (host, port)
@@ -168,6 +167,36 @@ pub fn is_authority(bytes: &[u8]) -> bool {
     !host.is_empty() && port_is_valid
 }
 
+/// The bytes of a reg-name: unreserved, pct-encoded, sub-delims (RFC 3986 §3.2.2).
+const REG_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+            );
+        byte += 1;
+    }
+    table
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,15 +204,13 @@ mod tests {
     type Parts = (Form, &'static str, &'static str, &'static str, Option<&'static str>);
 
     fn parts(text: &'static str) -> Option<Parts> {
-        let bytes = text.as_bytes();
-        let target = Target::parse(bytes)?;
-        let str = |part| std::str::from_utf8(part).unwrap();
+        let target = Target::parse(text.as_bytes())?;
         Some((
             target.form(),
-            str(target.scheme(bytes)),
-            str(target.authority(bytes)),
-            str(target.path(bytes)),
-            target.query(bytes).map(str),
+            target.scheme(text),
+            target.authority(text),
+            target.path(text),
+            target.query(text),
         ))
     }
 

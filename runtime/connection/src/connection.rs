@@ -130,6 +130,19 @@ impl<M: Machine> Connection<M> {
         self.receive(host, now, M::Stream::default(), Received::copied(&[]), true);
     }
 
+    /// The peer gave up sending on `stream`, with this code.
+    pub fn receive_reset(&mut self, host: &Host, now: Instant, stream: M::Stream, code: u64) {
+        drop(self.carry.take(stream));
+        self.machine.reset(stream, code);
+        self.receive(host, now, stream, Received::copied(&[]), false);
+    }
+
+    /// The peer wants nothing more on `stream`, for this reason.
+    pub fn receive_stop(&mut self, host: &Host, now: Instant, stream: M::Stream, code: u64) {
+        self.machine.stopped(stream, code);
+        self.receive(host, now, stream, Received::copied(&[]), false);
+    }
+
     /// How many bytes of `stream` may be read now; 0 is none. For transports that give credit on reading;
     /// others ask [`Connection::wants_input`].
     #[must_use]

@@ -1,8 +1,11 @@
 //! A connection over TCP whose protocol nobody needs to know: what the shard and the simulator hold.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
+use trilane_exchange::ConnectionInfo;
+use trilane_http1::Http1;
 use trilane_semantics::{Cause, ExchangeId, Instant, Machine, Outbox};
 
 use crate::connection::{Connection, Received};
@@ -45,6 +48,18 @@ pub trait Conversation: fmt::Debug {
     fn is_idle(&self) -> bool;
     /// Why it closed, once it has.
     fn cause(&self) -> Option<Cause>;
+}
+
+/// A conversation in HTTP/1.1, server role. `key` is the shard's name for it.
+#[must_use]
+pub fn http1(
+    host: &Host,
+    now: Instant,
+    key: u64,
+    info: Rc<ConnectionInfo>,
+) -> Box<dyn Conversation> {
+    let machine = Http1::server(Rc::clone(host.limits()), now);
+    Box::new(Connection::new(machine, key, info))
 }
 
 impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {

@@ -15,6 +15,6 @@ pub mod host;
 mod slot;
 
 pub use connection::{Connection, Received};
-pub use conversation::Conversation;
+pub use conversation::{Conversation, http1};
 pub use ending::Goal;
 pub use host::Host;

@@ -40,10 +40,12 @@ impl Slot {
         matches!(self.stage, Stage::Sending { .. } | Stage::Sent)
     }
 
-    /// Has the exchange woken when its reader takes what waits: credit is due then, and the reader need not be
-    /// the handler itself.
+    /// Has the exchange woken when its reader first asks for content, or takes what waits: 100 (Continue) or
+    /// credit is due then, and the reader need not be the handler itself.
     pub(crate) fn notify_room(&self) {
-        if let Some(writer) = self.writer.as_ref().filter(|writer| writer.queued() > 0) {
+        if let Some(writer) =
+            self.writer.as_ref().filter(|writer| !writer.is_wanted() || writer.queued() > 0)
+        {
             writer.notify_room(self.waker.waker());
         }
     }

@@ -147,7 +147,11 @@ impl Incoming {
             Some(Ok(())) => Poll::Ready(None),
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             None => {
-                queue.wanted.set(true);
+                if !queue.wanted.replace(true)
+                    && let Some(room) = queue.room.borrow_mut().take()
+                {
+                    room.wake();
+                }
                 let mut waker = queue.waker.borrow_mut();
                 if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
                     *waker = Some(cx.waker().clone());

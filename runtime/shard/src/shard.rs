@@ -9,9 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_connection::{Connection, Host};
+use trilane_connection::{Host, http1};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
-use trilane_http1::Http1;
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
 use crate::accept::{Accepted, Acceptors, LISTENER, PAUSE};
@@ -141,10 +140,8 @@ impl Shard {
                     local: self.locals.get(number).copied().unwrap_or(Address::Unix),
                     peer: peer.map_or(Address::Unix, Address::Ip),
                 });
-                let machine = Http1::server(Rc::clone(self.host.limits()), now);
                 let key = self.sockets.insert_with(|key| {
-                    let connection = Connection::new(machine, key.pack(), info);
-                    Socket::new(descriptor, Box::new(connection))
+                    Socket::new(descriptor, http1(&self.host, now, key.pack(), info))
                 });
                 if self.state == State::Draining
                     && let Some(socket) = self.sockets.get_mut(key)
@@ -201,6 +198,7 @@ impl Shard {
             Timer::Connection(key) => {
                 let Some(socket) = self.sockets.get_mut(key) else { return };
                 socket.timer = None;
+                socket.note_progress(&self.host, now);
                 // Deadlines that moved on are not moved in the wheel: it may be too early.
                 if socket.conversation.poll_timeout().is_some_and(|at| at <= now) {
                     socket.conversation.timeout(&self.host, now);

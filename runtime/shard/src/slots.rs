@@ -54,6 +54,7 @@ impl<T> Slots<T> {
     }
 
     /// Takes a value in.
+    #[cfg(test)]
     pub(crate) fn insert(&mut self, value: T) -> Key {
         self.insert_with(|_| value)
     }
@@ -75,6 +76,7 @@ impl<T> Slots<T> {
     }
 
     /// The value, unless the key is stale.
+    #[cfg(test)]
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let slot = self.entries.get(key.index as usize)?;
         slot.value.as_ref().filter(|_| slot.generation == key.generation)

@@ -29,6 +29,8 @@ pub(crate) struct Socket {
     send_under_way: bool,
     /// Operations whose last completion has not come.
     under_way: u8,
+    /// Bytes that the peer had taken when we last looked.
+    acknowledged: u64,
     /// The peer's half has ended, or failed.
     ended: bool,
     closing: bool,
@@ -63,6 +65,7 @@ impl Socket {
             sending: None,
             send_under_way: false,
             under_way: 0,
+            acknowledged: 0,
             ended: false,
             closing: false,
             timer: None,
@@ -128,6 +131,19 @@ impl Socket {
                 self.ended = true;
                 self.conversation.failed(host, now);
             }
+        }
+    }
+
+    /// Tells the conversation if the peer has taken something since the last time: the kernel finishes a send by
+    /// itself, and says nothing before.
+    pub(crate) fn note_progress(&mut self, host: &Host, now: Instant) {
+        if !self.send_under_way {
+            return;
+        }
+        let acknowledged = sys::bytes_acknowledged(&self.descriptor).unwrap_or(0);
+        if acknowledged > self.acknowledged {
+            self.acknowledged = acknowledged;
+            self.conversation.progress(host, now);
         }
     }
 

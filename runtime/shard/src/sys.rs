@@ -63,6 +63,20 @@ pub(crate) fn connect(fd: impl AsFd, name: &SocketName) -> io::Result<()> {
     check(unsafe { libc::connect(fd.as_fd().as_raw_fd(), name.as_ptr(), name.len) }).map(drop)
 }
 
+/// Bytes that the peer of a TCP connection has acknowledged, ever; an error on other sockets.
+pub(crate) fn bytes_acknowledged(fd: impl AsFd) -> io::Result<u64> {
+    /// Where `tcpi_bytes_acked` lies in `struct tcp_info` (Linux 4.1), in words of 8 bytes.
+    const WORD: usize = 15;
+    let mut info = [0u64; WORD + 1];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    let (fd, info_at) = (fd.as_fd().as_raw_fd(), info.as_mut_ptr().cast());
+    // SAFETY: writes at most `len` bytes, which is the size of `info`; any bytes are valid integers.
+    check(unsafe {
+        libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, info_at, &raw mut len)
+    })?;
+    Ok(info[WORD])
+}
+
 /// Ends one or both directions of a connection. Never blocks.
 pub(crate) fn shutdown(fd: impl AsFd, how: Shutdown) -> io::Result<()> {
     let how = match how {
@@ -231,6 +245,23 @@ mod tests {
         let (a, _b) = UnixStream::pair().unwrap();
         assert_eq!(peer_address(&a).unwrap(), None);
         assert!(peer_address(TcpListener::bind("127.0.0.1:0").unwrap()).is_err());
+    }
+
+    #[test]
+    fn acknowledged_bytes_are_counted() {
+        use std::io::{Read, Write};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut theirs, _) = listener.accept().unwrap();
+        let before = bytes_acknowledged(&ours).unwrap();
+        ours.write_all(&[0; 1000]).unwrap();
+        theirs.read_exact(&mut [0; 1000]).unwrap();
+        let late = (0..500).find(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            bytes_acknowledged(&ours).unwrap() >= before + 1000
+        });
+        assert!(late.is_some());
+        assert!(bytes_acknowledged(UnixStream::pair().unwrap().0).is_err());
     }
 
     #[test]

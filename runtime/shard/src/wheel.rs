@@ -84,11 +84,13 @@ impl<T> Wheel<T> {
     }
 
     /// How many timers are set.
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether none is set.
+    #[cfg(test)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }

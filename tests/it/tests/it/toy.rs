@@ -1,0 +1,273 @@
+//! What the two sketches share: a host, a small service, toy field sections, and the turn of the loop.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use trilane_connection::{Connection, Host};
+use trilane_exchange::{
+    Address, Capabilities, ConnectionInfo, Exchange, Incoming, Outgoing, Pool, Reply, Request,
+    Response, Service, Shard, Stats, Summary, Wake, WakeQueue,
+};
+use trilane_semantics::{
+    Command, Fields, Instant, Limits, Machine, Method, NameRef, Outbox, Payload, Piece, Protocol,
+    Reason, RequestHead, ResponseHead, StatusCode,
+};
+
+/// The content of `/big`, in bytes.
+pub(crate) const BIG: usize = 100;
+
+/// Time, a service whose slow handlers wait for a gate, and what became of its exchanges.
+pub(crate) struct World {
+    pub(crate) host: Host,
+    clock: Rc<Clock>,
+    queue: WakeQueue,
+    gate: Rc<Gate>,
+    over: Rc<RefCell<Vec<String>>>,
+    /// The content of the last `/detach`, which is read outside its handler.
+    pub(crate) detached: Rc<RefCell<Incoming>>,
+}
+
+#[derive(Default)]
+struct Clock {
+    now: Cell<Instant>,
+    stats: Stats,
+}
+
+#[derive(Default)]
+struct Gate {
+    open: Cell<bool>,
+    wakers: RefCell<Vec<Waker>>,
+}
+
+type Handler = Pin<Box<dyn Future<Output = Response>>>;
+
+struct App {
+    gate: Rc<Gate>,
+    pool: Rc<Pool<Handler>>,
+    over: Rc<RefCell<Vec<String>>>,
+    detached: Rc<RefCell<Incoming>>,
+}
+
+/// What the connection wants done on a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Bytes(Vec<u8>),
+    Command(Command),
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (clock, gate) = (Rc::new(Clock::default()), Rc::new(Gate::default()));
+        let (queue, over) = (WakeQueue::new(|| ()), Rc::default());
+        let detached = Rc::<RefCell<Incoming>>::default();
+        let app = App {
+            gate: Rc::clone(&gate),
+            pool: Rc::default(),
+            over: Rc::clone(&over),
+            detached: Rc::clone(&detached),
+        };
+        let capabilities: Rc<dyn Capabilities> = Rc::<Clock>::clone(&clock);
+        let (limits, shard) = (Rc::new(Limits::default()), Shard::new(capabilities));
+        let host = Host::new(Rc::new(app), limits, shard, queue.clone(), "");
+        Self { host, clock, queue, gate, over, detached }
+    }
+
+    pub(crate) fn connect<M: Machine>(machine: M) -> Connection<M> {
+        let address = Address::Ip(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        Connection::new(machine, 1, Rc::new(ConnectionInfo { local: address, peer: address }))
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now.get()
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.now.set(self.now() + time);
+    }
+
+    /// Lets `/slow` and `/hold` go on.
+    pub(crate) fn open_gate(&self) {
+        self.gate.open.set(true);
+        self.gate.wakers.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// How the exchanges ended, in order, each as its path and its outcome.
+    pub(crate) fn over(&self) -> Vec<String> {
+        self.over.take()
+    }
+
+    /// The turn of the loop, until nothing is woken and nothing is to be sent.
+    pub(crate) fn settle<M: Machine>(
+        &self,
+        connection: &mut Connection<M>,
+    ) -> Vec<(M::Stream, Act)> {
+        let (mut acts, mut woken) = (Vec::new(), Vec::new());
+        for _ in 0..1000 {
+            self.queue.drain(&mut woken);
+            let was_woken = !woken.is_empty();
+            for wake in woken.drain(..) {
+                let Wake::Exchange(1, id) = wake else { panic!("a stranger: {wake:?}") };
+                connection.wake(&self.host, self.now(), id);
+            }
+            let output = connection.take_output(&self.host, self.now(), Outbox::new);
+            match output {
+                Some(out) => {
+                    acts.extend(out.entries().map(|(stream, piece)| match piece {
+                        Piece::Bytes(bytes) => (stream, Act::Bytes(bytes.to_vec())),
+                        Piece::Command(command) => (stream, Act::Command(command)),
+                    }));
+                    connection.sent(&self.host, self.now());
+                }
+                None if was_woken => (),
+                None => return acts,
+            }
+        }
+        panic!("never settles: {acts:?}")
+    }
+}
+
+impl Gate {
+    async fn pass(&self) {
+        poll_fn(|cx| {
+            if self.open.get() {
+                return Poll::Ready(());
+            }
+            self.wakers.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Service for App {
+    fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
+        let (gate, detached) = (Rc::clone(&self.gate), Rc::clone(&self.detached));
+        self.pool.run(Box::pin(handle(request, gate, detached)), cx)
+    }
+
+    fn finished(&self, exchange: &Exchange, summary: &Summary) {
+        let line = format!("{} {}", exchange.head().path(), summary.outcome.label());
+        self.over.borrow_mut().push(line);
+    }
+}
+
+async fn handle(mut request: Request, gate: Rc<Gate>, detached: Rc<RefCell<Incoming>>) -> Response {
+    let ok = Response::new(StatusCode::OK);
+    match request.path() {
+        "/big" => ok.body(Payload::from(vec![b'b'; BIG])),
+        "/detach" => {
+            *detached.borrow_mut() = request.body;
+            gate.pass().await;
+            ok
+        }
+        "/early" => Response::new(StatusCode::FORBIDDEN).body("no"),
+        "/echo" => ok.body(Outgoing::frames(request.body)),
+        "/hold" => {
+            gate.pass().await;
+            match request.body.collect().await {
+                Ok(all) => ok.body(Payload::from(all)),
+                Err(_) => Response::new(StatusCode::BAD_REQUEST),
+            }
+        }
+        "/slow" => {
+            gate.pass().await;
+            ok.body("slow")
+        }
+        _ => Response::new(StatusCode::NOT_FOUND),
+    }
+}
+
+impl Capabilities for Clock {
+    fn id(&self) -> usize {
+        0
+    }
+    fn now(&self) -> Instant {
+        self.now.get()
+    }
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+    fn random(&self) -> u64 {
+        4
+    }
+    fn set_timer(&self, _: Instant, _: Waker) -> u64 {
+        0
+    }
+    fn cancel_timer(&self, _: u64) {}
+    fn spawn(&self, _: Pin<Box<dyn Future<Output = ()>>>) {}
+    fn blocking(&self, _: Box<dyn FnOnce() + Send>) {}
+    fn stats(&self) -> &Stats {
+        &self.stats
+    }
+    fn all_stats(&self) -> Vec<Arc<Stats>> {
+        Vec::new()
+    }
+}
+
+/// A field section: names and values, each behind one byte of length.
+pub(crate) fn section(lines: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    lines.iter().for_each(|(name, value)| line(&mut bytes, name.as_bytes(), value.as_bytes()));
+    bytes
+}
+
+/// The field section of a response.
+pub(crate) fn response(head: &ResponseHead) -> Vec<u8> {
+    let mut bytes = section(&[(":status", head.status.as_str())]);
+    bytes.extend(trailers(&head.fields));
+    bytes
+}
+
+/// A field section without pseudo-fields.
+pub(crate) fn trailers(fields: &Fields) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    fields.iter().for_each(|(name, value)| line(&mut bytes, name, value));
+    bytes
+}
+
+fn line(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    for part in [name, value] {
+        bytes.push(u8::try_from(part.len()).unwrap());
+        bytes.extend_from_slice(part);
+    }
+}
+
+/// Reads a section: the pseudo-fields `:method` and `:path`, and the fields.
+fn read(mut bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>, Fields), Reason> {
+    let (mut method, mut path, mut fields) = (Vec::new(), Vec::new(), Fields::new());
+    let mut part = || {
+        let (&length, rest) = bytes.split_first().ok_or(Reason::FieldLine)?;
+        let (part, rest) = rest.split_at_checked(length.into()).ok_or(Reason::FieldLine)?;
+        bytes = rest;
+        Ok((part, rest.is_empty()))
+    };
+    loop {
+        let ((name, _), (value, is_last)) = (part()?, part()?);
+        match name {
+            b":method" => method = value.to_vec(),
+            b":path" => path = value.to_vec(),
+            _ => fields.append(NameRef::new(name), value).map_err(|_| Reason::FieldLine)?,
+        }
+        if is_last {
+            return Ok((method, path, fields));
+        }
+    }
+}
+
+/// Reads the head of a request.
+pub(crate) fn request(bytes: &[u8], protocol: Protocol) -> Result<RequestHead, Reason> {
+    let (method, path, fields) = read(bytes)?;
+    let method = Method::from_bytes(&method).map_err(|_| Reason::RequestLine)?;
+    RequestHead::with_fields(method, protocol, fields, &path).ok_or(Reason::Target)
+}
+
+/// Reads a trailer section.
+pub(crate) fn read_trailers(bytes: &[u8]) -> Result<Fields, Reason> {
+    read(bytes).map(|(_, _, fields)| fields)
+}
