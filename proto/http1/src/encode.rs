@@ -40,12 +40,14 @@ pub(crate) struct Plan {
 
 /// A final response's head.
 pub(crate) fn response(bytes: &mut Vec<u8>, head: &ResponseHead, stamp: &Stamp, plan: Plan) {
+    // What the common head takes, once and not piece by piece.
+    bytes.reserve(256);
     status_line(bytes, head.status);
     // RFC 9110 §6.6.1: an origin server with a clock MUST send Date in 2xx, 3xx and 4xx.
     if !head.fields.contains(Known::Date) {
-        bytes.extend_from_slice(b"date: ");
-        bytes.extend_from_slice(&stamp.date);
-        bytes.extend_from_slice(b"\r\n");
+        let mut line = *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        line[6..35].copy_from_slice(&stamp.date);
+        bytes.extend_from_slice(&line);
     }
     if !stamp.server.is_empty() && !head.fields.contains(Known::Server) {
         field(bytes, b"server", stamp.server.as_bytes());
@@ -57,8 +59,14 @@ pub(crate) fn response(bytes: &mut Vec<u8>, head: &ResponseHead, stamp: &Stamp, 
             Some(Known::Connection) => !is_tunnel,
             _ => false,
         };
-        if !is_ours {
-            field(bytes, name, value);
+        match known {
+            _ if is_ours => (),
+            Some(known) => {
+                bytes.extend_from_slice(known.line_start().as_bytes());
+                bytes.extend_from_slice(value);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            None => field(bytes, name, value),
         }
     }
     connection(bytes, plan.persistence, &head.fields);

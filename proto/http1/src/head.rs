@@ -106,7 +106,7 @@ fn parse_request<'b>(
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| Reason::RequestLine)?;
     let fields = load(&bytes[..end], parsed.headers)?;
-    let head = RequestHead::with_fields(method, protocol(version), fields, target.as_bytes())
+    let head = RequestHead::with_fields(method, protocol(version), fields, target)
         .ok_or(Reason::Target)?;
     check_target(&head)?;
     check_host(&head)?;
@@ -224,13 +224,12 @@ fn check_target(head: &RequestHead) -> Result<(), Reason> {
 /// refused. It is empty where the target has no authority.
 #[inline]
 fn check_host(head: &RequestHead) -> Result<(), Reason> {
-    let mut hosts = head.fields.all(Known::Host);
-    let valid = match hosts.next() {
+    let valid = match head.fields.get(Known::Host) {
         None => head.protocol == Protocol::Http10,
         Some([]) => matches!(head.form(), Form::Origin | Form::Asterisk),
         Some(host) => is_authority(host),
     };
-    if valid && hosts.next().is_none() { Ok(()) } else { Err(Reason::Host) }
+    if valid && !head.fields.is_repeated(Known::Host) { Ok(()) } else { Err(Reason::Host) }
 }
 
 /// Why a complete section could not be parsed: off the fast path, line by line.

@@ -19,6 +19,7 @@ macro_rules! known {
             /// Every well-known name, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$id,)*];
             const NAMES: &'static [&'static str] = &[$($name,)*];
+            const LINES: &'static [&'static str] = &[$(concat!($name, ": "),)*];
         }
     };
 }
@@ -113,6 +114,13 @@ impl Known {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         Self::NAMES[self as usize]
+    }
+
+    /// The name, a colon and a space: how a field line begins (RFC 9112 §5).
+    #[must_use]
+    #[inline]
+    pub const fn line_start(self) -> &'static str {
+        Self::LINES[self as usize]
     }
 
     /// The well-known name that `name` is, whatever its case (RFC 9110 §5.1).

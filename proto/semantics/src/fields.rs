@@ -60,6 +60,8 @@ struct Arena {
     lines: Vec<Line>,
     /// Bit n: the well-known name n is present, and `first[n]` is its first line.
     present: u64,
+    /// Bit n: it is there more than once.
+    repeated: u64,
     first: [u16; Known::COUNT],
 }
 
@@ -115,6 +117,7 @@ impl Fields {
 
     /// The value of the first line with that name.
     #[must_use]
+    #[inline]
     pub fn get<'n>(&self, name: impl Into<NameRef<'n>>) -> Option<&[u8]> {
         let arena = self.arena.as_deref()?;
         let line = match name.into() {
@@ -137,8 +140,15 @@ impl Fields {
 
     /// Whether a line with that name is there.
     #[must_use]
+    #[inline]
     pub fn contains<'n>(&self, name: impl Into<NameRef<'n>>) -> bool {
         self.get(name).is_some()
+    }
+
+    /// Whether more than one line has that name.
+    #[must_use]
+    pub fn is_repeated(&self, name: Known) -> bool {
+        self.arena.as_ref().is_some_and(|arena| arena.repeated & bit(name) != 0)
     }
 
     /// The values of all lines with that name, in order.
@@ -196,6 +206,7 @@ impl Fields {
     ///
     /// # Errors
     /// [`InvalidField`] when the name is no token or the value has a control character.
+    #[inline]
     pub fn append<'n>(
         &mut self,
         name: impl Into<NameRef<'n>>,
@@ -222,6 +233,18 @@ impl Fields {
             NameRef::Other(_) => None,
         };
         arena.push(known, start..middle, middle..middle + value.len())
+    }
+
+    /// Adds a line whose value is known to be valid because it is part of the program: not checked again, unless
+    /// debug assertions are on.
+    #[inline]
+    pub fn append_static(&mut self, name: Known, value: &'static str) {
+        debug_assert!(is_value(value.as_bytes()), "a value of the program is valid");
+        let arena = self.arena_mut();
+        let start = arena.bytes.len();
+        arena.bytes.extend_from_slice(value.as_bytes());
+        // Past 65,534 lines there is no place for one more; nobody's program says as much.
+        let _ = arena.push(Some(name), start..start, start..start + value.len());
     }
 
     /// Replaces all lines with that name by this one.
@@ -253,7 +276,7 @@ impl Fields {
         let before = arena.lines.len();
         let bytes = &arena.bytes;
         arena.lines.retain(|line| !line.is(name, bytes));
-        arena.present = 0;
+        (arena.present, arena.repeated) = (0, 0);
         for at in 0..arena.lines.len() {
             arena.note(at);
         }
@@ -286,6 +309,7 @@ impl Fields {
     ///
     /// # Errors
     /// [`InvalidField`] past 65,534 lines or 4 GiB.
+    #[inline]
     pub fn push_range(
         &mut self,
         name: Range<usize>,
@@ -313,6 +337,7 @@ impl Fields {
                     text: String::new(),
                     lines: Vec::with_capacity(16),
                     present: 0,
+                    repeated: 0,
                     first: [NONE; Known::COUNT],
                 })
             })
@@ -349,11 +374,12 @@ impl Arena {
 
     /// Remembers line `at` if it is the first of a well-known name.
     fn note(&mut self, at: usize) {
-        if let Some(known) = self.lines[at].known
-            && self.present & bit(known) == 0
-        {
+        let Some(known) = self.lines[at].known else { return };
+        if self.present & bit(known) == 0 {
             self.present |= bit(known);
             self.first[known as usize] = at as u16;
+        } else {
+            self.repeated |= bit(known);
         }
     }
 }
@@ -368,7 +394,7 @@ impl Drop for Fields {
         arena.bytes.clear();
         arena.text.clear();
         arena.lines.clear();
-        arena.present = 0;
+        (arena.present, arena.repeated) = (0, 0);
         // At thread exit the list may be gone already: then the arena is simply freed.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
@@ -387,7 +413,7 @@ impl Clone for Fields {
             to.bytes.extend_from_slice(&from.bytes);
             to.text.push_str(&from.text);
             to.lines.extend_from_slice(&from.lines);
-            to.present = from.present;
+            (to.present, to.repeated) = (from.present, from.repeated);
             to.first = from.first;
         }
         copy
@@ -439,12 +465,16 @@ mod tests {
     #[test]
     fn remove_and_set_keep_the_index_right() {
         let mut fields = sample();
+        assert!(fields.is_repeated(Known::Accept) && !fields.is_repeated(Known::Host));
         assert_eq!(fields.remove("host"), 1);
         assert_eq!(fields.get(Known::Host), None);
         assert_eq!(fields.get(Known::Accept), Some(&b"b, c"[..]));
         fields.set("Accept", "z").unwrap();
+        assert!(!fields.is_repeated(Known::Accept));
         assert_eq!(fields.all("accept").count(), 1);
         assert!(fields.set("accept", "\n").is_err());
+        fields.append_static(Known::Vary, "origin");
+        assert_eq!(fields.get("vary"), Some(&b"origin"[..]));
         assert_eq!(fields.get("accept"), Some(&b"z"[..]));
         assert_eq!(fields.remove("nothing"), 0);
     }

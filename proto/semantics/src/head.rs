@@ -44,7 +44,7 @@ impl fmt::Display for Protocol {
 ///
 /// ```
 /// use trilane_semantics::{Method, RequestHead};
-/// let head = RequestHead::new(Method::GET, b"/search?q=1").unwrap();
+/// let head = RequestHead::new(Method::GET, "/search?q=1").unwrap();
 /// assert_eq!((head.path(), head.query()), ("/search", Some("q=1")));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct RequestHead {
 impl RequestHead {
     /// A head with no fields yet, HTTP/1.1. `None` when the target has none of the four forms.
     #[must_use]
-    pub fn new(method: Method, target: &[u8]) -> Option<Self> {
+    pub fn new(method: Method, target: &str) -> Option<Self> {
         Self::with_fields(method, Protocol::Http11, Fields::new(), target)
     }
 
@@ -71,10 +71,10 @@ impl RequestHead {
         method: Method,
         protocol: Protocol,
         mut fields: Fields,
-        target: &[u8],
+        target: &str,
     ) -> Option<Self> {
-        let parsed = Target::parse(target)?;
-        fields.set_text(std::str::from_utf8(target).ok()?);
+        let parsed = Target::parse(target.as_bytes())?;
+        fields.set_text(target);
         Some(Self { method, protocol, fields, target: parsed })
     }
 
@@ -145,11 +145,11 @@ mod tests {
 
     #[test]
     fn the_authority_of_the_target_wins_over_host() {
-        let mut head = RequestHead::new(Method::GET, b"http://a/x").unwrap();
+        let mut head = RequestHead::new(Method::GET, "http://a/x").unwrap();
         head.fields.append(Known::Host, "b").unwrap();
         assert_eq!(head.authority(), Some("a"));
         assert_eq!(head.scheme(), Some("http"));
-        let mut head = RequestHead::new(Method::GET, b"/x").unwrap();
+        let mut head = RequestHead::new(Method::GET, "/x").unwrap();
         assert_eq!(head.authority(), None);
         head.fields.append(Known::Host, "b").unwrap();
         assert_eq!((head.authority(), head.scheme()), (Some("b"), None));

@@ -212,6 +212,7 @@ impl<M: Machine> Connection<M> {
     /// The bytes that the shard took have been sent: there is room again.
     pub fn sent(&mut self, host: &Host, now: Instant) {
         (self.in_flight, self.write_deadline) = (None, None);
+        self.left_at = self.left_at.map(|_| now + host.limits().write_timeout);
         let waiting: Vec<ExchangeId> = self
             .slots
             .iter()

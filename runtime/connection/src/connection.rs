@@ -75,6 +75,8 @@ pub struct Connection<M: Machine> {
     pub(crate) closed: Option<Closed>,
     pub(crate) linger_until: Option<Instant>,
     pub(crate) drain_at: Option<Instant>,
+    /// When a peer that has closed its half, and whom nothing is sent, has left.
+    pub(crate) left_at: Option<Instant>,
     pub(crate) half_closed: bool,
     pub(crate) peer_done: bool,
 }
@@ -95,6 +97,7 @@ impl<M: Machine> Connection<M> {
             closed: None,
             linger_until: None,
             drain_at: None,
+            left_at: None,
             half_closed: false,
             peer_done: false,
         }

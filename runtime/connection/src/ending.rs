@@ -103,8 +103,10 @@ impl<M: Machine> Connection<M> {
 
     /// The peer has closed its half while we work for it: it has left (as nginx and hyper see it).
     pub(crate) fn peer_left(&mut self, host: &Host, now: Instant) {
-        // Answers that are on their way may still arrive: a half-closed peer can read.
+        // Answers that are on their way may still arrive: a half-closed peer can read. Whether it does is seen
+        // only when something is sent: a source that is silent for long is not waited for.
         if self.slots.iter().all(|slot| matches!(slot.stage, Stage::Sending { .. })) {
+            self.left_at.get_or_insert(now + host.limits().write_timeout);
             return;
         }
         self.close(host, now, Closed::now(Cause::PeerLeft));
@@ -227,6 +229,8 @@ impl<M: Machine> Connection<M> {
         }
         let handlers = self.slots.iter().filter_map(|slot| slot.deadline).min();
         let drain = self.drain_at.filter(|_| self.is_idle());
+        let left = self.left_at.filter(|_| self.in_flight.is_none() && self.out.is_empty());
+        let handlers = Instant::earliest(handlers, left);
         let earliest = Instant::earliest(self.machine.poll_timeout(), handlers);
         Instant::earliest(earliest, Instant::earliest(self.write_deadline, drain))
     }
@@ -246,6 +250,10 @@ impl<M: Machine> Connection<M> {
             return;
         }
         if self.closed.is_some() {
+            return;
+        }
+        if is_due(self.left_at) && self.in_flight.is_none() && self.out.is_empty() {
+            self.close(host, now, Closed::now(Cause::PeerLeft));
             return;
         }
         if is_due(self.drain_at) && self.is_idle() {

@@ -71,7 +71,13 @@ impl Exchange {
     /// Its id, if a layer gave it one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        std::str::from_utf8(self.request_id.get()?).ok().filter(|id| !id.is_empty())
+        std::str::from_utf8(self.request_id_bytes()).ok().filter(|id| !id.is_empty())
+    }
+
+    /// Its id as bytes; none if no layer gave it one.
+    #[must_use]
+    pub fn request_id_bytes(&self) -> &[u8] {
+        self.request_id.get().map_or(&[], |id| id)
     }
 
     /// The parameter number `index` of the path, still percent-encoded.
@@ -188,9 +194,9 @@ impl Request {
         }
     }
 
-    /// Gives the exchange an id. For layers; at most 36 bytes cost no allocation.
-    pub fn set_request_id(&mut self, id: &str) {
-        if let Err(id) = self.exchange.request_id.set(SmallVec::from_slice(id.as_bytes())) {
+    /// Gives the exchange an id, which should be visible ASCII. For layers; up to 36 bytes cost no allocation.
+    pub fn set_request_id(&mut self, id: &[u8]) {
+        if let Err(id) = self.exchange.request_id.set(SmallVec::from_slice(id)) {
             Rc::make_mut(&mut self.exchange).request_id = id.into();
         }
     }

@@ -83,7 +83,10 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::Schema(path, error) => write!(f, "{}: {error}", path.display()),
+            // The parser's text ends with a line of its own.
+            Self::Schema(path, error) => {
+                write!(f, "{}: {}", path.display(), error.to_string().trim_end())
+            }
             Self::Later(path, section) => {
                 write!(f, "{}: [{section}] is not supported by this version", path.display())
             }

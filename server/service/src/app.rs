@@ -33,6 +33,8 @@ pub struct App {
     /// Where each route's template lies in memory, sorted, and the route's number: from an exchange
     /// back to its route without comparing text.
     templates: Vec<(usize, usize)>,
+    /// Whether some layer wants to know that an exchange is over.
+    has_done: bool,
 }
 
 /// What a router gives to its app.
@@ -75,6 +77,11 @@ impl Route {
         Self { template: path.into(), names, handlers, any, other }
     }
 
+    fn has_done(&self) -> bool {
+        let stacks = self.handlers.iter().map(|(_, stack)| stack).chain(&self.any);
+        stacks.chain([&self.other]).any(|stack| stack.has_done())
+    }
+
     fn stack(&self, method: &Method) -> &Rc<Stack> {
         let of = |wanted: &Method| {
             self.handlers.iter().find(|(method, _)| method == wanted).map(|(_, stack)| stack)
@@ -98,7 +105,11 @@ impl App {
         let mut templates: Vec<_> =
             (0..).zip(&parts.routes).map(|(at, route)| (address(&route.template), at)).collect();
         templates.sort_unstable();
+        let of_routes = parts.routes.iter().any(Route::has_done);
         Self {
+            has_done: of_routes
+                || not_found.has_done()
+                || parts.nested.iter().any(|it| it.has_done()),
             templates,
             tree: parts.tree,
             nested: parts.nested,
@@ -181,7 +192,9 @@ impl Service for App {
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {
-        self.stack_of(exchange).done(exchange, summary);
+        if self.has_done {
+            self.stack_of(exchange).done(exchange, summary);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use trilane_exchange::{Request, Response};
 
-use crate::layer::Hook;
+use crate::layer::{Hook, Phases};
 
 /// Bytes of content that may be read; more is 413, while streaming too. Replaces the limit of the
 /// connection.
@@ -30,6 +30,10 @@ impl BodyLimit {
 }
 
 impl Hook for BodyLimit {
+    fn phases(&self) -> Phases {
+        Phases::BEFORE
+    }
+
     fn before(&self, request: &mut Request) -> Option<Response> {
         request.body.set_limit(self.0);
         None

@@ -12,7 +12,7 @@ use trilane_exchange::{After, Exchange, Reply, Request, Response, Shard, Summary
 use trilane_semantics::Reason;
 
 use crate::handler::Endpoint;
-use crate::layer::{Hook, Layer, Next};
+use crate::layer::{Hook, Layer, Next, Phases};
 
 /// Layers, innermost first.
 #[derive(Clone, Default)]
@@ -88,7 +88,7 @@ impl Stack {
     /// `hooks` come innermost first.
     fn new(mut hooks: Vec<Rc<dyn Hook>>, inner: Inner) -> Self {
         hooks.reverse();
-        Self { hooks: Rc::new(Hooks(hooks.into())), inner }
+        Self { hooks: Rc::new(Hooks::new(hooks)), inner }
     }
 
     /// Runs every after-hook on a response that another made.
@@ -101,15 +101,21 @@ impl Stack {
 
     /// Runs every hook on the answer to a message that no hook saw.
     pub(crate) fn refused(&self, reason: Reason, shard: &Shard, response: &mut Response) {
-        self.hooks.each(|hook| hook.refused(reason, shard, response));
+        each(&self.hooks.all, |hook| hook.refused(reason, shard, response));
         if let Inner::Around(_, next) = &self.inner {
             next.refused(reason, shard, response);
         }
     }
 
+    /// Whether somebody wants to know that an exchange is over.
+    pub(crate) fn has_done(&self) -> bool {
+        let next = matches!(&self.inner, Inner::Around(_, next) if next.has_done());
+        next || !self.hooks.done.is_empty()
+    }
+
     /// Tells every hook that the exchange is over.
     pub(crate) fn done(&self, exchange: &Exchange, summary: &Summary) {
-        self.hooks.each(|hook| hook.done(exchange, summary));
+        each(&self.hooks.done, |hook| hook.done(exchange, summary));
         if let Inner::Around(_, next) = &self.inner {
             next.done(exchange, summary);
         }
@@ -118,7 +124,7 @@ impl Stack {
 
 impl Endpoint for Stack {
     fn call(&self, mut request: Request, cx: &mut Context<'_>) -> Reply {
-        if self.hooks.0.is_empty() {
+        if self.hooks.all.is_empty() {
             return self.inner.call(request, cx);
         }
         if let Some((ran, mut response)) = self.hooks.before(&mut request) {
@@ -148,49 +154,77 @@ impl Inner {
     }
 }
 
-/// Hooks, outermost first. One `catch_unwind` a pass, not a hook: a panic resumes the pass after
-/// its hook.
-struct Hooks(Box<[Rc<dyn Hook>]>);
+/// Hooks, outermost first, sorted once into the lists that requests pass. One `catch_unwind` a pass, not a hook:
+/// a panic resumes the pass after its hook.
+struct Hooks {
+    all: Box<[Rc<dyn Hook>]>,
+    /// Each with its place in `all`.
+    before: Box<[(usize, Rc<dyn Hook>)]>,
+    /// Innermost first.
+    after: Box<[Rc<dyn Hook>]>,
+    done: Box<[Rc<dyn Hook>]>,
+}
 
 impl Hooks {
-    /// The response of the first hook that gives one, or panics, and how many ran.
+    fn new(all: Vec<Rc<dyn Hook>>) -> Self {
+        let with = |phase| all.iter().filter(move |hook| hook.phases().has(phase)).cloned();
+        let mut after: Vec<_> = with(Phases::AFTER).collect();
+        after.reverse();
+        let before = all.iter().cloned().enumerate();
+        Self {
+            before: before.filter(|(_, hook)| hook.phases().has(Phases::BEFORE)).collect(),
+            after: after.into(),
+            done: with(Phases::DONE).collect(),
+            all: all.into(),
+        }
+    }
+
+    /// The response of the first hook that gives one, or panics, and how many hooks stand up to it.
     fn before(&self, request: &mut Request) -> Option<(usize, Response)> {
-        let ran = Cell::new(0);
+        let at = Cell::new(0);
         let pass = catch_unwind(AssertUnwindSafe(|| {
-            self.0.iter().find_map(|hook| {
-                ran.set(ran.get() + 1);
+            self.before.iter().find_map(|(place, hook)| {
+                at.set(*place);
                 hook.before(request)
             })
         }));
         let response = pass.unwrap_or_else(|panic| Some(panicked(&*panic)))?;
-        Some((ran.get(), response))
+        Some((at.get() + 1, response))
     }
 
-    /// Runs the first `count` in reverse.
+    /// Runs the after-hooks of the first `count` hooks, innermost first.
     fn after_first(&self, count: usize, exchange: &Exchange, response: &mut Response) {
-        let mut left = self.0[..count].iter().rev();
-        loop {
-            let pass = catch_unwind(AssertUnwindSafe(|| {
-                left.by_ref().for_each(|hook| hook.after(exchange, response));
-            }));
-            match pass {
-                Ok(()) => return,
-                Err(panic) => *response = panicked(&*panic),
-            }
-        }
-    }
-
-    /// Does something with each, in order; what panics is passed over.
-    fn each(&self, mut work: impl FnMut(&dyn Hook)) {
-        let mut left = self.0.iter();
-        while catch_unwind(AssertUnwindSafe(|| left.by_ref().for_each(|hook| work(&**hook))))
-            .is_err()
-        {}
+        let ran = self.all[..count].iter().rev().filter(|hook| hook.phases().has(Phases::AFTER));
+        pass_back(ran, exchange, response);
     }
 }
 
 impl After for Hooks {
     fn after(&self, exchange: &Exchange, response: &mut Response) {
-        self.after_first(self.0.len(), exchange, response);
+        pass_back(self.after.iter(), exchange, response);
+    }
+}
+
+/// Runs after-hooks; a panic is the response to those further out.
+fn pass_back<'a>(
+    mut hooks: impl Iterator<Item = &'a Rc<dyn Hook>>,
+    exchange: &Exchange,
+    response: &mut Response,
+) {
+    loop {
+        let pass = catch_unwind(AssertUnwindSafe(|| {
+            hooks.by_ref().for_each(|hook| hook.after(exchange, response));
+        }));
+        match pass {
+            Ok(()) => return,
+            Err(panic) => *response = panicked(&*panic),
+        }
+    }
+}
+
+/// Does something with each hook, in order; what panics is passed over.
+fn each(hooks: &[Rc<dyn Hook>], mut work: impl FnMut(&dyn Hook)) {
+    let mut left = hooks.iter();
+    while catch_unwind(AssertUnwindSafe(|| left.by_ref().for_each(|hook| work(&**hook)))).is_err() {
     }
 }

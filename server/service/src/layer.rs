@@ -14,8 +14,49 @@ use crate::chain::{Around, Chain, Stack};
 use crate::handler::Endpoint;
 use crate::respond::IntoResponse;
 
+/// Which methods of a [`Hook`] are called on the way of every request. Sets are joined by `|`.
+///
+/// ```
+/// use trilane_service::Phases;
+/// assert!((Phases::BEFORE | Phases::DONE).has(Phases::DONE));
+/// assert!(!Phases::BEFORE.has(Phases::AFTER));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases(u8);
+
+impl Phases {
+    /// [`Hook::before`].
+    pub const BEFORE: Self = Self(1);
+    /// [`Hook::after`].
+    pub const AFTER: Self = Self(2);
+    /// [`Hook::done`].
+    pub const DONE: Self = Self(4);
+    /// All of them.
+    pub const ALL: Self = Self(7);
+
+    /// Whether `phase` is one of them.
+    #[must_use]
+    pub const fn has(self, phase: Self) -> bool {
+        self.0 & phase.0 != 0
+    }
+}
+
+impl std::ops::BitOr for Phases {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
 /// A layer that never waits. A panic in one is a 500, and takes nothing else down.
 pub trait Hook {
+    /// Which of the three methods below that every request passes it has. Those it has not cost nothing. Asked once,
+    /// at the start.
+    fn phases(&self) -> Phases {
+        Phases::ALL
+    }
+
     /// Before the handler, outermost hook first. A response is the answer: what is further in does
     /// not run, and [`Hook::after`] runs on this hook and on those further out.
     fn before(&self, request: &mut Request) -> Option<Response> {

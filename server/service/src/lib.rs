@@ -55,7 +55,7 @@ pub use chain::Chain;
 pub use extract::{FromRef, FromRequest, FromRequestParts, Path, Query, State};
 pub use handler::{Endpoint, Handler};
 pub use json::Json;
-pub use layer::{Hook, Layer, Middleware, Next, from_fn};
+pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{AccessLog, Envelope, Format, LogSink, Recovery, RequestId, default_layers};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use respond::{Html, IntoResponse};

@@ -20,7 +20,9 @@ pub trait IntoResponse {
 pub struct Html<T>(pub T);
 
 fn content(content_type: &'static str, body: impl Into<Payload>) -> Response {
-    Response::new(StatusCode::OK).field(Known::ContentType, content_type).body(body.into())
+    let mut response = Response::new(StatusCode::OK);
+    response.head.fields.append_static(Known::ContentType, content_type);
+    response.body(body.into())
 }
 
 /// Content of one type.

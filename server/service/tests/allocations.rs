@@ -86,7 +86,7 @@ fn third(app: &App, kept: &RefCell<Option<Rc<Exchange>>>, target: &str) -> usize
     let info = Rc::new(ConnectionInfo { local, peer: local });
     let mut count = usize::MAX;
     for _ in 0..3 {
-        let head = RequestHead::new(Method::GET, target.as_bytes()).expect("a valid target");
+        let head = RequestHead::new(Method::GET, target).expect("a valid target");
         let exchange = Exchange::new(head, Rc::clone(&info), shard.clone(), Instant::default());
         let request = Request::new(Rc::new(exchange), Incoming::empty());
         let before = COUNT.get();

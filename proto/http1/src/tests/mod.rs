@@ -204,7 +204,7 @@ fn verdict(bytes: impl AsRef<[u8]>, change: impl Fn(&mut Limits)) -> Option<Stri
 
 fn request(method: &str, target: &str, lines: &[(&str, &str)]) -> RequestHead {
     let method = method.parse().unwrap();
-    let mut head = RequestHead::new(method, target.as_bytes()).unwrap();
+    let mut head = RequestHead::new(method, target).unwrap();
     head.fields = {
         let mut all = head.fields;
         for (name, value) in lines {

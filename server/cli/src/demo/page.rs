@@ -16,6 +16,7 @@ pub(super) struct Counters {
     shards: Vec<ShardCounters>,
     open: u64,
     accepted: u64,
+    accept_pauses: u64,
     requests: u64,
     received: u64,
     sent: u64,
@@ -36,6 +37,7 @@ pub(super) async fn stats(shard: Shard) -> Json<Counters> {
     Json(Counters {
         open: sum(|stats| stats.open.get()),
         accepted: sum(|stats| stats.accepted.get()),
+        accept_pauses: sum(|stats| stats.accept_pauses.get()),
         requests: sum(|stats| stats.requests.get()),
         received: sum(|stats| stats.received.get()),
         sent: sum(|stats| stats.sent.get()),

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use trilane_exchange::{Exchange, Summary};
 use trilane_semantics::Known;
 
-use crate::layer::Hook;
+use crate::layer::{Hook, Phases};
 use crate::text::{escaped, number, string, timestamp};
 
 /// A line buffer that grew past this is not kept, in bytes.
@@ -79,6 +79,10 @@ impl fmt::Debug for AccessLog {
 }
 
 impl Hook for AccessLog {
+    fn phases(&self) -> Phases {
+        Phases::DONE
+    }
+
     fn done(&self, exchange: &Exchange, summary: &Summary) {
         if self.excluded.iter().any(|path| path == exchange.head().path()) {
             return;

@@ -3,7 +3,7 @@
 use trilane_exchange::{Error, Exchange, Outgoing, Response, Shard};
 use trilane_semantics::{Fields, Known, Reason};
 
-use crate::layer::Hook;
+use crate::layer::{Hook, Phases};
 use crate::text::{number, since_epoch, string};
 
 const PROBLEM: &str = "application/problem+json";
@@ -16,6 +16,10 @@ const PROBLEM: &str = "application/problem+json";
 pub struct Envelope;
 
 impl Hook for Envelope {
+    fn phases(&self) -> Phases {
+        Phases::AFTER
+    }
+
     fn after(&self, exchange: &Exchange, response: &mut Response) {
         if response.error.is_some() {
             let problem = wants_problem(&exchange.head().fields);

@@ -29,7 +29,7 @@ impl Layer for Defaults {
         if let Some(log) = self.log {
             chain.add(log);
         }
-        chain.add(RequestId);
+        chain.add(RequestId::default());
         chain.add(Recovery);
     }
 }

@@ -6,7 +6,7 @@
 use trilane_exchange::{Exchange, Outgoing, Response};
 use trilane_semantics::StatusCode;
 
-use crate::layer::Hook;
+use crate::layer::{Hook, Phases};
 
 /// Makes sure that a panic is answered with 500, and with no content but that of the error
 /// envelope.
@@ -14,6 +14,10 @@ use crate::layer::Hook;
 pub struct Recovery;
 
 impl Hook for Recovery {
+    fn phases(&self) -> Phases {
+        Phases::AFTER
+    }
+
     fn after(&self, _: &Exchange, response: &mut Response) {
         if response.error.as_ref().is_none_or(|error| !error.is_panic()) {
             return;

@@ -1,19 +1,28 @@
 //! Request ids: taken from the request if they are sane, else made (FEATURES W6).
 
+use std::cell::Cell;
+
 use trilane_exchange::{Exchange, Request, Response, Shard};
 use trilane_semantics::{Known, Reason};
 
-use crate::layer::Hook;
+use crate::layer::{Hook, Phases};
 
 /// The longest id that is taken from a request, in bytes.
 const LONGEST: usize = 64;
 
 /// Gives each exchange an id, and its response an `X-Request-Id`. An id in the request is kept when
-/// it is 1 to 64 visible ASCII characters; else it is 128 random bits in hexadecimal.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RequestId;
+/// it is 1 to 64 visible ASCII characters; else it is 128 random bits in hexadecimal, of which the
+/// ids of one shard share the first half.
+#[derive(Clone, Debug, Default)]
+pub struct RequestId {
+    first_half: Cell<Option<u64>>,
+}
 
 impl Hook for RequestId {
+    fn phases(&self) -> Phases {
+        Phases::BEFORE | Phases::AFTER
+    }
+
     fn before(&self, request: &mut Request) -> Option<Response> {
         let given = request.head().fields.get(Known::XRequestId).filter(|id| is_sane(id));
         match given {
@@ -22,30 +31,43 @@ impl Hook for RequestId {
                 let mut copy = [0; LONGEST];
                 let copy = &mut copy[..given.len()];
                 copy.copy_from_slice(given);
-                // Visible ASCII is UTF-8.
-                request.set_request_id(std::str::from_utf8(copy).unwrap_or_default());
+                request.set_request_id(copy);
             }
             None => {
-                let id = make(request.shard());
-                request.set_request_id(text(&id));
+                let id = self.make(request.shard());
+                request.set_request_id(&id);
             }
         }
         None
     }
 
     fn after(&self, exchange: &Exchange, response: &mut Response) {
-        match exchange.request_id() {
-            Some(id) => set(response, id),
-            None => set(response, text(&make(exchange.shard()))),
+        match exchange.request_id_bytes() {
+            [] => set(response, &self.make(exchange.shard())),
+            id => set(response, id),
         }
     }
 
     fn refused(&self, _: Reason, shard: &Shard, response: &mut Response) {
-        set(response, text(&make(shard)));
+        set(response, &self.make(shard));
     }
 }
 
-fn set(response: &mut Response, id: &str) {
+impl RequestId {
+    fn make(&self, shard: &Shard) -> [u8; 32] {
+        let first = self.first_half.get().unwrap_or_else(|| {
+            let first = shard.random();
+            self.first_half.set(Some(first));
+            first
+        });
+        let mut id = [0; 32];
+        id[..16].copy_from_slice(&hex(first));
+        id[16..].copy_from_slice(&hex(shard.random()));
+        id
+    }
+}
+
+fn set(response: &mut Response, id: &[u8]) {
     // An id is visible ASCII, which is a valid value (RFC 9110 §5.5).
     let _ = response.head.fields.set(Known::XRequestId, id);
 }
@@ -54,18 +76,33 @@ fn is_sane(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
-/// 128 random bits in hexadecimal.
-fn make(shard: &Shard) -> [u8; 32] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bits = u128::from(shard.random()) << 64 | u128::from(shard.random());
-    let mut id = [0; 32];
-    for (place, digit) in id.iter_mut().rev().enumerate() {
-        *digit = HEX[(bits >> (4 * place)) as usize & 15];
-    }
-    id
+/// The sixteen hexadecimal digits of a number.
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    digits[..8].copy_from_slice(&eight_digits((number >> 32) as u32));
+    digits[8..].copy_from_slice(&eight_digits(number as u32));
+    digits
 }
 
-/// Hexadecimal digits are UTF-8.
-fn text(id: &[u8; 32]) -> &str {
-    std::str::from_utf8(id).unwrap_or_default()
+/// All at once: each half byte is moved to a byte of its own, then becomes a digit or a letter.
+const fn eight_digits(number: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut x = number as u64;
+    x = (x & 0xffff) | ((x & 0xffff_0000) << 16);
+    x = (x & 0x0000_00ff_0000_00ff) | ((x & 0x0000_ff00_0000_ff00) << 8);
+    x = (x & 0x000f_000f_000f_000f) | ((x & 0x00f0_00f0_00f0_00f0) << 4);
+    let is_letter = ((x + 6 * ONES) >> 4) & ONES;
+    (x + b'0' as u64 * ONES + is_letter * (b'a' - b'0' - 10) as u64).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_those_of_the_formatter() {
+        for number in [0, 1, 0x9abc_def0_1234_5678, 0xa0f9, u64::MAX, 0x0f0f_f0f0_9a9a_a9a9] {
+            assert_eq!(hex(number), *format!("{number:016x}").as_bytes());
+        }
+    }
 }

@@ -174,7 +174,7 @@ fn errors() -> App {
     )
 }
 
-const ID: &str = "00000000000000000000000000000001";
+const ID: &str = "00000000000000010000000000000001";
 
 #[test]
 fn the_envelope_to_the_byte() {

@@ -34,7 +34,7 @@ const FIELDS: &[(&str, &str)] = &[("user-agent", "a\"b\tc"), ("referer", "http:/
 fn json_lines() {
     let (app, lines) = app(Format::Json);
     let mut full = request("GET", "/a\"b?c=d", FIELDS, "");
-    full.set_request_id("id-1");
+    full.set_request_id(b"id-1");
     app.finished(full.exchange(), &summary());
     let bare = request("PUT", "/", &[], "");
     let left = Summary { outcome: Outcome::PeerLeft, status: None, ..summary() };
@@ -60,7 +60,7 @@ fn json_lines() {
 fn text_lines() {
     let (app, lines) = app(Format::Text);
     let mut full = request("GET", "/a\"b?c=d", FIELDS, "");
-    full.set_request_id("id-1");
+    full.set_request_id(b"id-1");
     app.finished(full.exchange(), &summary());
     let left = Summary { outcome: Outcome::Aborted, status: None, ..summary() };
     app.finished(request("PUT", "/", &[], "").exchange(), &left);
