@@ -12,15 +12,21 @@ use trilane_sim::plan::Kind;
 use trilane_sim::recorder::Tally;
 use trilane_sim::{Report, World};
 
+/// Worlds of the short form, enough for everything to occur.
 const SEEDS: u64 = 7;
 const CLIENTS: usize = 60;
+
+/// How many worlds: `make soak` asks for more.
+fn seeds() -> u64 {
+    std::env::var("SOAK").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS)
+}
 
 /// Every third world drains while its clients are busy.
 fn run(seed: u64) -> Report {
     let world = World::new(seed, Rc::new(Demo::default())).clients(CLIENTS, 10);
     match seed % 3 {
         2 => world.draining(
-            Duration::from_millis(500 + 700 * seed),
+            Duration::from_millis(500 + 700 * (seed % SEEDS)),
             Duration::from_secs(1),
             Duration::from_secs(10),
         ),
@@ -44,7 +50,7 @@ fn quietly() {
 fn every_request_gets_its_one_right_answer_and_everything_occurs() {
     quietly();
     let mut tally = Tally::new();
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let report = run(seed);
         assert!(report.failures.is_empty(), "seed {seed}:\n{}", report.failures.join("\n"));
         if seed % 3 != 2 {

@@ -182,7 +182,7 @@ fn the_envelope_to_the_byte() {
     let body = |code: &str, message: &str, details: &str| {
         format!(
             "{{\"error\":{{\"code\":\"{code}\",\"message\":\"{message}\",\"details\":{{{details}}},\
-             \"timestamp\":1795299692,\"request_id\":\"0000000000000000{ID_END}\"}}}}",
+             \"timestamp\":1795299692,\"request_id\":\"0000000000000001{ID_END}\"}}}}",
             ID_END = &ID[16..]
         )
     };

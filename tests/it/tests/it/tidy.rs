@@ -71,6 +71,7 @@ const UNSAFE: &[&str] = &[
     "runtime/shard/src/sys/name.rs",
     "runtime/shard/src/tests/ring.rs",
     "server/service/tests/allocations.rs",
+    "tests/it/tests/it/process/sandbox.rs",
 ];
 
 /// What may lie at the root besides dotfiles; `target` is cargo's.

@@ -264,7 +264,8 @@ fn read(mut bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>, Fields), Reason> {
 pub(crate) fn request(bytes: &[u8], protocol: Protocol) -> Result<RequestHead, Reason> {
     let (method, path, fields) = read(bytes)?;
     let method = Method::from_bytes(&method).map_err(|_| Reason::RequestLine)?;
-    RequestHead::with_fields(method, protocol, fields, &path).ok_or(Reason::Target)
+    let path = std::str::from_utf8(&path).map_err(|_| Reason::Target)?;
+    RequestHead::with_fields(method, protocol, fields, path).ok_or(Reason::Target)
 }
 
 /// Reads a trailer section.

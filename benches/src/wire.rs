@@ -1,0 +1,64 @@
+//! A keep-alive connection to the demo application, without a socket: what a shard does between receiving and
+//! sending, and nothing else.
+
+use std::rc::Rc;
+
+use trilane_connection::{Conversation, Goal, Host, Received, http1};
+use trilane_exchange::{Address, ConnectionInfo, Shard, WakeQueue};
+use trilane_semantics::{Instant, Limits};
+use trilane_service::{RouteError, default_layers};
+use trilane_sim::capabilities::SimShard;
+use trilane_sim::clock::Clock;
+use trilane_sim::rng::Rng;
+
+use crate::requests::Scenario;
+
+/// One connection to the demo, with the router and the default layers that `trilane demo --log off` has.
+#[derive(Debug)]
+pub struct Wire {
+    host: Host,
+    conversation: Box<dyn Conversation>,
+    now: Instant,
+}
+
+impl Wire {
+    /// A new connection to a new demo.
+    ///
+    /// # Errors
+    /// The demo's routes conflict.
+    pub fn new() -> Result<Self, RouteError> {
+        let queue = WakeQueue::new(|| ());
+        let clock = Rc::new(Clock::default());
+        let now = clock.now();
+        let shard = Shard::new(Rc::new(SimShard::new(clock, Rng::new(1), queue.clone())));
+        let app = trilane_cli::demo::router(&shard, None).layer(default_layers(None)).build()?;
+        let limits = Rc::new(Limits::default());
+        let host = Host::new(Rc::new(app), limits, shard, queue, "trilane");
+        let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });
+        let conversation = http1(&host, now, 0, info);
+        Ok(Self { host, conversation, now })
+    }
+
+    /// One turn: the bytes of a scenario come, and what they are answered with is sent at once. Whether each
+    /// request got its answer, in one piece, and the connection stays open.
+    #[must_use]
+    pub fn turn(&mut self, scenario: &Scenario) -> bool {
+        self.host.tick();
+        let received = Received::copied(&scenario.bytes);
+        self.conversation.receive(&self.host, self.now, received);
+        let Some(outbox) = self.conversation.take_output(&self.host, self.now) else {
+            return false;
+        };
+        // The answers of one turn are equally long.
+        let is_right = outbox.single().is_some_and(|bytes| {
+            let length = bytes.len() / scenario.requests;
+            bytes.len() == length * scenario.requests
+                && bytes.chunks(length).all(|answer| {
+                    answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(&scenario.body)
+                })
+        });
+        self.host.give_outbox(outbox);
+        self.conversation.sent(&self.host, self.now);
+        is_right && self.conversation.goal() == Goal::Open && self.conversation.is_idle()
+    }
+}

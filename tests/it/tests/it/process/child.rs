@@ -1,0 +1,163 @@
+//! A `trilane` process: built, started, watched, and killed in the end whatever happens.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::parity::Place;
+
+/// How long anything of a process may take.
+const SOON: Duration = Duration::from_secs(15);
+
+/// A process that is ready.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    /// Its first line.
+    pub(crate) ready: String,
+}
+
+/// What a process said that ended before it was ready.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: Option<i32>,
+    pub(crate) errors: String,
+}
+
+impl Process {
+    /// With these arguments, on a port of its own; it must start.
+    #[track_caller]
+    pub(crate) fn demo(arguments: &[&str]) -> Self {
+        let all = [&["--http", "127.0.0.1:0", "--shards", "2"], arguments].concat();
+        Self::start(&all, |_| {}).unwrap_or_else(|refusal| panic!("{refusal:?}"))
+    }
+
+    /// With exactly these arguments, after `set` has had its way.
+    pub(crate) fn start(
+        arguments: &[&str],
+        set: impl FnOnce(&mut Command),
+    ) -> Result<Self, Refusal> {
+        let mut command = Command::new(binary());
+        command.args(arguments).env_remove("PORT");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        set(&mut command);
+        let mut child = command.spawn().unwrap();
+        let (send, lines) = channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            out.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+        });
+        let mut err = child.stderr.take().unwrap();
+        let errors: JoinHandle<String> = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = err.read_to_string(&mut text);
+            text
+        });
+        let mut process = Self { child, lines, ready: String::new() };
+        match process.line() {
+            Some(line) => process.ready = line,
+            None => {
+                let code = process.exit_within(SOON).code();
+                return Err(Refusal { code, errors: errors.join().unwrap() });
+            }
+        }
+        Ok(process)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of its standard output; `None` at its end.
+    #[track_caller]
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(SOON) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("no line in {SOON:?}"),
+        }
+    }
+
+    /// What stands after `http=` in its first line.
+    pub(crate) fn http(&self) -> &str {
+        let rest = self.ready.split_once("http=").unwrap().1;
+        rest.split(' ').next().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell's own `kill`: no tool, and no unsafe call, is needed.
+        let sent =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// How it ended, which must be within that time.
+    #[track_caller]
+    pub(crate) fn exit_within(&mut self, patience: Duration) -> ExitStatus {
+        let end = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "still there after {patience:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Bytes of memory it has.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    /// Processor time it has used, in hundredths of a second (proc(5): `USER_HZ` is 100 wherever we run).
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // After the name, which may hold anything, `utime` and `stime` are the 12th and 13th.
+        let rest = stat.rsplit_once(") ").unwrap().1;
+        rest.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+    }
+}
+
+impl Place for Process {
+    fn address(&self) -> SocketAddr {
+        self.http().split(',').next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It fails only when the process has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary beside this one, built once, in this one's profile.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let here = std::env::current_exe().unwrap();
+        // TARGET/PROFILE/deps/it-HASH
+        let folder = here.ancestors().nth(2).unwrap();
+        let profile = match folder.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(name) => name,
+        };
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--locked", "--quiet", "-p", "trilane-cli", "--profile", profile])
+            .arg("--target-dir")
+            .arg(folder.parent().unwrap())
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        folder.join("trilane")
+    })
+}
