@@ -1,0 +1,274 @@
+//! HTTP/1.1 and HTTP/1.0 over a real socket: a small blocking client of the suite's own.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::lane::{Ability, Ask, Client, Gone, Got, Id, Lane, Length, Place, SOON};
+use super::parser::{Parser, To};
+
+/// What the server counts for a field line besides its bytes.
+const LINE_COST: usize = 32;
+
+/// HTTP/1, in one of its versions. HTTP/1.0 asks for keep-alive with every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum H1 {
+    V10,
+    V11,
+}
+
+impl Lane for H1 {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::V10 => "h1.0",
+            Self::V11 => "h1",
+        }
+    }
+
+    fn protocol(&self) -> &'static str {
+        match self {
+            Self::V10 => "HTTP/1.0",
+            Self::V11 => "HTTP/1.1",
+        }
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::Interim | Ability::Unknown => *self == Self::V11,
+            Ability::Many => true,
+        }
+    }
+
+    fn open(&self, server: &dyn Place) -> Box<dyn Client> {
+        let socket = TcpStream::connect(server.address()).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Box::new(Connection {
+            version: *self,
+            socket,
+            input: Vec::new(),
+            is_end: false,
+            begun: 0,
+            is_chunked: false,
+            under_way: VecDeque::new(),
+            got: Vec::new(),
+            is_open: true,
+        })
+    }
+}
+
+struct Connection {
+    version: H1,
+    socket: TcpStream,
+    /// What came and was not parsed yet.
+    input: Vec<u8>,
+    is_end: bool,
+    begun: Id,
+    /// Whether the last request's content is chunked.
+    is_chunked: bool,
+    under_way: VecDeque<(Id, Parser)>,
+    /// What came for each request and was not asked for yet.
+    got: Vec<VecDeque<Got>>,
+    is_open: bool,
+}
+
+impl Connection {
+    fn head(&self, ask: &Ask) -> String {
+        let mut head =
+            format!("{} {} {}\r\nhost: it\r\n", ask.method, ask.target, self.version.protocol());
+        if self.version == H1::V10 {
+            head.push_str("connection: keep-alive\r\n");
+        }
+        for (name, value) in &ask.fields {
+            write!(head, "{name}: {value}\r\n").unwrap();
+        }
+        match ask.length {
+            Length::None => {}
+            Length::Exact(n) => write!(head, "content-length: {n}\r\n").unwrap(),
+            Length::Unknown => head.push_str("transfer-encoding: chunked\r\n"),
+        }
+        head.push_str("\r\n");
+        head
+    }
+
+    /// Reads once, for at most that long. Whether anything came, were it the end.
+    fn read(&mut self, patience: Duration) -> bool {
+        if self.is_end {
+            return false;
+        }
+        let mut buffer = [0; 64 << 10];
+        self.socket.set_read_timeout(Some(patience.max(Duration::from_millis(1)))).unwrap();
+        self.took(self.socket.try_clone().unwrap().read(&mut buffer).map(|n| &buffer[..n]))
+    }
+
+    fn took(&mut self, read: std::io::Result<&[u8]>) -> bool {
+        match read {
+            Ok([]) => self.is_end = true,
+            Ok(bytes) => self.input.extend_from_slice(bytes),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
+                    return false;
+                }
+                _ => self.is_end = true,
+            },
+        }
+        true
+    }
+
+    /// Takes one thing off the input. Whether there was one.
+    fn parse(&mut self) -> bool {
+        let Some((id, parser)) = self.under_way.front_mut() else {
+            assert!(
+                self.input.is_empty(),
+                "RFC 9112 §9.2: bytes that nobody asked for: {:?}",
+                String::from_utf8_lossy(&self.input)
+            );
+            return false;
+        };
+        let Some((got, n)) = parser.next(&self.input, self.is_end) else {
+            if self.is_end && !self.input.is_empty() {
+                // A piece of a line, and no more of it.
+                self.input.clear();
+                return true;
+            }
+            return false;
+        };
+        self.input.drain(..n);
+        let (id, keeps) = (*id, parser.keeps);
+        if matches!(got, Got::End | Got::Cut) {
+            self.under_way.pop_front();
+            self.is_open &= keeps && got == Got::End;
+        }
+        if got != Got::Nothing {
+            self.got[id].push_back(got);
+        }
+        true
+    }
+
+    /// Writes; while the server takes nothing, takes in what it sends.
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
+        let end = Instant::now() + SOON;
+        self.socket.set_nonblocking(true).unwrap();
+        let mut result = Ok(());
+        while !bytes.is_empty() {
+            match self.socket.write(bytes) {
+                Ok(n) => bytes = &bytes[n..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(Instant::now() < end, "the server takes nothing, {} left", bytes.len());
+                    let mut buffer = [0; 64 << 10];
+                    let read = (&self.socket).read(&mut buffer).map(|n| &buffer[..n]);
+                    if self.is_end || !self.took(read) {
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                }
+                Err(_) => {
+                    result = Err(Gone);
+                    break;
+                }
+            }
+        }
+        self.socket.set_nonblocking(false).unwrap();
+        result
+    }
+}
+
+impl Client for Connection {
+    fn begin(&mut self, ask: &Ask) -> Id {
+        let to = match (ask.method, self.version) {
+            ("HEAD", _) => To::Head,
+            (_, H1::V10) => To::Http10,
+            _ => To::Other,
+        };
+        self.under_way.push_back((self.begun, Parser::new(to)));
+        self.got.push(VecDeque::new());
+        self.begun += 1;
+        self.is_chunked = ask.length == Length::Unknown;
+        // A server that is gone says so when its answer is asked for.
+        let _ = self.write(self.head(ask).as_bytes());
+        self.begun - 1
+    }
+
+    fn dangle(&mut self, ask: &Ask) {
+        self.under_way.push_back((self.begun, Parser::new(To::Other)));
+        self.got.push(VecDeque::new());
+        self.begun += 1;
+        let head = self.head(ask);
+        self.write(&head.as_bytes()[..head.len() - 2]).unwrap();
+    }
+
+    fn send(&mut self, id: Id, data: &[u8]) -> Result<(), Gone> {
+        assert_eq!(id, self.begun - 1, "HTTP/1 sends one request after the other");
+        let is_chunked = self.is_chunked;
+        if is_chunked && !data.is_empty() {
+            self.write(format!("{:x}\r\n", data.len()).as_bytes())?;
+        }
+        self.write(data)?;
+        if is_chunked && !data.is_empty() { self.write(b"\r\n") } else { Ok(()) }
+    }
+
+    fn finish(&mut self, id: Id, trailers: &[(&str, &str)]) -> Result<(), Gone> {
+        assert!(id + 1 == self.begun && self.is_chunked, "the length was said before");
+        let mut end = "0\r\n".to_owned();
+        for (name, value) in trailers {
+            write!(end, "{name}: {value}\r\n").unwrap();
+        }
+        end.push_str("\r\n");
+        self.write(end.as_bytes())
+    }
+
+    fn next_within(&mut self, id: Id, patience: Duration) -> Got {
+        let end = Instant::now() + patience;
+        loop {
+            if let Some(got) = self.got[id].pop_front() {
+                return got;
+            }
+            if self.parse() {
+                continue;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Got::Nothing;
+            }
+            self.read(left);
+        }
+    }
+
+    fn cost(&self, ask: &Ask) -> (usize, usize) {
+        let head = self.head(ask);
+        let lines = head.matches("\r\n").count() - 2;
+        (head.len() + LINE_COST * lines, lines)
+    }
+
+    fn is_closed_within(&mut self, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        while !self.is_end {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.read(left);
+        }
+        true
+    }
+
+    fn ask_no_more(&mut self) {
+        self.socket.shutdown(Shutdown::Write).unwrap();
+        self.is_open = false;
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open && !self.is_end
+    }
+
+    fn leave(self: Box<Self>) {}
+}
+
+#[test]
+fn whoever_wants_to_go_is_let_go() {
+    let mut client = H1::V11.open(super::House::shared());
+    // RFC 9112 §9.6: a server that receives `close` MUST close after its answer, and say so.
+    client.ask(&Ask::get("/plaintext").field("connection", "close")).status(200);
+    assert!(!client.is_open());
+    assert!(client.is_closed_within(Duration::from_secs(5)));
+}

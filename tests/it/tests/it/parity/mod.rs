@@ -1,0 +1,23 @@
+//! The parity suite: one table of cases, the protocol is a parameter.
+//!
+//! A case speaks in requests, content, trailers, interim responses and resets, never in bytes of a protocol,
+//! and never looks at a socket. What a case needs of a protocol is in [`lane`]; a new protocol is one value
+//! more in [`lane::LANES`], and no case changes. What a lane cannot do (HTTP/1.0 has no trailers) is asked of
+//! it with [`lane::Ability`]. `curl` is the client that we did not write.
+
+mod content;
+mod curl;
+mod early;
+mod errors;
+mod h1;
+mod house;
+mod lane;
+mod leaving;
+mod limits;
+mod parser;
+mod reuse;
+mod routes;
+mod slow;
+
+pub(crate) use house::{House, quietly};
+pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Place};
