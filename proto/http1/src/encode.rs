@@ -44,13 +44,13 @@ pub(crate) fn response(bytes: &mut Vec<u8>, head: &ResponseHead, stamp: &Stamp, 
     bytes.reserve(256);
     status_line(bytes, head.status);
     // RFC 9110 §6.6.1: an origin server with a clock MUST send Date in 2xx, 3xx and 4xx.
-    if !head.fields.contains(Known::Date) {
-        let mut line = *b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-        line[6..35].copy_from_slice(&stamp.date);
-        bytes.extend_from_slice(&line);
-    }
-    if !stamp.server.is_empty() && !head.fields.contains(Known::Server) {
-        field(bytes, b"server", stamp.server.as_bytes());
+    match (head.fields.contains(Known::Date), head.fields.contains(Known::Server)) {
+        (false, false) => bytes.extend_from_slice(stamp.lines().as_bytes()),
+        (false, true) => field(bytes, b"date", stamp.date().as_bytes()),
+        (true, false) if !stamp.server().is_empty() => {
+            field(bytes, b"server", stamp.server().as_bytes());
+        }
+        (true, _) => (),
     }
     let is_tunnel = plan.persistence == Persistence::Tunnel;
     for (known, name, value) in head.fields.lines() {

@@ -287,7 +287,8 @@ impl Http1 {
         // still waits for 100 may send its content or not: nobody knows where the next request
         // begins.
         let is_unclear = self.kind == Kind::Connect || self.expect == Expect::Continue;
-        let closes = head.fields.list_has(Known::Connection, "close");
+        let closes = head.fields.contains(Known::Connection)
+            && head.fields.list_has(Known::Connection, "close");
         if is_unclear || closes || outgoing == Outgoing::UntilClose {
             return Ending::Us;
         }

@@ -21,7 +21,8 @@ pub struct Host {
     limits: Rc<Limits>,
     shard: Shard,
     wakers: RefCell<Wakers>,
-    stamp: Cell<Stamp>,
+    stamp: RefCell<Stamp>,
+    server: &'static str,
     next_second: Cell<Instant>,
     exchanges: RefCell<Vec<Rc<Exchange>>>,
     outboxes: RefCell<Vec<Outbox>>,
@@ -43,7 +44,8 @@ impl Host {
             limits,
             shard,
             wakers: RefCell::new(Wakers::new(queue)),
-            stamp: Cell::new(Stamp::new([b' '; 29], server)),
+            stamp: RefCell::new(Stamp::new("", server)),
+            server,
             next_second: Cell::default(),
             exchanges: RefCell::default(),
             outboxes: RefCell::default(),
@@ -64,9 +66,7 @@ impl Host {
         // An IMF-fixdate has 29 bytes for the years 1970 to 9999 (RFC 9110 §5.6.7); after them the last one stays.
         let last = Duration::from_secs(253_402_300_799);
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_epoch.min(last));
-        if let Ok(date) = <[u8; 29]>::try_from(date.as_bytes()) {
-            self.stamp.set(Stamp { date, ..self.stamp.get() });
-        }
+        *self.stamp.borrow_mut() = Stamp::new(&date, self.server);
     }
 
     /// The service.
@@ -95,8 +95,8 @@ impl Host {
 
     /// Date and Server of this second.
     #[must_use]
-    pub const fn stamp(&self) -> Stamp {
-        self.stamp.get()
+    pub fn stamp(&self) -> Stamp {
+        self.stamp.borrow().clone()
     }
 
     /// An outbox with memory, if one was given back.

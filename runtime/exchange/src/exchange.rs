@@ -83,35 +83,39 @@ impl Exchange {
     /// The parameter number `index` of the path, still percent-encoded.
     #[must_use]
     pub fn param(&self, index: usize) -> Option<(&str, &str)> {
-        let name = self.params().names.as_ref()?.get(index)?;
+        let name = self.params().route.as_ref()?.names.get(index)?;
         let range = self.params().values.get(index)?;
         Some((name, self.head.path().get(range.0 as usize..range.1 as usize)?))
     }
 }
 
+/// A route as it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// Its text, such as `/users/{id}`.
+    pub text: Box<str>,
+    /// The names of its parameters, in order.
+    pub names: Box<[Box<str>]>,
+}
+
 /// The template of the route that matched, and where in the path its parameters lie.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
-    template: Option<Rc<str>>,
-    names: Option<Rc<[Box<str>]>>,
+    route: Option<Rc<Template>>,
     values: SmallVec<[(u32, u32); 4]>,
 }
 
 impl Params {
-    /// Parameters of a route: its template as written, their names, and their places in the path.
+    /// Parameters of a route, and their places in the path.
     #[must_use]
-    pub fn new(
-        template: Rc<str>,
-        names: Rc<[Box<str>]>,
-        values: impl IntoIterator<Item = (u32, u32)>,
-    ) -> Self {
-        Self { template: Some(template), names: Some(names), values: values.into_iter().collect() }
+    pub fn new(route: Rc<Template>, values: impl IntoIterator<Item = (u32, u32)>) -> Self {
+        Self { route: Some(route), values: values.into_iter().collect() }
     }
 
     /// The route's template, such as `/users/{id}`; bounded in number, so fit for a metric label.
     #[must_use]
     pub fn template(&self) -> Option<&str> {
-        self.template.as_deref()
+        self.route.as_ref().map(|route| &*route.text)
     }
 
     /// How many parameters there are.

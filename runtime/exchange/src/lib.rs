@@ -21,7 +21,7 @@ pub mod wake;
 
 pub use connection::{Address, ConnectionInfo};
 pub use error::Error;
-pub use exchange::{Exchange, Params, Request};
+pub use exchange::{Exchange, Params, Request, Template};
 pub use incoming::{BodyError, Frame, Incoming, IncomingWriter};
 pub use outgoing::{Outgoing, Source, Writer};
 pub use response::Response;

@@ -15,6 +15,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
 
 use crate::preflight::{StartError, listen_error};
 use crate::sys::{self, SocketName};
@@ -22,6 +24,12 @@ use crate::sys::{self, SocketName};
 /// Connections that the kernel queues for each socket until they are accepted; `net.core.somaxconn` is a
 /// limit as well.
 pub const BACKLOG: u16 = 4096;
+
+/// How often an address in use is tried again: the kernel takes a ring apart, and with it the sockets that it accepts on,
+/// a little after its process was killed.
+const TRIES: usize = 10;
+/// Between two tries.
+const BETWEEN_TRIES: Duration = Duration::from_millis(30);
 
 /// Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080` (IPv4 and IPv6, on all interfaces), or
 /// `unix:/path`.
@@ -123,9 +131,18 @@ impl Listeners {
             files: Vec::new(),
         };
         for address in addresses {
-            let result = match address {
-                ListenAddress::Tcp(socket) => all.open_tcp(*socket),
-                ListenAddress::Unix(path) => all.open_unix(path),
+            let mut tries = TRIES;
+            let result = loop {
+                let result = match address {
+                    ListenAddress::Tcp(socket) => all.open_tcp(*socket),
+                    ListenAddress::Unix(path) => all.open_unix(path),
+                };
+                let in_use = matches!(&result, Err(e) if e.kind() == io::ErrorKind::AddrInUse);
+                if !in_use || tries == 0 {
+                    break result;
+                }
+                tries -= 1;
+                thread::sleep(BETWEEN_TRIES);
             };
             result.map_err(|error| listen_error(error, address))?;
         }

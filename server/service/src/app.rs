@@ -8,7 +8,7 @@ use std::task::Context;
 
 use smallvec::SmallVec;
 use trilane_exchange::{
-    Error, Exchange, Params, Reply, Request, Response, Service, Shard, Summary,
+    Error, Exchange, Params, Reply, Request, Response, Service, Shard, Summary, Template,
 };
 use trilane_semantics::{Form, Method, Reason, StatusCode};
 
@@ -48,8 +48,7 @@ pub(crate) struct Parts {
 
 /// One path.
 pub(crate) struct Route {
-    template: Rc<str>,
-    names: Rc<[Box<str>]>,
+    template: Rc<Template>,
     handlers: Vec<(Method, Rc<Stack>)>,
     any: Option<Rc<Stack>>,
     /// Answers what no handler does.
@@ -60,7 +59,7 @@ impl Route {
     /// `known` are the methods that some path of the app has.
     pub(crate) fn new(
         path: &str,
-        names: Rc<[Box<str>]>,
+        names: Box<[Box<str>]>,
         methods: MethodRouter,
         known: &Rc<[Method]>,
     ) -> Self {
@@ -74,7 +73,8 @@ impl Route {
                 Filter::Only(method) => handlers.push((method, stack)),
             }
         }
-        Self { template: path.into(), names, handlers, any, other }
+        let template = Rc::new(Template { text: path.into(), names });
+        Self { template, handlers, any, other }
     }
 
     fn has_done(&self) -> bool {
@@ -102,8 +102,10 @@ impl App {
     pub(crate) fn new(parts: Parts, chain: &Chain, server: Allowed) -> Self {
         let refusal = |status, message| chain.around(Rc::new(Refusal { status, message }));
         let not_found = refusal(StatusCode::NOT_FOUND, "there is nothing at this path");
-        let mut templates: Vec<_> =
-            (0..).zip(&parts.routes).map(|(at, route)| (address(&route.template), at)).collect();
+        let mut templates: Vec<_> = (0..)
+            .zip(&parts.routes)
+            .map(|(at, route)| (address(&route.template.text), at))
+            .collect();
         templates.sort_unstable();
         let of_routes = parts.routes.iter().any(Route::has_done);
         Self {
@@ -152,11 +154,7 @@ impl App {
             })
             .collect();
         let stack = route.stack(request.method());
-        request.set_params(Params::new(
-            Rc::clone(&route.template),
-            Rc::clone(&route.names),
-            values,
-        ));
+        request.set_params(Params::new(Rc::clone(&route.template), values));
         stack
     }
 
@@ -200,7 +198,7 @@ impl Service for App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.routes.iter().map(|route| &route.template)).finish()
+        f.debug_list().entries(self.routes.iter().map(|route| &route.template.text)).finish()
     }
 }
 

@@ -284,7 +284,7 @@ fn insert(tree: &mut matchit::Router<usize>, path: &str, at: usize) -> Result<()
 }
 
 /// The names of the parameters of a path, in order. Braces that are doubled stand for themselves.
-fn names(path: &str) -> Result<Rc<[Box<str>]>, RouteError> {
+fn names(path: &str) -> Result<Box<[Box<str>]>, RouteError> {
     let mut names: Vec<Box<str>> = Vec::new();
     let bare = path.replace("{{", "").replace("}}", "");
     for part in bare.split('{').skip(1) {

@@ -193,7 +193,7 @@ impl Pair {
 
     fn respond(&mut self, head: &ResponseHead, content: Content) {
         let server = &mut self.server;
-        server.machine.respond(server.id, head, content, &STAMP, &mut server.out).unwrap();
+        server.machine.respond(server.id, head, content, &stamp(), &mut server.out).unwrap();
         self.exchange();
     }
 }

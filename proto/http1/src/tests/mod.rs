@@ -17,7 +17,9 @@ mod responses;
 mod tunnels;
 
 const NOW: Instant = Instant::from_nanos(0);
-const STAMP: Stamp = Stamp::new(*b"Sat, 21 Nov 2026 22:00:00 GMT", "");
+fn stamp() -> Stamp {
+    Stamp::new("Sat, 21 Nov 2026 22:00:00 GMT", "")
+}
 const DATE: &str = "date: Sat, 21 Nov 2026 22:00:00 GMT\r\n";
 
 /// Ten thousand idle connections are a goal.
@@ -117,7 +119,7 @@ impl Side {
     }
 
     fn respond(&mut self, head: &ResponseHead, content: Content) -> String {
-        self.machine.respond(self.id, head, content, &STAMP, &mut self.out).unwrap();
+        self.machine.respond(self.id, head, content, &stamp(), &mut self.out).unwrap();
         sent(&mut self.out)
     }
 

@@ -46,7 +46,7 @@ fn fields_and_the_stamp() {
     assert_eq!(answer, format!("HTTP/1.1 200 OK\r\n{DATE}x-own: 1\r\ncontent-length: 0\r\n\r\n"));
     head.fields = fields(&[("date", "mine"), ("server", "mine")]);
     let mut side = get();
-    let stamp = Stamp::new(STAMP.date, "ours");
+    let stamp = Stamp::new(stamp().date(), "ours");
     side.machine.respond(side.id, &head, Content::None, &stamp, &mut side.out).unwrap();
     let answer = "HTTP/1.1 200 OK\r\ndate: mine\r\nserver: mine\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(sent(&mut side.out), answer);
@@ -173,9 +173,10 @@ fn interim_answers() {
         let wrong = side.machine.interim(side.id, &status(code), &mut side.out);
         assert_eq!(wrong, Err(Misuse::Status));
     }
-    let wrong = side.machine.respond(side.id, &hints, Content::None, &STAMP, &mut side.out);
+    let wrong = side.machine.respond(side.id, &hints, Content::None, &stamp(), &mut side.out);
     assert_eq!(wrong, Err(Misuse::Status));
-    let wrong = side.machine.respond(side.id, &status(200), Content::Tunnel, &STAMP, &mut side.out);
+    let wrong =
+        side.machine.respond(side.id, &status(200), Content::Tunnel, &stamp(), &mut side.out);
     assert_eq!(wrong, Err(Misuse::Status));
     side.respond(&status(200), Content::Unknown);
     let late = side.machine.interim(side.id, &hints, &mut side.out);
@@ -188,12 +189,12 @@ fn misuse_sends_nothing() {
     assert_eq!(body(&mut side, "x", 1), Err(Misuse::OutOfOrder));
     assert_eq!(finish(&mut side), Err(Misuse::OutOfOrder));
     let other = ExchangeId(side.id.0 + 1);
-    let wrong = side.machine.respond(other, &status(200), Content::None, &STAMP, &mut side.out);
+    let wrong = side.machine.respond(other, &status(200), Content::None, &stamp(), &mut side.out);
     assert_eq!(wrong, Err(Misuse::OutOfOrder));
     assert!(side.out.is_empty());
     side.respond(&status(200), Content::None);
     assert_eq!(finish(&mut side), Ok(()));
-    let twice = side.machine.respond(side.id, &status(200), Content::None, &STAMP, &mut side.out);
+    let twice = side.machine.respond(side.id, &status(200), Content::None, &stamp(), &mut side.out);
     assert_eq!(twice, Err(Misuse::OutOfOrder));
     let wrong = side.machine.request(&request("GET", "/", &[]), Content::None, &mut side.out);
     assert_eq!(wrong, Err(Misuse::NotNow));

@@ -70,7 +70,7 @@ fn what_is_no_upgrade() {
         side.feed(head);
         assert!(side.take_log()[0].ends_with(&format!(" {content}")), "{head}");
         let wrong =
-            side.machine.respond(side.id, &switching(), Content::Tunnel, &STAMP, &mut side.out);
+            side.machine.respond(side.id, &switching(), Content::Tunnel, &stamp(), &mut side.out);
         assert_eq!(wrong, Err(Misuse::Status));
         assert!(side.out.is_empty());
     }
