@@ -3,16 +3,20 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps run test soak bench fuzz lint doc
+.PHONY: help deps run test soak planted bench fuzz lint doc
 
 CARGO ?= cargo
 ARGS ?=
 # How many worlds `make soak` simulates.
 SOAK ?= 300
+# How long `make fuzz` runs each of its targets.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= head chunked connection client router fields targets
 
 # What is needed, each program with the Debian package it comes from. `make test` asks for less.
 TOOLS = cc:build-essential make:build-essential git:git curl:curl wrk:wrk h2load:nghttp2-client
-test soak: TOOLS = cc:build-essential make:build-essential git:git curl:curl
+test soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl
+fuzz: TOOLS = cc:build-essential c++:build-essential
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -48,8 +52,17 @@ bench: deps ## Time, instructions and allocations, without sockets
 	$(CARGO) run --locked --profile max -p trilane-benches --bin allocations
 	$(CARGO) run --locked --profile max -p trilane-benches --bin instructions
 
-fuzz: ## Run the fuzzers, once there are some
-	@echo "there is no fuzz crate in this version yet" >&2; exit 1
+planted: deps ## Ten mistakes on purpose, one build each: the simulator must find every one
+	@CARGO="$(CARGO)" tests/sim/planted.sh
+
+fuzz: deps ## Run every fuzz target for FUZZ_SECONDS: make fuzz FUZZ_TARGETS=head
+	@command -v cargo-fuzz > /dev/null || $(CARGO) install cargo-fuzz --locked
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/target/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --features libfuzzer --target-dir fuzz/target $$target \
+			fuzz/target/corpus/$$target fuzz/corpus/$$target fuzz/regressions/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
+	done
 
 lint: ## Formatting, clippy and rustdoc, warnings refused
 	$(CARGO) fmt --all --check

@@ -56,16 +56,17 @@ impl Decoder {
         Self::Line { size: 0, length: 0, part: Part::Start }
     }
 
-    /// Takes the next piece off the input.
+    /// Takes the next piece off the input. `extensions` counts their bytes, over all chunks.
     pub(crate) fn decode<'b>(
         &mut self,
         input: &mut Input<'b>,
         limits: &Limits,
+        extensions: &mut u32,
     ) -> Result<Decoded<'b>, Reason> {
         while !input.is_empty() {
             let before = input.bytes().len();
             match self {
-                Self::Line { .. } => self.line(input, limits)?,
+                Self::Line { .. } => self.line(input, limits, extensions)?,
                 Self::Data(left) => {
                     let data = input.take(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= data.len() as u64;
@@ -91,7 +92,12 @@ impl Decoder {
     }
 
     /// Takes as much of a chunk-size line as there is.
-    fn line(&mut self, input: &mut Input<'_>, limits: &Limits) -> Result<(), Reason> {
+    fn line(
+        &mut self,
+        input: &mut Input<'_>,
+        limits: &Limits,
+        extensions: &mut u32,
+    ) -> Result<(), Reason> {
         let Self::Line { size, length, part } = self else { return Ok(()) };
         for (at, &byte) in input.bytes().iter().enumerate() {
             match (*part, byte) {
@@ -120,8 +126,9 @@ impl Decoder {
                 _ => return Err(Reason::Chunk),
             }
             *length = length.saturating_add(1);
-            // RFC 9112 §7.1.1: a recipient ought to limit the length of chunk extensions.
-            if *length as usize > limits.chunk_line {
+            *extensions = extensions.saturating_add(u32::from(*part != Part::Digits));
+            // RFC 9112 §7.1.1: a recipient ought to limit the total length of chunk extensions.
+            if *length as usize > limits.chunk_line || *extensions as usize > limits.head {
                 return Err(Reason::Chunk);
             }
         }
@@ -136,6 +143,8 @@ pub(crate) fn send_chunk(payload: Payload, out: &mut Outbox) {
         return;
     }
     let size = payload.len();
+    #[cfg(planted = "chunk_size")] // A mistake on purpose: `make planted`.
+    let size = size - usize::from(size > 4096);
     out.framing((), |bytes| {
         // Two digits a byte of the size are enough.
         let mut digits = [0u8; 2 * size_of::<usize>()];

@@ -125,7 +125,9 @@ pub(crate) fn waits_for_continue(head: &RequestHead, length: Length) -> Result<b
     if !head.fields.list(Known::Expect).all(known) {
         return Err(Reason::Expectation);
     }
-    Ok(matches!(length, Length::Exact(_) | Length::Chunked))
+    // RFC 9110 §5.6.1: a list may be empty, and then nothing is expected.
+    let is_said = head.fields.list(Known::Expect).next().is_some();
+    Ok(is_said && matches!(length, Length::Exact(_) | Length::Chunked))
 }
 
 /// What Content-Length and Transfer-Encoding say, if they are there and agree with the RFC.

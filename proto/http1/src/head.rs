@@ -8,13 +8,12 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use httparse::{Header, ParserConfig, Status};
-use trilane_semantics::field::{is_token, is_value, trim_ows};
 use trilane_semantics::target::is_authority;
 use trilane_semantics::{
     Fields, Form, Known, Limits, Method, Protocol, Reason, RequestHead, ResponseHead, StatusCode,
 };
 
-use crate::scan::{LINE_COST, Scan, Section};
+use crate::scan::{LINE_COST, LONGEST_METHOD, Scan, Section};
 
 /// Field lines that need no allocation to be parsed.
 const INLINE: usize = 128;
@@ -77,7 +76,8 @@ fn find<T>(
     } else {
         parse(section_bytes, &mut vec![MaybeUninit::uninit(); lines], limits)?
     };
-    found.map(Some).ok_or_else(|| what_is_wrong(section_bytes, section))
+    // Every line has its form: what httparse alone dislikes is in a field line.
+    found.map(Some).ok_or(Reason::FieldLine)
 }
 
 /// `None` when the head is incomplete, malformed, or past a limit.
@@ -99,6 +99,7 @@ fn parse_request<'b>(
     // before.
     let starts_here = offset(bytes, method.as_bytes()) == 0;
     if !starts_here
+        || method.len() > LONGEST_METHOD
         || target.len() > limits.target
         || !is_strict(bytes, end, parsed.headers, limits)
     {
@@ -230,81 +231,4 @@ fn check_host(head: &RequestHead) -> Result<(), Reason> {
         Some(host) => is_authority(host),
     };
     if valid && !head.fields.is_repeated(Known::Host) { Ok(()) } else { Err(Reason::Host) }
-}
-
-/// Why a complete section could not be parsed: off the fast path, line by line.
-#[cold]
-fn what_is_wrong(section: &[u8], kind: Section) -> Reason {
-    let body = section.strip_suffix(b"\r\n\r\n").unwrap_or(section);
-    // RFC 9112 §2.2: a bare CR MUST be refused or replaced.
-    let mut carriage_returns = memchr::memchr_iter(b'\r', section);
-    if carriage_returns.any(|at| section.get(at + 1) != Some(&b'\n')) {
-        return Reason::BareCarriageReturn;
-    }
-    let mut lines = body.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
-    let start = match kind {
-        Section::Request => lines.next().and_then(wrong_request_line),
-        Section::Response => lines.next().and_then(wrong_status_line),
-        Section::Trailers => None,
-    };
-    start.or_else(|| lines.find_map(wrong_field_line)).unwrap_or(Reason::FieldLine)
-}
-
-fn wrong_request_line(line: &[u8]) -> Option<Reason> {
-    let mut parts = line.split(|&b| b == b' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Some(Reason::RequestLine);
-    };
-    if !is_token(method) || target.is_empty() {
-        return Some(Reason::RequestLine);
-    }
-    wrong_version(version, Reason::RequestLine).or_else(|| {
-        let valid = target.iter().all(|b| (0x21..0x7f).contains(b));
-        (!valid).then_some(Reason::Target)
-    })
-}
-
-fn wrong_status_line(line: &[u8]) -> Option<Reason> {
-    let version = line.split(|&b| b == b' ').next().unwrap_or_default();
-    wrong_version(version, Reason::StatusLine).or_else(|| {
-        let rest = line.get(8..).unwrap_or_default();
-        let valid = match rest {
-            [b' ', a, b, c, reason @ ..] => {
-                [a, b, c].into_iter().all(u8::is_ascii_digit)
-                    && matches!(reason, [] | [b' ', ..])
-                    && is_value(reason)
-            }
-            _ => false,
-        };
-        (!valid).then_some(Reason::StatusLine)
-    })
-}
-
-/// RFC 9112 §2.3: `HTTP/` DIGIT `.` DIGIT, case-sensitive; a version of another shape is
-/// `malformed`.
-fn wrong_version(version: &[u8], malformed: Reason) -> Option<Reason> {
-    match version {
-        b"HTTP/1.0" | b"HTTP/1.1" => None,
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
-            Some(Reason::Version)
-        }
-        _ => Some(malformed),
-    }
-}
-
-fn wrong_field_line(line: &[u8]) -> Option<Reason> {
-    // RFC 9112 §5.2: a server MUST refuse or unfold; §2.2: nor may white space follow the start
-    // line.
-    if matches!(line, [b' ' | b'\t', ..]) {
-        return Some(Reason::FoldedField);
-    }
-    let colon = memchr::memchr(b':', line);
-    // RFC 9112 §5.1: no white space between the name and the colon.
-    let valid =
-        colon.is_some_and(|at| is_token(&line[..at]) && is_value(trim_ows(&line[at + 1..])));
-    (!valid).then_some(Reason::FieldLine)
 }

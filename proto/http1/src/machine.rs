@@ -91,6 +91,8 @@ impl Machine for Http1 {
         let waits = self.expect == Expect::Continue && self.outgoing == Outgoing::Owed;
         if id == self.id() && waits && self.closed.is_none() {
             self.expect = Expect::Nothing;
+            #[cfg(planted = "continue_twice")] // A mistake on purpose: `make planted`.
+            let _ = std::mem::replace(&mut self.expect, Expect::Continue);
             out.framing((), |bytes| bytes.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n"));
         }
     }
@@ -144,7 +146,12 @@ impl Machine for Http1 {
                 return if too_much { Err(Misuse::ContentLength) } else { Ok(()) };
             }
             Outgoing::Chunked => chunked::send_chunk(body.split_to(room), out),
-            Outgoing::UntilClose | Outgoing::Tunnel => send(body.split_to(room), out),
+            Outgoing::UntilClose => send(body.split_to(room), out),
+            Outgoing::Tunnel => {
+                // Armed anew by the next flush: something goes.
+                self.wait = Wait::Nothing;
+                send(body.split_to(room), out);
+            }
             Outgoing::Swallow | Outgoing::Gone => *body = Payload::new(),
             // Not a tunnel yet: nothing is taken.
             Outgoing::Held => (),
@@ -168,6 +175,8 @@ impl Machine for Http1 {
             }
             Outgoing::Held | Outgoing::Owed => return Err(Misuse::OutOfOrder),
             Outgoing::Gone | Outgoing::Idle | Outgoing::Over => return Ok(()),
+            #[cfg(planted = "last_chunk")] // A mistake on purpose: `make planted`.
+            Outgoing::Chunked if trailers.is_none() => (),
             Outgoing::Chunked => chunked::send_last(trailers, out),
             Outgoing::Tunnel => out.command((), Command::Fin),
             Outgoing::Exact(0) | Outgoing::Swallow | Outgoing::UntilClose => (),
@@ -184,7 +193,7 @@ impl Machine for Http1 {
         self.held = self.held.saturating_sub(n as u64);
         if self.held == 0 && self.wait == Wait::Body {
             // Armed anew by the next look at the input: only now it is the peer's turn.
-            self.wait = Wait::Nothing;
+            self.wait = Wait::Released;
         }
     }
 
@@ -197,8 +206,13 @@ impl Machine for Http1 {
         }
         // RFC 9112 §8: without the last chunk, or with bytes missing, the peer sees that it was
         // cut.
+        // Where the end of the connection is the end of the content, only a reset shows it.
+        let closed = match self.outgoing {
+            Outgoing::UntilClose => Closed::reset(Cause::Aborted),
+            _ => Closed::now(Cause::Aborted),
+        };
         self.outgoing = Outgoing::Gone;
-        self.close(Closed::now(Cause::Aborted));
+        self.close(closed);
     }
 
     fn wanted(&self, (): ()) -> usize {
@@ -214,14 +228,15 @@ impl Machine for Http1 {
         self.phase = Phase::Draining;
     }
 
-    fn flush(&mut self, _now: Instant, _out: &mut Outbox) {}
+    fn flush(&mut self, now: Instant, _out: &mut Outbox) {
+        let is_open = self.ending == Ending::Tunnel && self.closed.is_none();
+        if is_open && self.wait != Wait::Tunnel {
+            self.wait_in_tunnel(now);
+        }
+    }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match self.wait {
-            Wait::Nothing => None,
-            Wait::Body if self.held > 0 => None,
-            _ => Some(self.deadline),
-        }
+        self.next_timeout()
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Fault> {
@@ -271,8 +286,14 @@ impl Http1 {
             Content::Unknown => (Framing::Absent, Outgoing::UntilClose),
         };
         // RFC 9110 §9.3.2: HEAD has the same fields as GET, and no content.
+        #[cfg(not(planted = "head_content"))] // Its lack is a mistake on purpose: `make planted`.
         let outgoing = if self.kind == Kind::Head { swallow(content) } else { outgoing };
         (framing, outgoing)
+    }
+
+    /// Whether more content than that is still to come, as far as is known.
+    const fn is_owed_more_than(&self, most: u64) -> bool {
+        matches!(self.incoming, Incoming::Exact(left) if left > most)
     }
 
     /// What comes after this response; decided once, so that its Connection field is true.
@@ -289,7 +310,10 @@ impl Http1 {
         let is_unclear = self.kind == Kind::Connect || self.expect == Expect::Continue;
         let closes = head.fields.contains(Known::Connection)
             && head.fields.list_has(Known::Connection, "close");
-        if is_unclear || closes || outgoing == Outgoing::UntilClose {
+        // Whoever sends so much to be refused is not waited for (RFC 9110 §15.5.14), and is told so.
+        let is_error = head.status.is_client_error() || head.status.is_server_error();
+        let is_too_much = is_error && self.is_owed_more_than(self.limits.discard);
+        if is_unclear || is_too_much || closes || outgoing == Outgoing::UntilClose {
             return Ending::Us;
         }
         Ending::Keep

@@ -3,12 +3,14 @@
 //! Each function takes what it can off the input and says what happened; `Ok(None)` is "the state
 //! has changed, look again". Never sends anything.
 
+use core::time::Duration;
+
 use trilane_semantics::{
     Cause, Closed, Event, Fault, Fields, Input, Instant, Next, Protocol, Reason, StatusCode, Why,
 };
 
 use crate::chunked::{Decoded, Decoder};
-use crate::framing::{self, Length};
+use crate::framing::{self, Kind, Length};
 use crate::head;
 use crate::state::{Ending, Expect, Http1, Incoming, Outgoing, Peer, Phase, Role, Wait};
 
@@ -46,7 +48,7 @@ impl Http1 {
                 (Incoming::Idle | Incoming::Skipped | Incoming::Head, Role::Client) => {
                     self.response_head(now, input)
                 }
-                (Incoming::Tunnel, _) => Ok(self.tunnel(input)),
+                (Incoming::Tunnel, _) => Ok(self.tunnel(now, input)),
                 (Incoming::Exact(_) | Incoming::Chunked(_) | Incoming::UntilClose, _) => {
                     self.content(now, input)
                 }
@@ -54,7 +56,14 @@ impl Http1 {
             match step {
                 Ok(Some(next)) => return Ok(next),
                 Ok(None) => (),
-                Err(reason) => return Err(self.fail(reason)),
+                Err(reason) => {
+                    let fault = self.fail(reason);
+                    // RFC 9110 §9.3.2: what can be known of the method of a refused head is heeded.
+                    if self.kind == Kind::Plain && input.bytes().starts_with(b"HEAD ") {
+                        self.kind = Kind::Head;
+                    }
+                    return Err(fault);
+                }
             }
         }
     }
@@ -97,6 +106,10 @@ impl Http1 {
         self.ending = if persists { Ending::Keep } else { Ending::Peer };
         self.expect = if waits { Expect::Continue } else { Expect::Nothing };
         self.incoming = incoming(content);
+        #[cfg(planted = "pipelining")] // A mistake on purpose: `make planted`.
+        if matches!(self.incoming, Incoming::Over) {
+            self.incoming = Incoming::Idle;
+        }
         (self.outgoing, self.wait) = (Outgoing::Owed, Wait::Nothing);
         let content = content.content();
         Ok(Some(Next::Event(Event::Request { id, head, content })))
@@ -139,6 +152,11 @@ impl Http1 {
         self.wait = Wait::Nothing;
         let id = self.id();
         if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+            // RFC 9110 §15.2: any number may come; together they have the limit of a head.
+            self.discarded += length as u64;
+            if self.discarded > self.limits.head as u64 {
+                return Err(Reason::FieldsTooLarge);
+            }
             self.incoming = Incoming::Head;
             return Ok(Some(Next::Event(Event::Interim { id, head })));
         }
@@ -186,9 +204,7 @@ impl Http1 {
         }
         let piece = self.piece(input)?;
         let taken = before - input.bytes().len();
-        if taken > 0 || self.wait != Wait::Body {
-            (self.wait, self.deadline) = (Wait::Body, now + self.limits.body_timeout);
-        }
+        self.wait_for_content(now, taken);
         if self.discards() {
             return Ok(self.discard(piece, taken, input));
         }
@@ -208,6 +224,39 @@ impl Http1 {
             Piece::NeedInput if input.is_fin() => return Err(Reason::Incomplete),
             Piece::NeedInput => return Ok(Some(Next::NeedInput)),
         })))
+    }
+
+    /// Arms the timers of content of which `taken` bytes more have come.
+    fn wait_for_content(&mut self, now: Instant, taken: usize) {
+        let (limits, before) = (&self.limits, self.wait);
+        match before {
+            Wait::Body => (),
+            // What the caller held back, since the last piece came, is not the peer's time.
+            Wait::Released => {
+                let last =
+                    self.deadline.since(Instant::default()).saturating_sub(limits.body_timeout);
+                let held = now.since(Instant::default()).saturating_sub(last);
+                self.rate_deadline = self.rate_deadline + held;
+            }
+            _ => self.rate_deadline = now + limits.body_grace,
+        }
+        if taken > 0 || before != Wait::Body {
+            (self.wait, self.deadline) = (Wait::Body, now + limits.body_timeout);
+        }
+        if taken > 0 && limits.body_rate > 0 {
+            // A lead does not grow: what came fast cannot be followed by hours of nothing.
+            let nanos = (taken as u64).saturating_mul(1_000_000_000) / limits.body_rate;
+            let later = self.rate_deadline + Duration::from_nanos(nanos);
+            self.rate_deadline = later.min(now + limits.body_grace);
+        }
+    }
+
+    /// When content is late: nothing came for too long, or too little.
+    pub(crate) fn content_deadline(&self) -> Instant {
+        match self.limits.body_rate {
+            0 => self.deadline,
+            _ => self.deadline.min(self.rate_deadline),
+        }
     }
 
     /// Content after the answer: only its end matters.
@@ -247,20 +296,25 @@ impl Http1 {
                 *left -= data.len() as u64;
                 Piece::Data(data)
             }
-            Incoming::Chunked(decoder) => match decoder.decode(input, &self.limits)? {
-                Decoded::Data(data) => Piece::Data(data),
-                Decoded::NeedInput => Piece::NeedInput,
-                Decoded::Last(fields) => {
-                    self.incoming = Incoming::Exact(0);
-                    if fields.is_empty() { Piece::End } else { Piece::Trailers(fields) }
+            Incoming::Chunked(decoder) => {
+                match decoder.decode(input, &self.limits, &mut self.extensions)? {
+                    Decoded::Data(data) => Piece::Data(data),
+                    Decoded::NeedInput => Piece::NeedInput,
+                    Decoded::Last(fields) => {
+                        self.incoming = Incoming::Exact(0);
+                        if fields.is_empty() { Piece::End } else { Piece::Trailers(fields) }
+                    }
                 }
-            },
+            }
             _ => Piece::Data(input.take(usize::MAX)),
         })
     }
 
-    fn tunnel<'b>(&mut self, input: &mut Input<'b>) -> Option<Next<'b>> {
+    fn tunnel<'b>(&mut self, now: Instant, input: &mut Input<'b>) -> Option<Next<'b>> {
         let id = self.id();
+        if !input.is_empty() || self.wait != Wait::Tunnel {
+            self.wait_in_tunnel(now);
+        }
         if !input.is_empty() {
             return Some(Next::Event(Event::Body { id, data: input.take(usize::MAX) }));
         }
@@ -272,19 +326,34 @@ impl Http1 {
         Some(Next::Event(Event::End { id }))
     }
 
+    /// Arms the timer of a tunnel: something has gone through it.
+    pub(crate) fn wait_in_tunnel(&mut self, now: Instant) {
+        (self.wait, self.deadline) = (Wait::Tunnel, now + self.limits.tunnel_timeout);
+    }
+
     /// As [`Machine::handle_timeout`](trilane_semantics::Machine::handle_timeout).
     pub(crate) fn timeout(&mut self, now: Instant) -> Result<(), Fault> {
-        if self.wait == Wait::Nothing || now < self.deadline {
+        if self.next_timeout().is_none_or(|at| now < at) {
             return Ok(());
         }
         match self.wait {
-            Wait::First | Wait::Next => self.close(Closed::now(Cause::IdleTimeout)),
+            Wait::First | Wait::Next | Wait::Tunnel => self.close(Closed::now(Cause::IdleTimeout)),
             Wait::Head => return Err(self.fail(Reason::HeadTimeout)),
-            Wait::Body if self.held == 0 => return Err(self.fail(Reason::BodyTimeout)),
-            // It is the caller who holds back, not the peer.
-            Wait::Body | Wait::Nothing => (),
+            Wait::Body => return Err(self.fail(Reason::BodyTimeout)),
+            Wait::Nothing | Wait::Released => (),
         }
         Ok(())
+    }
+
+    /// When the peer will have taken too long.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        match self.wait {
+            Wait::Nothing | Wait::Released => None,
+            // It is the caller who holds back, not the peer.
+            Wait::Body if self.held > 0 => None,
+            Wait::Body => Some(self.content_deadline()),
+            Wait::First | Wait::Head | Wait::Next | Wait::Tunnel => Some(self.deadline),
+        }
     }
 }
 

@@ -1,13 +1,18 @@
 //! Finds the end of a head or trailer section (RFC 9112 §2.1) without looking at a byte twice.
 //!
-//! Enforces the limits of a section line by line, so that the verdict does not depend on how the
-//! bytes were cut. Never parses what stands in a line.
+//! Enforces the limits and the form of a section line by line, so that the verdict does not depend
+//! on how the bytes were cut, and comes with the first wrong line. Never keeps what stands in one.
 
 use memchr::{memchr, memchr_iter};
+use trilane_semantics::field::is_token;
 use trilane_semantics::{Limits, Reason};
+
+use crate::lines;
 
 /// What a field line costs on top of its bytes, as RFC 9113 §10.5.1 counts it.
 pub(crate) const LINE_COST: usize = 32;
+/// The longest method that a handler may know, in bytes; the longest registered one has 17.
+pub(crate) const LONGEST_METHOD: usize = 64;
 
 /// Which kind of section is looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +64,12 @@ impl Scan {
         for feed in memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
             let end = from + feed + 1;
             let start = self.line as usize;
-            if section == Section::Request && self.lines == 0 {
+            let is_start = self.lines == 0 && section != Section::Trailers;
+            if section == Section::Request && is_start {
+                check_method(&bytes[..end])?;
                 check_target(&bytes[..end], limits)?;
             }
+            self.check_returns(&bytes[..end], section, limits)?;
             let is_last = end - start == 2 && bytes[start] == b'\r';
             self.lines += u32::from(!is_last);
             self.check(end, section, limits)?;
@@ -71,7 +79,7 @@ impl Scan {
                 return Err(Reason::BareLineFeed);
             }
             // `check` bounded `end` by u32::MAX.
-            self.line = end as u32;
+            (self.line, self.at) = (end as u32, end as u32);
             if is_last {
                 return match (section, self.lines) {
                     (Section::Request, 0) => Err(Reason::RequestLine),
@@ -79,25 +87,54 @@ impl Scan {
                     _ => Ok(Some(end)),
                 };
             }
+            lines::check(&bytes[start..end - 2], section, is_start)?;
         }
         if section == Section::Request && self.lines == 0 {
+            check_method(bytes)?;
             check_target(bytes, limits)?;
         }
+        self.check_returns(bytes, section, limits)?;
         self.check(bytes.len(), section, limits)?;
         self.at = bytes.len() as u32;
         Ok(None)
     }
 
+    /// Complete field lines seen.
+    fn fields(&self, section: Section) -> usize {
+        self.lines().saturating_sub(usize::from(section != Section::Trailers))
+    }
+
+    /// RFC 9112 §2.2: a CR that no LF follows MUST be refused or replaced. `bytes` is the section up to somewhere in
+    /// the line under way, or up to its end. What lies beyond the limit of a section is not looked at.
+    fn check_returns(&self, bytes: &[u8], section: Section, limits: &Limits) -> Result<(), Reason> {
+        let from = (self.at as usize).saturating_sub(1).max(self.line as usize);
+        let most = limits.head.saturating_sub(LINE_COST * self.fields(section));
+        let looked_at = bytes.get(from..bytes.len().min(most)).unwrap_or_default();
+        let is_bare = |at: usize| looked_at.get(at + 1).is_some_and(|&next| next != b'\n');
+        let mut returns = memchr_iter(b'\r', looked_at);
+        if returns.any(is_bare) { Err(Reason::BareCarriageReturn) } else { Ok(()) }
+    }
+
     /// RFC 9110 §5.4: a server that will not process so large a section answers with 4xx.
     fn check(&self, end: usize, section: Section, limits: &Limits) -> Result<(), Reason> {
-        let start_lines = usize::from(section != Section::Trailers);
-        let fields = self.lines().saturating_sub(start_lines);
+        let fields = self.fields(section);
         let most = limits.head.min(u32::MAX as usize);
         if fields > limits.field_lines || end + LINE_COST * fields > most {
             return Err(Reason::FieldsTooLarge);
         }
         Ok(())
     }
+}
+
+/// RFC 9112 §3.1: a method is a token; a peer that speaks another protocol shows it in its first bytes.
+/// RFC 9112 §3: a longer one than any known SHOULD be answered with 501. `line` is the request line, or
+/// what came of it.
+fn check_method(line: &[u8]) -> Result<(), Reason> {
+    let front = &line[..line.len().min(LONGEST_METHOD + 1)];
+    let Some(at) = front.iter().position(|b| !is_token(std::slice::from_ref(b))) else {
+        return if front.len() > LONGEST_METHOD { Err(Reason::Method) } else { Ok(()) };
+    };
+    if matches!(front[at], b' ' | b'\r' | b'\n') { Ok(()) } else { Err(Reason::RequestLine) }
 }
 
 /// RFC 9112 §3: a target longer than the server will parse MUST be answered with 414. `line` is the

@@ -37,9 +37,14 @@ pub struct Http1 {
     pub(crate) exchange: u64,
     /// Content bytes that the caller has not released.
     pub(crate) held: u64,
-    /// Bytes of unwanted content that were thrown away, this exchange.
+    /// Bytes that were thrown away, this exchange: unwanted content (server role), interim heads
+    /// (client role).
     pub(crate) discarded: u64,
+    /// Bytes of chunk extensions, this exchange.
+    pub(crate) extensions: u32,
     pub(crate) deadline: Instant,
+    /// When content will have come too slowly.
+    pub(crate) rate_deadline: Instant,
     pub(crate) incoming: Incoming,
     pub(crate) outgoing: Outgoing,
     pub(crate) scan: Scan,
@@ -160,6 +165,10 @@ pub(crate) enum Wait {
     Head,
     /// The next piece of content.
     Body,
+    /// The caller, who held content back, has let go of it: the peer's time runs anew.
+    Released,
+    /// Anything in a tunnel.
+    Tunnel,
 }
 
 impl Http1 {
@@ -182,7 +191,9 @@ impl Http1 {
             exchange: 0,
             held: 0,
             discarded: 0,
+            extensions: 0,
             deadline: now,
+            rate_deadline: now,
             incoming: Incoming::Idle,
             outgoing: Outgoing::Idle,
             scan: Scan::new(),
@@ -205,7 +216,7 @@ impl Http1 {
     /// Begins an exchange.
     pub(crate) fn begin(&mut self, kind: Kind) -> ExchangeId {
         self.exchange += 1;
-        (self.kind, self.held, self.discarded) = (kind, 0, 0);
+        (self.kind, self.held, self.discarded, self.extensions) = (kind, 0, 0, 0);
         self.expect = Expect::Nothing;
         self.id()
     }
@@ -243,6 +254,8 @@ impl Http1 {
             (Role::Server, Ending::Keep) if incoming_over => self.rest(),
             // Content is still coming: it is discarded, up to the limit, and nobody holds it back.
             (Role::Server, Ending::Keep) => self.held = 0,
+            #[cfg(planted = "keep_alive")] // A mistake on purpose: `make planted`.
+            (Role::Server, Ending::Peer) if incoming_over => self.rest(),
             // RFC 9112 §9.6: the connection is closed after the last response, reading on for a
             // while unless the client itself will send no more.
             (Role::Server, Ending::Peer) => {
@@ -270,7 +283,11 @@ impl Http1 {
     /// The connection cannot go on: what came cannot be trusted (RFC 9112 §11.2). Before the final
     /// response began, one last answer may still say so.
     pub(crate) fn fail(&mut self, reason: Reason) -> Fault {
-        let closed = Closed::lingering(Cause::Fault(reason));
+        let closed = match self.outgoing {
+            // RFC 9112 §8: the end of the connection must not look like the end of the answer.
+            Outgoing::UntilClose => Closed::reset(Cause::Fault(reason)),
+            _ => Closed::lingering(Cause::Fault(reason)),
+        };
         match (self.role, self.outgoing) {
             (Role::Server, Outgoing::Idle) => {
                 self.begin(Kind::Plain);

@@ -18,6 +18,9 @@ pub struct Closed {
 pub enum Linger {
     /// None: close when all is sent.
     No,
+    /// None, and our last message is cut where its end would look like its completion: reset the transport once all is
+    /// sent, so that the peer sees it (RFC 9112 §8).
+    Reset,
     /// Some: half-close when all is sent, then read and discard for a while, so that our last answer is not
     /// lost to a reset (RFC 9112 §9.6).
     Yes,
@@ -28,6 +31,12 @@ impl Closed {
     #[must_use]
     pub const fn now(cause: Cause) -> Self {
         Self { cause, linger: Linger::No }
+    }
+
+    /// An end that must not look like the completion of what was sent.
+    #[must_use]
+    pub const fn reset(cause: Cause) -> Self {
+        Self { cause, linger: Linger::Reset }
     }
 
     /// An end after which something may still come.

@@ -85,6 +85,8 @@ reasons! {
     BareCarriageReturn = BAD_REQUEST, "bare_cr", "a line has a bare CR";
     /// RFC 9112 §3: the request line has not its form.
     RequestLine = BAD_REQUEST, "request_line", "the request line is malformed";
+    /// RFC 9112 §3: a method longer than any that is known.
+    Method = NOT_IMPLEMENTED, "method", "the method is not known";
     /// RFC 9112 §4: the status line has not its form.
     StatusLine = BAD_GATEWAY, "status_line", "the status line is malformed";
     /// RFC 9112 §5: a field line has not its form.

@@ -15,12 +15,16 @@ pub struct Limits {
     pub field_lines: usize,
     /// Content of a request, unless its route says otherwise; more is 413. Default 10 MiB.
     pub body: u64,
-    /// A chunk-size line with its extensions (RFC 9112 §7.1.1). Default 1 KiB.
+    /// A chunk-size line with its extensions (RFC 9112 §7.1.1). Default 1 KiB. The extensions of a message together may
+    /// be as long as a `head`.
     pub chunk_line: usize,
     /// Content that no handler wants, read and discarded to keep a connection. Default 256 KiB.
     pub discard: u64,
     /// Received content that waits for its handler, an exchange; then reading stops. Default 64 KiB.
     pub receive_queue: usize,
+    /// Received content that waits for its handlers, all connections of a shard; then an exchange may have no more
+    /// than one piece waiting. Default 16 MiB.
+    pub receive_budget: usize,
     /// Bytes that wait to be sent, a connection; then handlers wait. Default 256 KiB.
     pub send_queue: usize,
     /// Events a connection may have in one turn before others have theirs. Default 256.
@@ -29,12 +33,19 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Between two pieces of content. Default 30 s.
     pub body_timeout: Duration,
+    /// Content must come at this rate at least, in bytes a second, averaged over `body_grace`; 0 is no such rate. The
+    /// time that a handler lets content wait does not count. Default 240.
+    pub body_rate: u64,
+    /// For how long content may come slower than `body_rate`. Default 30 s.
+    pub body_grace: Duration,
     /// Between an answer and the next request. Default 75 s.
     pub idle_timeout: Duration,
     /// From the request's head to the response's head. Default 30 s.
     pub handler_timeout: Duration,
     /// For the peer to take something of what we sent. Default 30 s.
     pub write_timeout: Duration,
+    /// For a tunnel in which nothing goes either way. Default 5 min.
+    pub tunnel_timeout: Duration,
     /// Reading and discarding after the last answer. Default 2 s.
     pub linger_timeout: Duration,
 }
@@ -49,13 +60,17 @@ impl Default for Limits {
             chunk_line: 1 << 10,
             discard: 256 << 10,
             receive_queue: 64 << 10,
+            receive_budget: 16 << 20,
             send_queue: 256 << 10,
             events_a_turn: 256,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
+            body_rate: 240,
+            body_grace: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             handler_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            tunnel_timeout: Duration::from_secs(300),
             linger_timeout: Duration::from_secs(2),
         }
     }

@@ -50,6 +50,10 @@ pub trait Machine {
     /// bytes, when something else than bytes has changed.
     type Stream: Copy + Default + Eq + fmt::Debug + 'static;
 
+    /// Whether exchanges run beside each other, each with credit of its own: then one slow reader holds up its own
+    /// exchange, by not releasing, and not the connection.
+    const MULTIPLEXES: bool = false;
+
     /// Goes on with the input. At most one event, of whichever stream; call again until it is not [`Next::Event`].
     /// The end of a stream is repeated in every input until it was answered with [`Next::NeedInput`]. No bytes on the
     /// default stream mean nothing by themselves.

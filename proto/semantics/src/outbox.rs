@@ -80,6 +80,12 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.entries.is_empty()
     }
 
+    /// Whether it has memory that could be used again.
+    #[must_use]
+    pub fn has_memory(&self) -> bool {
+        self.arena.capacity() + self.entries.capacity() > 0
+    }
+
     /// Bytes waiting here: framing and payloads.
     #[must_use]
     pub fn len(&self) -> usize {

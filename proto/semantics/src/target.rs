@@ -144,9 +144,7 @@ pub fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = match bytes {
         [b'[', ..] => {
             let Some(close) = bytes.iter().position(|&b| b == b']') else { return false };
-            let literal = &bytes[1..close];
-            let valid = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'v' | b'V');
-            if literal.is_empty() || !literal.iter().all(valid) {
+            if !is_ip_literal(&bytes[1..close]) {
                 return false;
             }
             (&bytes[..=close], &bytes[close + 1..])
@@ -156,18 +154,57 @@ pub fn is_authority(bytes: &[u8]) -> bool {
             while end < bytes.len() && REG_NAME[bytes[end] as usize] {
                 end += 1;
             }
+            if bytes.get(end) == Some(&b'%') {
+                end = encoded_end(bytes, end);
+            }
             bytes.split_at(end)
         }
     };
     let port_is_valid = match port {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':', digits @ ..] => is_port(digits),
         _ => false,
     };
     !host.is_empty() && port_is_valid
 }
 
-/// The bytes of a reg-name: unreserved, pct-encoded, sub-delims (RFC 3986 §3.2.2).
+/// Digits, perhaps none, for a number that a port can have (RFC 3986 §3.2.3, RFC 9293 §3.1).
+fn is_port(digits: &[u8]) -> bool {
+    let add = |sum: u32, &b: &u8| {
+        b.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u32::from(b - b'0')))
+    };
+    digits.iter().try_fold(0, add).is_some_and(|port| port <= u32::from(u16::MAX))
+}
+
+/// What stands in brackets: an IPv6 address, or `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`
+/// (RFC 3986 §3.2.2).
+fn is_ip_literal(literal: &[u8]) -> bool {
+    if let [b'v' | b'V', future @ ..] = literal {
+        let Some(dot) = future.iter().position(|&b| b == b'.') else { return false };
+        let (version, address) = (&future[..dot], &future[dot + 1..]);
+        return !version.is_empty()
+            && version.iter().all(u8::is_ascii_hexdigit)
+            && !address.is_empty()
+            && address.iter().all(|&b| REG_NAME[b as usize] || b == b':');
+    }
+    let text = core::str::from_utf8(literal).ok();
+    text.is_some_and(|text| text.parse::<core::net::Ipv6Addr>().is_ok())
+}
+
+/// Where a reg-name ends that has percent-encoded bytes from `at` on: `%` and two hexadecimal digits each
+/// (RFC 3986 §2.1).
+#[cold]
+fn encoded_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at += match &bytes[at..] {
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+            [b, ..] if REG_NAME[*b as usize] => 1,
+            _ => return at,
+        };
+    }
+}
+
+/// The bytes of a reg-name that stand for themselves: unreserved, sub-delims (RFC 3986 §3.2.2).
 const REG_NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -179,7 +216,6 @@ const REG_NAME: [bool; 256] = {
                 b'-' | b'.'
                     | b'_'
                     | b'~'
-                    | b'%'
                     | b'!'
                     | b'$'
                     | b'&'
@@ -242,12 +278,14 @@ mod tests {
 
     #[test]
     fn authorities() {
-        for good in ["a", "a:", "a:80", "127.0.0.1:65535", "[::1]", "[fe80::1]:8080", "a-b_c.d"] {
+        let good = "a a: a:80 a:65534 127.0.0.1:65535 a:000080 [::1] [fe80::1]:8080 [::ffff:1.2.3.4] \
+                    [v1.a:b] a-b_c.d a%20b";
+        for good in good.split(' ') {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
-        for bad in
-            ["", ":80", "a:b", "a:123456", "[]", "[::1", "[::1]x", "a b", "u@h", "a/b", "a:1:2"]
-        {
+        let bad = " :80 a:b a:65536 a:123456 [] [::1 [::1]x [1] [:::1] [v.a] [v1.] [va] [::1%25eth0] \
+                   u@h a/b a:1:2 a% a%2 a%zz a] %";
+        for bad in bad.split(' ').chain(["a b"]) {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
     }

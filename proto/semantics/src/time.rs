@@ -1,6 +1,7 @@
 //! Time as a value: machines are told what time it is, they never ask.
 
 use core::fmt;
+use core::num::NonZero;
 use core::ops::Add;
 use core::time::Duration;
 
@@ -15,26 +16,27 @@ use core::time::Duration;
 /// assert_eq!(t.since(Instant::from_nanos(5)), Duration::from_nanos(7));
 /// assert_eq!(Instant::from_nanos(5).since(t), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// The nanoseconds and one, so that a deadline that may not be set takes 8 bytes and not 16.
+pub struct Instant(NonZero<u64>);
 
 impl Instant {
     /// The instant `nanos` nanoseconds after the clock's start.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        Self(NonZero::<u64>::MIN.saturating_add(nanos))
     }
 
     /// Nanoseconds since the clock's start.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// How long before `self` was `earlier`; zero when it was not before.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     /// The earlier of two optional deadlines.
@@ -44,6 +46,12 @@ impl Instant {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::from_nanos(0)
     }
 }
 
@@ -57,6 +65,25 @@ impl Add<Duration> for Instant {
 
 impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        let nanos = self.as_nanos();
+        write!(f, "{}.{:09}s", nanos / 1_000_000_000, nanos % 1_000_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_time() {
+        assert_eq!(size_of::<Option<Instant>>(), 8);
+        let (first, last) = (Instant::default(), Instant::from_nanos(u64::MAX));
+        assert_eq!((first.as_nanos(), last.as_nanos()), (0, u64::MAX - 1));
+        assert_eq!(last + Duration::MAX, last);
+        assert_eq!(first + Duration::from_nanos(1), Instant::from_nanos(1));
+        assert_eq!(
+            (last.since(first), first.since(last)),
+            (Duration::from_nanos(u64::MAX - 1), Duration::ZERO)
+        );
     }
 }

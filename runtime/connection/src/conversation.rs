@@ -62,8 +62,18 @@ pub fn http1(
     Box::new(Connection::new(machine, key, info))
 }
 
+impl<M: Machine<Stream = ()>> Connection<M> {
+    /// Has memory for output, of an outbox that was used before: it is probably about to answer.
+    fn lend(&mut self, host: &Host) {
+        if !self.out.has_memory() {
+            self.out = host.take_outbox();
+        }
+    }
+}
+
 impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
     fn receive(&mut self, host: &Host, now: Instant, received: Received<'_>) {
+        self.lend(host);
         Self::receive(self, host, now, (), received, false);
     }
 
@@ -72,6 +82,7 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
     }
 
     fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        self.lend(host);
         Self::wake(self, host, now, id);
     }
 
@@ -104,7 +115,12 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
     }
 
     fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox> {
-        Self::take_output(self, host, now, || host.take_outbox())
+        let output = Self::take_output(self, host, now);
+        if output.is_none() && self.out.has_memory() {
+            // An idle connection holds no memory for output.
+            host.give_outbox(std::mem::take(&mut self.out));
+        }
+        output
     }
 
     fn wants_input(&self, host: &Host) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trilane_exchange::{BodyError, Outcome, Outgoing, Response};
+use trilane_exchange::{BodyError, Exchange, Outcome, Outgoing, Refusal, Response};
 use trilane_semantics::{
     Cause, Closed, Content, ExchangeId, Instant, Linger, Machine, Outbox, Reason,
 };
@@ -20,11 +20,23 @@ pub enum Goal {
     HalfClose,
     /// Close now.
     Close,
+    /// Close now, by a reset: what was sent must not look complete.
+    Reset,
 }
 
 impl<M: Machine> Connection<M> {
     /// A fault of the whole connection: one last answer where the protocol allows it, then the end.
     pub(crate) fn refuse(&mut self, host: &Host, now: Instant, reason: Reason) {
+        let refused = self.machine.refused();
+        if let Some(slot) = self.slots.iter().find(|slot| Some(slot.id) == refused)
+            && !slot.has_answered()
+            && (self.peer_done || !slot.is_reading())
+        {
+            // Its handler would not learn of it, or its peer has left: it is not waited for.
+            self.carry.clear();
+            self.refuse_exchange(host, now, slot.id, reason);
+            return;
+        }
         for slot in &mut self.slots {
             if let Some(writer) = &slot.writer {
                 writer.end(Err(BodyError::Fault(reason)));
@@ -33,7 +45,7 @@ impl<M: Machine> Connection<M> {
             slot.deadline = slot.deadline.map(|_| now + host.limits().handler_timeout);
         }
         self.carry.clear();
-        let Some(id) = self.machine.refused() else {
+        let Some(id) = refused else {
             self.close(host, now, Closed::lingering(Cause::Fault(reason)));
             return;
         };
@@ -41,7 +53,7 @@ impl<M: Machine> Connection<M> {
             // Its handler learns of it from the content and answers, or is answering already.
             return;
         }
-        let response = host.app().refuse(reason, None, host.shard());
+        let response = self.refusal(host, reason, None);
         self.answer_refused(host, id, response);
     }
 
@@ -54,7 +66,7 @@ impl<M: Machine> Connection<M> {
         reason: Reason,
     ) {
         let Some(at) = self.slots.iter().position(|slot| slot.id == id) else {
-            let response = host.app().refuse(reason, None, host.shard());
+            let response = self.refusal(host, reason, None);
             self.answer_refused(host, id, response);
             return;
         };
@@ -65,13 +77,19 @@ impl<M: Machine> Connection<M> {
         } else {
             // Drop the handler first, so that it sees nothing of what follows.
             slot.stage = Stage::Sent;
-            let response = host.app().refuse(reason, Some(&slot.exchange), host.shard());
+            let response = self.refusal(host, reason, Some(&slot.exchange));
             if !self.answer(host, now, &mut slot, response) {
                 self.slots.push(slot);
                 return;
             }
         }
         self.retire(host, *slot);
+    }
+
+    /// What the service answers to what it never saw, or was too slow for.
+    fn refusal(&self, host: &Host, reason: Reason, exchange: Option<&Exchange>) -> Response {
+        let (connection, shard) = (&*self.info, host.shard());
+        host.app().refuse(&Refusal { reason, exchange, connection, shard })
     }
 
     /// Answers an exchange that never got as far as having a slot.
@@ -126,6 +144,7 @@ impl<M: Machine> Connection<M> {
         for slot in std::mem::take(&mut self.slots) {
             self.abandon(host, now, slot, outcome);
         }
+        self.account(host);
     }
 
     fn abandon(&self, host: &Host, now: Instant, mut slot: Box<Slot>, outcome: Outcome) {
@@ -150,22 +169,18 @@ impl<M: Machine> Connection<M> {
             return true;
         }
         // What a paused machine cannot take yet (pipelined requests) is kept, up to a head's size.
-        !self.is_full(host) && self.room(host) > 0 && self.carry.len() <= host.limits().head
+        let is_held_up = !M::MULTIPLEXES && self.is_full(host);
+        !is_held_up && self.room(host) > 0 && self.carry.len() <= host.limits().head
     }
 
     /// Takes what is to be sent, if anything; [`Connection::sent`] must follow.
     #[must_use]
-    pub fn take_output(
-        &mut self,
-        host: &Host,
-        now: Instant,
-        spare: impl FnOnce() -> Outbox<M::Stream>,
-    ) -> Option<Outbox<M::Stream>> {
+    pub fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox<M::Stream>> {
         self.machine.flush(now, &mut self.out);
         if self.out.is_empty() {
             return None;
         }
-        let out = std::mem::replace(&mut self.out, spare());
+        let out = std::mem::take(&mut self.out);
         self.in_flight = Some(out.len());
         self.write_deadline = Some(now + host.limits().write_timeout);
         Some(out)
@@ -182,6 +197,7 @@ impl<M: Machine> Connection<M> {
                 Linger::Yes if self.half_closed => Goal::Open,
                 Linger::Yes => Goal::HalfClose,
                 Linger::No => Goal::Close,
+                Linger::Reset => Goal::Reset,
             },
         }
     }
@@ -206,10 +222,14 @@ impl<M: Machine> Connection<M> {
 
     /// Ends it at once, throwing away what was not sent. The first cause stays.
     pub(crate) fn cut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        // The end of the connection must not tell the peer that it has all, unless it has.
+        let is_sending = self.slots.iter().any(|slot| matches!(slot.stage, Stage::Sending { .. }));
+        let is_cut = is_sending || self.in_flight.is_some() || !self.out.is_empty();
+        let linger = if is_cut && cause != Cause::Transport { Linger::Reset } else { Linger::No };
         (self.in_flight, self.write_deadline, self.linger_until) = (None, None, None);
         self.out.clear(0);
-        self.close(host, now, Closed::now(cause));
-        self.closed = self.closed.map(|closed| Closed { linger: Linger::No, ..closed });
+        self.close(host, now, Closed { cause, linger });
+        self.closed = self.closed.map(|closed| Closed { linger, ..closed });
     }
 
     /// Whether nothing is under way.

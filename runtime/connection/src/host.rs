@@ -26,6 +26,8 @@ pub struct Host {
     next_second: Cell<Instant>,
     exchanges: RefCell<Vec<Rc<Exchange>>>,
     outboxes: RefCell<Vec<Outbox>>,
+    /// Received bytes that wait for their readers, all connections.
+    queued: Cell<usize>,
 }
 
 impl Host {
@@ -49,6 +51,7 @@ impl Host {
             next_second: Cell::default(),
             exchanges: RefCell::default(),
             outboxes: RefCell::default(),
+            queued: Cell::new(0),
         };
         host.tick();
         host
@@ -112,6 +115,22 @@ impl Host {
             outbox.clear(KEEP_BYTES);
             outboxes.push(outbox);
         }
+    }
+
+    /// Received bytes that wait for their readers, of all connections.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.queued.get()
+    }
+
+    /// Whether so much waits that connections must do with little.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queued.get() >= self.limits.receive_budget
+    }
+
+    /// A connection had `before` bytes waiting, and now has `after`.
+    pub(crate) fn queued(&self, before: usize, after: usize) {
+        self.queued.set(self.queued.get() - before + after);
     }
 
     pub(crate) fn take_waker(&self, connection: u64, id: ExchangeId) -> ExchangeWaker {

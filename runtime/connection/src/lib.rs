@@ -11,6 +11,7 @@ mod carry;
 pub mod connection;
 pub mod conversation;
 mod ending;
+mod guarded;
 pub mod host;
 mod slot;
 

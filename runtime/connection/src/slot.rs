@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use trilane_exchange::{Exchange, ExchangeWaker, IncomingWriter, Request, Running, Source};
-use trilane_semantics::{ExchangeId, Instant, Payload, StatusCode};
+use trilane_semantics::{ExchangeId, Instant, Method, Payload, StatusCode};
+
+use crate::guarded::Guarded;
 
 /// One exchange under way.
 pub(crate) struct Slot {
@@ -29,20 +31,37 @@ pub(crate) enum Stage {
     /// Its handler works.
     Running(Running),
     /// Its head is sent, its content is on the way: what is at hand, and where more comes from.
-    Sending { rest: Payload, source: Option<Pin<Box<dyn Source>>> },
+    Sending { rest: Payload, source: Option<Guarded<Pin<Box<dyn Source>>>> },
     /// Its outgoing half is complete; the tunnel's incoming half is not.
     Sent,
 }
 
 impl Slot {
+    /// Whether the answer has made a tunnel of the exchange (RFC 9110 §7.8, §9.3.6).
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.status.is_some_and(|status| {
+            status == StatusCode::SWITCHING_PROTOCOLS
+                || status.is_success() && self.exchange.head().method == Method::CONNECT
+        })
+    }
+
     /// Whether a response head was sent.
     pub(crate) const fn has_answered(&self) -> bool {
         matches!(self.stage, Stage::Sending { .. } | Stage::Sent)
     }
 
+    /// Whether the reader of the content waits for more of it, or did.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.is_wanted() && writer.has_reader())
+    }
+
     /// Has the exchange woken when its reader first asks for content, or takes what waits: 100 (Continue) or
     /// credit is due then, and the reader need not be the handler itself.
     pub(crate) fn notify_room(&self) {
+        #[cfg(planted = "lost_wake")] // A mistake on purpose: `make planted`.
+        if self.writer.as_ref().is_some_and(|writer| writer.queued() == 0) {
+            return;
+        }
         if let Some(writer) =
             self.writer.as_ref().filter(|writer| !writer.is_wanted() || writer.queued() > 0)
         {

@@ -80,6 +80,12 @@ impl Exchange {
         self.request_id.get().map_or(&[], |id| id)
     }
 
+    /// Gives it an id, if it has none yet: for layers that answer a request which no handler will see.
+    pub fn note_request_id(&self, id: &[u8]) {
+        // The first id stays: whoever gave it may have told it already.
+        let _ = self.request_id.set(SmallVec::from_slice(id));
+    }
+
     /// The parameter number `index` of the path, still percent-encoded.
     #[must_use]
     pub fn param(&self, index: usize) -> Option<(&str, &str)> {

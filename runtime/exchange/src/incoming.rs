@@ -83,6 +83,8 @@ struct Queue {
     /// Wakes the connection when the queue has room again.
     room: RefCell<Option<Waker>>,
     reader_gone: Cell<bool>,
+    /// A tunnel that has not begun: reads as ended.
+    held: Cell<bool>,
 }
 
 impl Incoming {
@@ -98,6 +100,14 @@ impl Incoming {
     pub fn channel(promised: Option<u64>, limit: u64) -> (IncomingWriter, Self) {
         let queue = Rc::new(Queue { promised: Cell::new(promised), ..Queue::default() });
         (IncomingWriter { queue: Rc::clone(&queue) }, Self { queue: Some(queue), limit, taken: 0 })
+    }
+
+    /// The incoming half of a tunnel that may come about: no content, until [`IncomingWriter::open`].
+    #[must_use]
+    pub fn tunnel() -> (IncomingWriter, Self) {
+        let (writer, incoming) = Self::channel(None, u64::MAX);
+        writer.queue.held.set(true);
+        (writer, incoming)
     }
 
     /// Content that is there already, for tests and for layers that replace a body.
@@ -131,6 +141,9 @@ impl Incoming {
         // A length that can only end in a refusal is refused at once (RFC 9110 §15.5.14).
         if queue.promised.get().is_some_and(|promised| promised > self.limit) {
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
+        }
+        if queue.held.get() {
+            return Poll::Ready(None);
         }
         let frame = queue.frames.borrow_mut().pop_front();
         if let Some(frame) = frame {
@@ -238,6 +251,11 @@ impl IncomingWriter {
         self.wake();
     }
 
+    /// The tunnel has begun.
+    pub fn open(&self) {
+        self.queue.held.set(false);
+    }
+
     /// Ends the content: complete, or early.
     pub fn end(&self, how: Result<(), BodyError>) {
         if self.queue.end.get().is_none() {
@@ -326,6 +344,16 @@ mod tests {
             let refused = Poll::Ready(Some(Err(BodyError::TooLarge)));
             assert_eq!(poll(&mut promised) != refused, fits, "{limit}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_has_no_content_before_it_begins() {
+        let (writer, mut incoming) = Incoming::tunnel();
+        assert_eq!(poll(&mut incoming), Poll::Ready(None));
+        writer.open();
+        assert_eq!(poll(&mut incoming), Poll::Pending);
+        writer.push(data("a"));
+        assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("a")))));
     }
 
     #[test]

@@ -3,30 +3,40 @@
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content), [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). Beside that way stand [`shard`],
-//! the little that a handler may ask of its surroundings, and [`wake`], which leads a waker back to its shard.
+//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`join`], and [`wake`],
+//! which leads a waker back to its shard.
 #![forbid(unsafe_code)]
 
 pub mod connection;
 pub mod error;
 pub mod exchange;
 pub mod incoming;
+pub mod interval;
+pub mod join;
 pub mod outgoing;
 pub mod response;
 pub mod service;
 pub mod shard;
+pub mod spawn;
 pub mod stats;
 pub mod summary;
 pub mod tasks;
 pub mod wake;
 
+#[cfg(test)]
+mod tests;
+
 pub use connection::{Address, ConnectionInfo};
 pub use error::Error;
 pub use exchange::{Exchange, Params, Request, Template};
 pub use incoming::{BodyError, Frame, Incoming, IncomingWriter};
+pub use interval::Interval;
+pub use join::{join, join_all};
 pub use outgoing::{Outgoing, Source, Writer};
 pub use response::Response;
-pub use service::{After, Pool, Reply, Running, Service};
-pub use shard::{Capabilities, JoinHandle, Shard, Sleep};
+pub use service::{After, Pool, Refusal, Reply, Running, Service};
+pub use shard::{Capabilities, Shard, Sleep};
+pub use spawn::{AbortOnDrop, JoinHandle};
 pub use stats::Stats;
 pub use summary::{Outcome, Summary};
 pub use tasks::Tasks;

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use smallvec::SmallVec;
 use trilane_semantics::Reason;
 
+use crate::connection::ConnectionInfo;
 use crate::error::Error;
 use crate::exchange::{Exchange, Request};
 use crate::response::Response;
@@ -21,16 +22,27 @@ use crate::summary::Summary;
 /// Boxes kept for reuse, a route and shard.
 const KEEP: usize = 128;
 
+/// A message that gets no handler's answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// Its exchange, if its head could be read.
+    pub exchange: Option<&'a Exchange>,
+    /// The connection it came over.
+    pub connection: &'a ConnectionInfo,
+    /// The shard that serves it.
+    pub shard: &'a Shard,
+}
+
 /// Answers requests: a router, or anything else. One a shard; need not be `Send`.
 pub trait Service {
     /// Starts an exchange, and polls it once.
     fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply;
 
-    /// Makes the answer to a message that was refused before or instead of a handler. `exchange` is
-    /// there if the head could be read.
-    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>, shard: &Shard) -> Response {
-        let _ = (exchange, shard);
-        Error::from(reason).into()
+    /// Makes the answer to a message that was refused before or instead of a handler.
+    fn refuse(&self, refusal: &Refusal<'_>) -> Response {
+        Error::from(refusal.reason).into()
     }
 
     /// An exchange is over.

@@ -3,7 +3,6 @@
 //! One small interface, implemented by the real shard and by the simulator. Date, request ids, logs and every
 //! layer use nothing else, so that a simulated run repeats to the byte.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -26,6 +25,10 @@ pub trait Capabilities {
     fn id(&self) -> usize;
     /// The monotonic time of this turn of the loop.
     fn now(&self) -> Instant;
+    /// The monotonic time of this moment: a look at the clock, unlike [`Capabilities::now`].
+    fn clock(&self) -> Instant {
+        self.now()
+    }
     /// The wall clock's time of this turn.
     fn wall(&self) -> SystemTime;
     /// A number that a peer cannot guess from others; repeats in the simulator.
@@ -67,6 +70,12 @@ impl Shard {
         self.0.now()
     }
 
+    /// The monotonic time of this moment, where a turn is too coarse.
+    #[must_use]
+    pub fn clock(&self) -> Instant {
+        self.0.clock()
+    }
+
     /// The wall clock's time of this turn.
     #[must_use]
     pub fn wall(&self) -> SystemTime {
@@ -102,25 +111,9 @@ impl Shard {
         Sleep { shard: self.clone(), at: self.now() + duration, timer: None }
     }
 
-    /// Runs `future` beside this one, on this shard. Dropping the handle leaves it running.
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-    {
-        let state = Rc::new(RefCell::new(Joint { result: None, waker: None }));
-        let shared = Rc::clone(&state);
-        self.0.spawn(Box::pin(async move {
-            let result = future.await;
-            let waker = {
-                let mut state = shared.borrow_mut();
-                state.result = Some(result);
-                state.waker.take()
-            };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }));
-        JoinHandle { state }
+    /// Runs a task, first polled in a later turn.
+    pub(crate) fn spawn_task(&self, task: LocalTask) {
+        self.0.spawn(task);
     }
 
     /// Runs `work`, which may block, on another thread. A panic in it goes on in whoever awaits it.
@@ -199,36 +192,5 @@ impl Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         self.disarm();
-    }
-}
-
-struct Joint<T> {
-    result: Option<T>,
-    waker: Option<Waker>,
-}
-
-/// Waits for a spawned task. Pending for ever if the task panicked.
-pub struct JoinHandle<T> {
-    state: Rc<RefCell<Joint<T>>>,
-}
-
-impl<T> Future for JoinHandle<T> {
-    type Output = T;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut state = self.state.borrow_mut();
-        match state.result.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<T> fmt::Debug for JoinHandle<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JoinHandle")
     }
 }

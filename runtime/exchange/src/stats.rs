@@ -32,6 +32,8 @@ pub struct Stats {
     pub open: Counter,
     /// Connections accepted.
     pub accepted: Counter,
+    /// Fresh connections given to a shard with fewer.
+    pub handed_over: Counter,
     /// Requests begun.
     pub requests: Counter,
     /// Bytes received from sockets.

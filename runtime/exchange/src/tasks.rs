@@ -49,15 +49,20 @@ impl Polling {
         let polled = catch_unwind(AssertUnwindSafe(|| task.0.as_mut().poll(&mut cx)));
         match polled {
             Ok(std::task::Poll::Pending) => true,
-            Ok(std::task::Poll::Ready(())) => {
-                self.task = None;
-                true
-            }
+            Ok(std::task::Poll::Ready(())) => self.end(),
             Err(_) => {
-                self.task = None;
+                self.end();
                 false
             }
         }
+    }
+}
+
+impl Polling {
+    /// Drops the task; `false` when that panicked.
+    fn end(&mut self) -> bool {
+        let task = self.task.take();
+        catch_unwind(AssertUnwindSafe(|| drop(task))).is_ok()
     }
 }
 
@@ -91,6 +96,16 @@ impl Tasks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Takes all tasks out, to be dropped: they may hold what holds this.
+    #[must_use]
+    pub fn take_all(&mut self) -> Vec<Polling> {
+        let keys: Vec<u64> = (0..)
+            .zip(&self.slots)
+            .map(|(index, slot)| u64::from(slot.generation) << 32 | index)
+            .collect();
+        keys.into_iter().filter_map(|key| self.take(key)).collect()
     }
 
     /// Takes a woken task out, to be polled and then [`put back`](Tasks::put_back).

@@ -29,6 +29,8 @@ pub struct WakeQueue {
 
 struct Inner {
     woken: Mutex<Vec<Arc<Target>>>,
+    /// Whether there are any, without the lock. Late news is no harm: whoever parks looks under the lock.
+    some: AtomicBool,
     /// The shard sleeps, or is about to.
     parked: AtomicBool,
     unpark: Box<dyn Fn() + Send + Sync>,
@@ -50,6 +52,7 @@ impl WakeQueue {
     pub fn new(unpark: impl Fn() + Send + Sync + 'static) -> Self {
         let inner = Inner {
             woken: Mutex::default(),
+            some: AtomicBool::new(false),
             parked: AtomicBool::new(false),
             unpark: Box::new(unpark),
         };
@@ -58,9 +61,15 @@ impl WakeQueue {
 
     /// Moves the woken to `into`, in the order of their waking, each once.
     pub fn drain(&self, into: &mut Vec<Wake>) {
+        if !self.inner.some.load(Ordering::Relaxed) {
+            return;
+        }
         let mut woken = self.inner.lock();
+        self.inner.some.store(false, Ordering::Relaxed);
         for target in woken.drain(..) {
-            target.queued.store(false, Ordering::Release);
+            // A swap, not a store: a wake that comes now and finds it still set has written what it wakes for before
+            // this, and we shall see it.
+            target.queued.swap(false, Ordering::AcqRel);
             into.push(target.aimed_at());
         }
     }
@@ -116,6 +125,18 @@ impl Target {
         self.exchange.store(exchange, Ordering::Relaxed);
     }
 
+    /// Puts it on the queue. `queued` has just been set by the caller, and by nobody else.
+    fn enqueue(self: Arc<Self>) {
+        let inner = Arc::clone(&self.inner);
+        let mut woken = inner.lock();
+        woken.push(self);
+        inner.some.store(true, Ordering::Relaxed);
+        drop(woken);
+        if inner.parked.swap(false, Ordering::SeqCst) {
+            (inner.unpark)();
+        }
+    }
+
     fn aimed_at(&self) -> Wake {
         let owner = self.owner.load(Ordering::Relaxed);
         match self.exchange.load(Ordering::Relaxed) {
@@ -127,19 +148,15 @@ impl Target {
 
 impl std::task::Wake for Target {
     fn wake(self: Arc<Self>) {
-        if self.queued.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let inner = Arc::clone(&self.inner);
-        inner.lock().push(self);
-        if inner.parked.swap(false, Ordering::SeqCst) {
-            (inner.unpark)();
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.enqueue();
         }
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.load(Ordering::Acquire) {
-            std::task::Wake::wake(Arc::clone(self));
+        // A swap, as in `wake`: only an atomic change is ordered with the one in `drain`.
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            Arc::clone(self).enqueue();
         }
     }
 }
@@ -231,6 +248,35 @@ mod tests {
         assert_eq!(drained(&queue), []);
         a.wake();
         assert_eq!(drained(&queue), [Wake::Task(1)]);
+    }
+
+    /// The race between a thread that wakes again and a shard that drains: nothing written before a wake may be missed.
+    #[test]
+    fn no_wake_is_lost() {
+        let queue = WakeQueue::new(|| ());
+        let waker = queue.waker(Wake::Task(1));
+        let said = Arc::new(AtomicU64::new(0));
+        let heard = Arc::new(AtomicU64::new(0));
+        let (tell, told) = (Arc::clone(&said), Arc::clone(&heard));
+        let talker = std::thread::spawn(move || {
+            for n in 1..=4_000 {
+                tell.store(n, Ordering::Relaxed);
+                waker.wake_by_ref();
+                // Every other time at once, so that wakes meet drains at every distance.
+                while n % 2 == 0 && told.load(Ordering::Acquire) < n {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let (mut woken, start) = (Vec::new(), std::time::Instant::now());
+        while heard.load(Ordering::Relaxed) < 4_000 {
+            queue.drain(&mut woken);
+            if woken.pop().is_some() {
+                heard.store(said.load(Ordering::Relaxed), Ordering::Release);
+            }
+            assert!(start.elapsed().as_secs() < 20, "a wake was lost");
+        }
+        talker.join().unwrap();
     }
 
     #[test]

@@ -88,12 +88,16 @@ impl Acceptors {
         Accepted::Nothing
     }
 
-    /// Stops accepting, for good. What was queued in the kernel has been accepted by the turn before.
+    /// Stops accepting, for good. What was queued in the kernel has been accepted by the turn before, unless accepting
+    /// is paused for want of descriptors: nobody could serve it.
     pub(crate) fn close(&mut self, ring: &mut Ring) {
         self.closing = true;
         for (number, acceptor) in self.list.iter().enumerate() {
             if acceptor.state == State::Accepting {
-                ring.push(Submission::cancel(token(number, Op::Accept), token(number, Op::Cancel)));
+                ring.push(Submission::cancel(
+                    token(number, Op::Accept),
+                    token(number, Op::CancelAccept),
+                ));
             }
         }
     }
@@ -121,11 +125,8 @@ impl Acceptors {
 
 /// Listeners are few and live as long as the shard: their numbers need no generation.
 fn token(number: usize, op: Op) -> Token {
-    Token { key: Key { index: number as u32, generation: LISTENER }, op }
+    Token { key: Key { index: number as u32, generation: 0 }, op }
 }
-
-/// Tells a listener's cancel from a connection's; an accept is known by its operation.
-pub(crate) const LISTENER: u16 = u16::MAX;
 
 /// Whether accepting fails for want of something that others must give back first.
 fn is_shortage(errno: i32) -> bool {

@@ -1,8 +1,8 @@
 //! Provided buffers: memory that the kernel fills as bytes arrive, one group a ring.
 //!
 //! A buffer is with the kernel or is a [`Buffer`], which nobody can copy: dropping it, or the last lease of
-//! it, is what gives it back. So no byte is read that the kernel may write. It never grows: an empty group
-//! makes receiving fail with ENOBUFS, and the caller waits until some are back.
+//! it, is what gives it back. So no byte is read that the kernel may write. An empty group makes receiving
+//! fail with ENOBUFS: the caller lets it grow, up to its budget, and then waits until some are back.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -18,10 +18,15 @@ use trilane_semantics::Memory;
 
 use crate::ring::{Completion, Ring};
 
-/// Buffers of a group, unless said otherwise.
-pub(crate) const COUNT: u16 = 1 << 10;
+/// The most buffers of a group, unless said otherwise: with [`SIZE`], the budget of a shard's receives, 32 MiB.
+pub(crate) const COUNT: u16 = 1 << 12;
+/// Buffers in use at first, and at least: a ring of buffers goes through all its memory, so it should not be larger than
+/// what is needed.
+pub(crate) const FIRST: u16 = 1 << 6;
 /// Bytes of a buffer, unless said otherwise.
 pub(crate) const SIZE: u32 = 8 << 10;
+/// Bytes of a page.
+const PAGE: usize = 4096;
 /// The most buffers the kernel takes in one group.
 const MOST: u16 = 1 << 15;
 
@@ -41,13 +46,16 @@ impl Buffers {
         ring.register_buffers(group, Rc::clone(&region))?;
         let pool = Pool {
             region,
-            out: RefCell::new(vec![true; usize::from(count)].into_boxed_slice()),
+            places: RefCell::new(vec![Place::Withheld; usize::from(count)].into_boxed_slice()),
             tail: Cell::new(0),
             published: Cell::new(0),
             free: Cell::new(0),
             leased: Cell::new(0),
+            count,
+            in_use: Cell::new(count.min(FIRST)),
+            least_free: Cell::new(u16::MAX),
         };
-        (0..count).for_each(|number| pool.give_back(number));
+        (0..pool.in_use.get()).for_each(|number| pool.offer(number, Place::Withheld));
         let buffers = Self { pool: Rc::new(pool) };
         buffers.publish();
         Ok(buffers)
@@ -56,13 +64,15 @@ impl Buffers {
     /// The buffer that a receive of this group has filled. `None` if it filled none, or it was taken before.
     pub(crate) fn take(&self, completion: &mut Completion) -> Option<Buffer> {
         let (number, len) = completion.take_buffer()?;
-        let taken =
-            std::mem::replace(self.pool.out.borrow_mut().get_mut(usize::from(number))?, true);
-        debug_assert!(!taken, "the kernel fills only what it has");
-        if taken {
+        let mut places = self.pool.places.borrow_mut();
+        let place = std::mem::replace(places.get_mut(usize::from(number))?, Place::Us);
+        debug_assert!(place == Place::Kernel, "the kernel fills only what it has");
+        if place != Place::Kernel {
             return None;
         }
-        self.pool.free.set(self.pool.free.get() - 1);
+        let free = self.pool.free.get() - 1;
+        self.pool.free.set(free);
+        self.pool.least_free.set(self.pool.least_free.get().min(free));
         let len = len.min(self.pool.region.size as usize);
         Some(Buffer { pool: Rc::clone(&self.pool), number, len })
     }
@@ -70,6 +80,36 @@ impl Buffers {
     /// Shows the kernel what was given back since the last time: one store. Once a turn, and before sleeping.
     pub(crate) fn publish(&self) {
         self.pool.publish();
+    }
+
+    /// Doubles the buffers in use, up to all of them. Whether there are more now.
+    pub(crate) fn grow(&self) -> bool {
+        let (before, after) = (self.in_use(), self.in_use().saturating_mul(2).min(self.pool.count));
+        self.pool.in_use.set(after);
+        // Those that are not withheld come back by themselves.
+        (before..after).for_each(|number| self.pool.offer(number, Place::Withheld));
+        after > before
+    }
+
+    /// Halves the buffers in use if three quarters of them were never needed since the last call. Whether there may be
+    /// more to do the next time.
+    pub(crate) fn shrink(&self) -> bool {
+        let least_free = self.pool.least_free.replace(self.free());
+        if self.in_use() > FIRST && least_free >= self.in_use() / 4 * 3 {
+            // Those that the kernel has leave as they come back.
+            self.pool.in_use.set(self.in_use() / 2);
+        }
+        self.in_use() > FIRST
+    }
+
+    /// How many are in use.
+    pub(crate) fn in_use(&self) -> u16 {
+        self.pool.in_use.get()
+    }
+
+    /// How many there can be.
+    pub(crate) fn most(&self) -> u16 {
+        self.pool.count
     }
 
     /// How many the kernel has, or will have after [`Buffers::publish`].
@@ -135,20 +175,50 @@ impl Drop for Lease {
 /// What the group and its buffers in use share.
 struct Pool {
     region: Rc<Region>,
-    /// By number: whether it is with us, not with the kernel.
-    out: RefCell<Box<[bool]>>,
+    /// By number.
+    places: RefCell<Box<[Place]>>,
     /// Where the next one given back goes; wraps.
     tail: Cell<u16>,
     /// Up to where the kernel was shown them; wraps.
     published: Cell<u16>,
     free: Cell<u16>,
     leased: Cell<u16>,
+    /// How many there are.
+    count: u16,
+    /// Numbers from here on are withheld when they come back.
+    in_use: Cell<u16>,
+    /// The fewest that were free since [`Buffers::shrink`] last looked.
+    least_free: Cell<u16>,
+}
+
+/// Where a buffer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The kernel has it, or will after the next publishing.
+    Kernel,
+    /// A [`Buffer`] is it.
+    Us,
+    /// Nobody needs it now; its memory is given to the system.
+    Withheld,
 }
 
 impl Pool {
     fn give_back(&self, number: u16) {
-        let was_out = std::mem::replace(&mut self.out.borrow_mut()[usize::from(number)], false);
-        debug_assert!(was_out, "only what is out comes back");
+        if number < self.in_use.get() {
+            self.offer(number, Place::Us);
+        } else {
+            self.places.borrow_mut()[usize::from(number)] = Place::Withheld;
+            self.region.discard(number);
+        }
+    }
+
+    /// Offers the kernel the buffer, if it is at that place.
+    fn offer(&self, number: u16, from: Place) {
+        let place = &mut self.places.borrow_mut()[usize::from(number)];
+        if *place != from {
+            return;
+        }
+        *place = Place::Kernel;
         let tail = self.tail.get();
         self.region.offer(tail, number);
         self.tail.set(tail.wrapping_add(1));
@@ -178,7 +248,6 @@ impl Region {
             let text = "buffers: a power of two up to 32,768 of them, of at least a byte";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        const PAGE: usize = 4096;
         let buffers = (usize::from(count) * size_of::<BufRingEntry>()).next_multiple_of(PAGE);
         let bytes = usize::try_from(u64::from(count) * u64::from(size))
             .ok()
@@ -206,6 +275,19 @@ impl Region {
         let offset = self.buffers + usize::from(number) * self.size as usize;
         // SAFETY: `number` is below `count`, so that the offset is inside the mapping, see `map`.
         unsafe { self.start.add(offset) }
+    }
+
+    /// Gives the memory of a buffer that nobody uses to the system, if it is whole pages; it becomes real again when
+    /// written.
+    fn discard(&self, number: u16) {
+        let start = self.buffer(number);
+        if (self.size as usize).is_multiple_of(PAGE) {
+            // SAFETY: these pages are of our mapping and of one buffer only, which neither the kernel nor a `Buffer` has:
+            // it was just given back. If it fails, the memory stays.
+            unsafe {
+                libc::madvise(start.as_ptr().cast(), self.size as usize, libc::MADV_DONTNEED)
+            };
+        }
     }
 
     /// Writes the entry at `tail`: buffer `number`, all of it.

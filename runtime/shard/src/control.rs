@@ -46,6 +46,11 @@ impl Control {
     /// Gives an order; a weaker one than given before changes nothing.
     pub(crate) fn give(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::AcqRel);
+        self.wake_all();
+    }
+
+    /// Wakes every shard: there is something to look at.
+    pub(crate) fn wake_all(&self) {
         for waker in self.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             waker.wake();
         }

@@ -22,6 +22,8 @@ pub(crate) enum Timer {
     Sleeper(Waker),
     /// Accepting may go on.
     Accept,
+    /// Buffers may be too many.
+    Trim,
     /// The drain must end.
     DrainDeadline,
 }
@@ -64,8 +66,7 @@ impl Core {
 
     /// Looks at the clock; once a turn.
     pub(crate) fn tick(&self) -> Instant {
-        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.now.set(Instant::from_nanos(nanos));
+        self.now.set(self.clock());
         self.now.get()
     }
 }
@@ -77,6 +78,11 @@ impl Capabilities for Core {
 
     fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    fn clock(&self) -> Instant {
+        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Instant::from_nanos(nanos)
     }
 
     fn wall(&self) -> SystemTime {

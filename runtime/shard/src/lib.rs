@@ -8,8 +8,10 @@
 #![deny(unsafe_code)]
 
 mod accept;
+mod balance;
 mod blocking;
 mod buffers;
+mod chunks;
 mod control;
 mod core;
 pub mod listen;
@@ -29,5 +31,5 @@ mod wheel;
 pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners};
 pub use preflight::StartError;
 pub use server::{AppError, Config, Server, Stopper};
-pub use signals::drain_on_signals;
+pub use signals::{SignalGuard, drain_on_signals};
 pub use topology::{InvalidCpus, Topology};

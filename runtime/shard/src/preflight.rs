@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::thread;
 
 use crate::listen::ListenAddress;
 use crate::ring;
@@ -163,7 +164,12 @@ pub fn check_ring() -> Result<(), StartError> {
     let memory = sys::resource_limit(Resource::LockedMemory)
         .map_err(|error| StartError::Other { what: "read RLIMIT_MEMLOCK", error })?;
     enough_locked_memory(memory.soft)?;
-    ring::Ring::new(ring::RingConfig { submissions: 2, completions: 4 }).map(drop)
+    // On a thread of its own: taking a ring apart interrupts the system calls of the thread that made it.
+    let tried = thread::spawn(|| {
+        ring::Ring::new(ring::RingConfig { submissions: 2, completions: 4 }).map(drop)
+    });
+    // Nothing in there panics; if it did, the shards would say more.
+    tried.join().unwrap_or(Ok(()))
 }
 
 /// Raises the limit of open descriptors to the hard limit; the answer is what holds then.

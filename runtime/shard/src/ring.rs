@@ -35,7 +35,7 @@ use glommio::io::BufferedFile;
 use glommio::timer::Timer;
 use io_uring::{IoUring, squeue};
 
-pub(crate) use self::entry::{Completion, Submission};
+pub(crate) use self::entry::{Completion, Extent, Submission};
 use crate::buffers::Region;
 use crate::preflight::{self, StartError};
 use crate::sys::{self, Resource};
@@ -186,7 +186,6 @@ impl Ring {
 
     /// The ring's descriptor: where [`Submission::message`] of another shard goes. Open as long as the ring
     /// lives.
-    #[cfg_attr(not(test), expect(dead_code, reason = "shards say nothing to each other yet"))]
     pub(crate) fn descriptor(&self) -> RawFd {
         self.io.as_raw_fd()
     }
@@ -203,6 +202,11 @@ impl Ring {
         unsafe { self.io.submitter().register_buf_ring_with_flags(address, count, group, 0)? };
         self.regions.push(region);
         Ok(())
+    }
+
+    /// Whether the kernel has not been given everything yet.
+    pub(crate) fn has_submissions(&mut self) -> bool {
+        !self.backlog.is_empty() || !self.io.submission().is_empty()
     }
 
     /// Whether anything is left to submit, run or collect.

@@ -13,6 +13,7 @@ use trilane_exchange::{Address, Service, Shard as ShardHandle, Stats, WakeQueue}
 use trilane_semantics::Limits;
 
 use crate::accept::Acceptors;
+use crate::balance::Balance;
 use crate::blocking::Blocking;
 use crate::buffers::{self, Buffers};
 use crate::control::{Control, Order};
@@ -20,6 +21,7 @@ use crate::core::Core;
 use crate::listen::{ListenAddress, Listener, Listeners};
 use crate::preflight::{self, StartError};
 use crate::ring::{Ring, RingConfig};
+use crate::sending::Sendings;
 use crate::shard::{Shard, State};
 use crate::slots::Slots;
 use crate::socket::GROUP;
@@ -119,6 +121,7 @@ impl Server {
         let (addresses, of_shards) = (listeners.addresses().to_vec(), listeners.take());
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
+        let balance = Arc::new(Balance::new(Arc::clone(&stats)));
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
         let mut server = Self {
             addresses,
@@ -134,6 +137,7 @@ impl Server {
                 listeners,
                 stats: Arc::clone(&stats),
                 control: Arc::clone(&control),
+                balance: Arc::clone(&balance),
                 blocking: blocking.clone(),
                 config: Arc::clone(&config),
             };
@@ -226,6 +230,7 @@ struct Plan {
     listeners: Vec<Listener>,
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
+    balance: Arc<Balance>,
     blocking: Blocking,
     config: Arc<Config>,
 }
@@ -236,6 +241,7 @@ impl Plan {
         let buffers = Buffers::new(&mut ring, GROUP, buffers::COUNT, buffers::SIZE)
             .map_err(|error| StartError::Other { what: "register receive buffers", error })?;
         self.control.enlist(ring.waker());
+        self.balance.enlist(self.id, ring.descriptor());
         let waker = ring.waker();
         let queue = WakeQueue::new(move || waker.wake());
         let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, self.stats));
@@ -259,7 +265,10 @@ impl Plan {
             host: Rc::new(host),
             state: State::Serving,
             starved: Vec::new(),
+            sendings: Sendings::default(),
+            trims: false,
             control: self.control,
+            balance: self.balance,
             ring,
             buffers,
             core,

@@ -13,18 +13,23 @@ use trilane_connection::{Host, http1};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
-use crate::accept::{Accepted, Acceptors, LISTENER, PAUSE};
+use crate::accept::{Accepted, Acceptors, PAUSE};
+use crate::balance::{Balance, Parcel};
 use crate::buffers::Buffers;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
-use crate::ring::{Completion, Ring};
+use crate::ring::{Completion, Extent, Ring, Submission};
+use crate::sending::Sendings;
 use crate::slots::{Key, Slots};
 use crate::socket::{Socket, Verdict};
 use crate::sys;
-use crate::token::Op;
+use crate::token::{Op, Token};
 
 /// The longest sleep, so that a word from outside that got lost does no lasting harm.
 const NAP: Duration = Duration::from_secs(1);
+
+/// How often buffers that nobody needed are taken out of use.
+const TRIM: Duration = Duration::from_secs(5);
 
 /// One shard at work.
 pub(crate) struct Shard {
@@ -37,9 +42,28 @@ pub(crate) struct Shard {
     pub(crate) host: Rc<Host>,
     pub(crate) queue: WakeQueue,
     pub(crate) control: Arc<Control>,
+    pub(crate) balance: Arc<Balance>,
     pub(crate) locals: Vec<Address>,
     pub(crate) state: State,
     pub(crate) starved: Vec<Key>,
+    pub(crate) sendings: Sendings,
+    /// A timer is set that takes buffers out of use.
+    pub(crate) trims: bool,
+}
+
+/// A shard that ends before it was told to takes the server down in order: half a server that nobody knows of is worse
+/// than one that is started again.
+struct Alive {
+    id: usize,
+    balance: Arc<Balance>,
+    control: Arc<Control>,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.balance.abandon(self.id);
+        self.control.give(Order::Drain);
+    }
 }
 
 /// Whether the shard takes new connections.
@@ -57,6 +81,11 @@ impl Shard {
     /// # Errors
     /// The ring is broken.
     pub(crate) async fn run(mut self) -> io::Result<()> {
+        let _alive = Alive {
+            id: self.host.shard().id(),
+            balance: Arc::clone(&self.balance),
+            control: Arc::clone(&self.control),
+        };
         let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
         self.acceptors.resume(&mut self.ring);
         loop {
@@ -69,6 +98,10 @@ impl Shard {
                 self.completed(now, completion);
             }
             self.feed_starved();
+            for parcel in self.balance.collect(self.host.shard().id()) {
+                quiet = false;
+                self.adopt(now, parcel);
+            }
             self.queue.drain(&mut woken);
             quiet &= woken.is_empty();
             for wake in woken.drain(..) {
@@ -80,7 +113,7 @@ impl Shard {
                 self.timer(now, timer);
             }
             if self.obey(now).is_break() {
-                return Ok(());
+                return self.end(&mut completions);
             }
             if quiet && self.queue.park() {
                 let next = self.core.wheel.borrow().next();
@@ -95,13 +128,26 @@ impl Shard {
         }
     }
 
+    /// Sees to it that the kernel has everything that was pushed, above all what closes descriptors, and that nothing
+    /// outlives the shard.
+    fn end(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
+        while self.ring.has_submissions() {
+            self.ring.turn(completions)?;
+        }
+        // Tasks may hold the shard that holds them.
+        let tasks = self.core.tasks.borrow_mut().take_all();
+        drop(tasks);
+        Ok(())
+    }
+
     fn completed(&mut self, now: Instant, mut completion: Completion) {
         let Some(token) = completion.token() else { return };
         match token.op {
             Op::Accept => self.accepted(now, &mut completion, token.key.index as usize),
             Op::Receive => {
                 let buffer = self.buffers.take(&mut completion);
-                let may_lease = self.buffers.leased() < self.buffers.free();
+                // At most half of the budget waits for handlers; the rest keeps the others going.
+                let may_lease = self.buffers.leased() < self.buffers.most() / 2;
                 let (result, more) = (completion.result(), completion.more());
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
                 socket.received(&self.host, now, buffer, may_lease, result, more);
@@ -111,17 +157,19 @@ impl Shard {
                 self.drive(now, token.key);
             }
             Op::Send => {
+                let sending = self.sendings.finish(&completion);
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
-                socket.sent(&self.host, now, completion.result());
+                socket.sent(&self.host, now, completion.result(), sending);
                 self.drive(now, token.key);
             }
-            Op::Cancel if token.key.generation == LISTENER => {}
             Op::Cancel => {
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
                 socket.settled();
                 self.drive(now, token.key);
             }
-            Op::Close | Op::Message => {}
+            // The mailbox is looked into every turn; this has only woken us, or says that another was woken.
+            Op::Message if completion.result() < 0 => self.control.wake_all(),
+            Op::CancelAccept | Op::Close | Op::Message => {}
         }
     }
 
@@ -132,38 +180,69 @@ impl Shard {
             Accepted::Paused => {
                 self.core.wheel.borrow_mut().insert(now + PAUSE, Timer::Accept);
             }
-            Accepted::Connection(descriptor, number) => {
+            Accepted::Connection(descriptor, listener) => {
                 stats.accepted.add(1);
-                stats.open.add(1);
-                let peer = sys::peer_address(&descriptor).ok().flatten();
-                let info = Rc::new(ConnectionInfo {
-                    local: self.locals.get(number).copied().unwrap_or(Address::Unix),
-                    peer: peer.map_or(Address::Unix, Address::Ip),
-                });
-                let key = self.sockets.insert_with(|key| {
-                    Socket::new(descriptor, http1(&self.host, now, key.pack(), info))
-                });
-                if self.state == State::Draining
-                    && let Some(socket) = self.sockets.get_mut(key)
-                {
-                    socket.conversation.drain(now, self.control.grace());
+                if let Some(parcel) = self.give_away(Parcel { descriptor, listener }) {
+                    self.adopt(now, parcel);
                 }
-                self.drive(now, key);
             }
         }
     }
 
+    /// Gives a fresh connection to a shard that has far fewer; else it is ours.
+    fn give_away(&mut self, parcel: Parcel) -> Option<Parcel> {
+        let me = self.host.shard().id();
+        let target = match self.control.order() {
+            Order::Serve => self.balance.better_than(me),
+            Order::Drain | Order::Stop => None,
+        };
+        let Some((to, ring)) = target else { return Some(parcel) };
+        if let Err(parcel) = self.balance.send(to, parcel) {
+            return Some(parcel);
+        }
+        let token = Token { key: Key { index: 0, generation: 0 }, op: Op::Message };
+        self.ring.push(Submission::message(ring, 0, token, token));
+        self.host.stats().handed_over.add(1);
+        None
+    }
+
+    /// Begins to serve a fresh connection.
+    fn adopt(&mut self, now: Instant, Parcel { descriptor, listener }: Parcel) {
+        self.host.stats().open.add(1);
+        let peer = sys::peer_address(&descriptor).ok().flatten();
+        // What a unix socket's peer has taken is told by completions only.
+        let extent = if peer.is_some() { Extent::All } else { Extent::Part };
+        let info = Rc::new(ConnectionInfo {
+            local: self.locals.get(listener).copied().unwrap_or(Address::Unix),
+            peer: peer.map_or(Address::Unix, Address::Ip),
+        });
+        let key = self.sockets.insert_with(|key| {
+            Socket::new(descriptor, http1(&self.host, now, key.pack(), info), extent)
+        });
+        if self.state == State::Draining
+            && let Some(socket) = self.sockets.get_mut(key)
+        {
+            socket.conversation.drain(now, self.control.grace());
+        }
+        self.drive(now, key);
+    }
+
     /// Lets those receive again who found no buffer, now that there may be some.
     fn feed_starved(&mut self) {
-        if self.starved.is_empty() || self.buffers.free() == 0 {
+        if self.starved.is_empty() {
+            return;
+        }
+        if self.buffers.grow() && !std::mem::replace(&mut self.trims, true) {
+            let at = self.host.shard().now() + TRIM;
+            self.core.wheel.borrow_mut().insert(at, Timer::Trim);
+        }
+        if self.buffers.free() == 0 {
             return;
         }
         self.buffers.publish();
         for key in std::mem::take(&mut self.starved) {
-            if let Some(socket) = self.sockets.get_mut(key)
-                && socket.is_starved()
-            {
-                socket.receive(key, &mut self.ring);
+            if let Some(socket) = self.sockets.get_mut(key) {
+                socket.feed(&self.host, key, &mut self.ring);
             }
         }
     }
@@ -193,6 +272,12 @@ impl Shard {
     fn timer(&mut self, now: Instant, timer: Timer) {
         match timer {
             Timer::Sleeper(waker) => waker.wake(),
+            Timer::Trim => {
+                self.trims = self.buffers.shrink();
+                if self.trims {
+                    self.core.wheel.borrow_mut().insert(now + TRIM, Timer::Trim);
+                }
+            }
             Timer::Accept => self.acceptors.resume(&mut self.ring),
             Timer::DrainDeadline => self.shut_all(now, Cause::DrainDeadline),
             Timer::Connection(key) => {
@@ -211,7 +296,7 @@ impl Shard {
     /// Does what a conversation wants, after anything was done to it.
     fn drive(&mut self, now: Instant, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
-        if socket.drive(&self.host, now, key, &mut self.ring) == Verdict::Gone {
+        if socket.drive(&self.host, now, key, &mut self.ring, &mut self.sendings) == Verdict::Gone {
             self.forget(key);
             return;
         }
@@ -260,7 +345,8 @@ impl Shard {
             self.state = State::Draining;
             self.acceptors.close(&mut self.ring);
         }
-        if self.acceptors.is_closed() && self.sockets.is_empty() {
+        let is_empty = self.acceptors.is_closed() && self.sockets.is_empty();
+        if is_empty && self.balance.close(self.host.shard().id()) {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

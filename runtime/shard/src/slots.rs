@@ -3,6 +3,8 @@
 //! Never hands out a (index, generation) pair while the same pair is live. A stale key finds nothing, until
 //! its slot has been used 65,536 times more: a slot must be freed after its last completion, not before.
 
+use crate::chunks::Chunks;
+
 /// Names a value in [`Slots`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -27,7 +29,7 @@ impl Key {
 /// A slab. Insert, look up and remove are O(1); memory is kept for reuse.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
-    entries: Vec<Slot<T>>,
+    entries: Chunks<Slot<T>>,
     free: Vec<u32>,
 }
 
@@ -40,16 +42,16 @@ struct Slot<T> {
 impl<T> Slots<T> {
     /// No slots. Allocates nothing.
     pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), free: Vec::new() }
+        Self { entries: Chunks::new(), free: Vec::new() }
     }
 
     /// How many values there are.
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
     /// Whether there are none.
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 

@@ -7,8 +7,8 @@ use trilane_connection::{Conversation, Goal, Host, Received};
 use trilane_semantics::Instant;
 
 use crate::buffers::Buffer;
-use crate::ring::{Ring, Submission};
-use crate::sending::Sending;
+use crate::ring::{Extent, Ring, Submission};
+use crate::sending::{Sending, Sendings};
 use crate::slots::Key;
 use crate::sys;
 use crate::token::{Op, Token};
@@ -24,9 +24,10 @@ pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
     pub(crate) conversation: Box<dyn Conversation>,
     receiving: Receiving,
-    sending: Option<Sending>,
-    /// The kernel reads from `sending`, which must stay as it is.
+    /// What is left of an outbox between two sends.
+    sending: Option<Box<Sending>>,
     send_under_way: bool,
+    extent: Extent,
     /// Operations whose last completion has not come.
     under_way: u8,
     /// Bytes that the peer had taken when we last looked.
@@ -57,13 +58,18 @@ pub(crate) enum Verdict {
 }
 
 impl Socket {
-    pub(crate) fn new(descriptor: OwnedFd, conversation: Box<dyn Conversation>) -> Self {
+    pub(crate) fn new(
+        descriptor: OwnedFd,
+        conversation: Box<dyn Conversation>,
+        extent: Extent,
+    ) -> Self {
         Self {
             descriptor,
             conversation,
             receiving: Receiving::No,
             sending: None,
             send_under_way: false,
+            extent,
             under_way: 0,
             acknowledged: 0,
             ended: false,
@@ -116,18 +122,27 @@ impl Socket {
     }
 
     /// A send has completed.
-    pub(crate) fn sent(&mut self, host: &Host, now: Instant, result: i32) {
+    pub(crate) fn sent(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        result: i32,
+        sending: Option<Box<Sending>>,
+    ) {
         self.under_way -= 1;
         self.send_under_way = false;
         match usize::try_from(result) {
             Ok(n) => {
                 host.stats().sent.add(n as u64);
+                self.sending = sending;
                 if let Some(sending) = &mut self.sending {
                     sending.advance(n);
+                    if n > 0 && !sending.is_done() {
+                        self.conversation.progress(host, now);
+                    }
                 }
             }
             Err(_) => {
-                self.sending = None;
                 self.ended = true;
                 self.conversation.failed(host, now);
             }
@@ -164,9 +179,10 @@ impl Socket {
         now: Instant,
         key: Key,
         ring: &mut Ring,
+        sendings: &mut Sendings,
     ) -> Verdict {
         if !self.closing {
-            self.drive_send(host, now, key, ring);
+            self.drive_send(host, now, key, ring, sendings);
             match self.conversation.goal() {
                 Goal::Open => {}
                 Goal::HalfClose => {
@@ -174,6 +190,11 @@ impl Socket {
                     self.conversation.half_closed(host, now);
                 }
                 Goal::Close => self.begin_close(key, ring),
+                Goal::Reset => {
+                    // It fails only on what is no connection any more; then there is nothing to reset.
+                    let _ = sys::reset_on_close(&self.descriptor);
+                    self.begin_close(key, ring);
+                }
             }
         }
         if !self.closing {
@@ -182,24 +203,32 @@ impl Socket {
         if self.closing && self.under_way == 0 { Verdict::Gone } else { Verdict::Keep }
     }
 
-    fn drive_send(&mut self, host: &Host, now: Instant, key: Key, ring: &mut Ring) {
+    fn drive_send(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        key: Key,
+        ring: &mut Ring,
+        sendings: &mut Sendings,
+    ) {
         while !self.send_under_way {
-            if self.sending.is_none() {
-                self.sending = self.conversation.take_output(host, now).map(Sending::new);
-            }
-            let Some(sending) = &mut self.sending else { return };
+            let sending = match self.sending.take() {
+                // The rest: the kernel took only a part.
+                Some(sending) => Some(sending),
+                None => {
+                    let outbox = self.conversation.take_output(host, now);
+                    outbox.map(|outbox| sendings.take(outbox))
+                }
+            };
+            let Some(sending) = sending else { return };
             if !sending.is_done() {
-                // The rest, if the kernel took only a part.
-                let submission = sending.submission(&self.descriptor, Token { key, op: Op::Send });
-                ring.push(submission);
+                sendings.start(sending, &self.descriptor, key, self.extent, ring);
                 self.send_under_way = true;
                 self.under_way += 1;
                 return;
             }
             let ends = sending.ends();
-            if let Some(sending) = self.sending.take() {
-                host.give_outbox(sending.into_outbox());
-            }
+            host.give_outbox(sendings.give(sending));
             if ends {
                 self.shut_write();
             }
@@ -221,8 +250,18 @@ impl Socket {
         ring.push(Submission::close(self.descriptor, Token { key, op: Op::Close }));
     }
 
+    /// Tries again to receive, if it still should: there are buffers again.
+    pub(crate) fn feed(&mut self, host: &Host, key: Key, ring: &mut Ring) {
+        if self.is_starved() {
+            self.receiving = Receiving::No;
+            if !self.closing {
+                self.drive_receive(host, key, ring);
+            }
+        }
+    }
+
     /// Begins to receive.
-    pub(crate) fn receive(&mut self, key: Key, ring: &mut Ring) {
+    fn receive(&mut self, key: Key, ring: &mut Ring) {
         let token = Token { key, op: Op::Receive };
         ring.push(Submission::receive(&self.descriptor, GROUP, token));
         self.receiving = Receiving::Yes;
@@ -247,6 +286,9 @@ impl Socket {
     /// Ends what the kernel does for this socket; when all of it is over, it can be closed.
     fn begin_close(&mut self, key: Key, ring: &mut Ring) {
         self.closing = true;
+        if self.is_starved() {
+            self.receiving = Receiving::No;
+        }
         self.stop_receiving(key, ring);
         if self.send_under_way {
             // The peer takes nothing and its time is over.

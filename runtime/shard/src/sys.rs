@@ -77,6 +77,15 @@ pub(crate) fn bytes_acknowledged(fd: impl AsFd) -> io::Result<u64> {
     Ok(info[WORD])
 }
 
+/// Makes closing the socket a reset: what was not sent is thrown away, and the peer is told so.
+pub(crate) fn reset_on_close(fd: impl AsFd) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let (value, len) = (ptr::from_ref(&linger).cast(), size_of_val(&linger) as libc::socklen_t);
+    let (fd, level, name) = (fd.as_fd().as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER);
+    // SAFETY: `value` points at `len` bytes that live until the call returns.
+    check(unsafe { libc::setsockopt(fd, level, name, value, len) }).map(drop)
+}
+
 /// Ends one or both directions of a connection. Never blocks.
 pub(crate) fn shutdown(fd: impl AsFd, how: Shutdown) -> io::Result<()> {
     let how = match how {
@@ -262,6 +271,23 @@ mod tests {
         });
         assert!(late.is_some());
         assert!(bytes_acknowledged(UnixStream::pair().unwrap().0).is_err());
+    }
+
+    #[test]
+    fn closing_can_be_a_reset() {
+        use std::io::Read;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for resets in [false, true] {
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut theirs, _) = listener.accept().unwrap();
+            if resets {
+                reset_on_close(&ours).unwrap();
+            }
+            drop(ours);
+            let end = theirs.read(&mut [0]).map_err(|error| error.kind());
+            let expected = if resets { Err(io::ErrorKind::ConnectionReset) } else { Ok(0) };
+            assert_eq!(end, expected);
+        }
     }
 
     #[test]

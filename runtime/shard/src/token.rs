@@ -22,6 +22,8 @@ pub(crate) enum Op {
     Accept = 1,
     /// An end to another operation.
     Cancel,
+    /// An end to [`Op::Accept`].
+    CancelAccept,
     /// A descriptor closed.
     Close,
     /// Our side of a word to another shard, or its side.
@@ -34,8 +36,15 @@ pub(crate) enum Op {
 
 impl Op {
     /// Every operation.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Accept, Self::Cancel, Self::Close, Self::Message, Self::Receive, Self::Send];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Accept,
+        Self::Cancel,
+        Self::CancelAccept,
+        Self::Close,
+        Self::Message,
+        Self::Receive,
+        Self::Send,
+    ];
 }
 
 impl Token {
@@ -71,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_nobody_packed_is_nobodys() {
-        for user_data in [0, u64::from(u32::MAX), 7 << 48, (1 << 56) | (1 << 48), u64::MAX] {
+        for user_data in [0, u64::from(u32::MAX), 8 << 48, (1 << 56) | (1 << 48), u64::MAX] {
             assert_eq!(Token::unpack(user_data), None);
         }
     }

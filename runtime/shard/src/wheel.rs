@@ -7,6 +7,8 @@
 
 use trilane_semantics::Instant;
 
+use crate::chunks::Chunks;
+
 const NANOS_A_TICK: u64 = 1_000_000;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
@@ -39,7 +41,7 @@ pub(crate) struct Wheel<T> {
     /// The tick up to which everything has fired; what is set for earlier counts as set for it.
     current: u64,
     levels: [Level; LEVELS],
-    nodes: Vec<Node<T>>,
+    nodes: Chunks<Node<T>>,
     free: u32,
     len: usize,
 }
@@ -77,7 +79,7 @@ impl<T> Wheel<T> {
         Self {
             current: now.as_nanos() / NANOS_A_TICK,
             levels: [Level { occupied: 0, lists: [list; SLOTS] }; LEVELS],
-            nodes: Vec::new(),
+            nodes: Chunks::new(),
             free: NONE,
             len: 0,
         }

@@ -74,13 +74,15 @@ fn serve_demo(flags: Serve) -> Result<(), Failure> {
         server = server.shards(shards);
     }
     let running = server.start().map_err(Failure::Server)?;
+    // Before anybody is told that we are ready: from then on a signal drains.
+    let _signals = running.drain_on_signals().map_err(Failure::Server)?;
     let http: Vec<_> = running.addresses().iter().map(ToString::to_string).collect();
     let (http, shards) = (http.join(","), running.stats().len());
     let pid = std::process::id();
     writeln!(io::stdout(), "trilane ready http={http} shards={shards} pid={pid}")
         .and_then(|()| io::stdout().flush())
         .map_err(Failure::Output)?;
-    running.run().map_err(Failure::Server)
+    running.wait().map_err(Failure::Server)
 }
 
 /// Where to listen: flags, else the file, else the default with the environment's port.

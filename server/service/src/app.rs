@@ -8,9 +8,9 @@ use std::task::Context;
 
 use smallvec::SmallVec;
 use trilane_exchange::{
-    Error, Exchange, Params, Reply, Request, Response, Service, Shard, Summary, Template,
+    Error, Exchange, Params, Refusal, Reply, Request, Response, Service, Summary, Template,
 };
-use trilane_semantics::{Form, Method, Reason, StatusCode};
+use trilane_semantics::{Form, Method, StatusCode};
 
 use crate::allow::Allowed;
 use crate::chain::{Chain, Stack};
@@ -100,7 +100,7 @@ impl Route {
 impl App {
     /// `chain` is around all that no route answers, `server` answers `OPTIONS *`.
     pub(crate) fn new(parts: Parts, chain: &Chain, server: Allowed) -> Self {
-        let refusal = |status, message| chain.around(Rc::new(Refusal { status, message }));
+        let refusal = |status, message| chain.around(Rc::new(Fixed { status, message }));
         let not_found = refusal(StatusCode::NOT_FOUND, "there is nothing at this path");
         let mut templates: Vec<_> = (0..)
             .zip(&parts.routes)
@@ -177,14 +177,14 @@ impl Service for App {
 
     /// Layers that saw the request see its answer; of a message that none of them saw, the router's
     /// own are told.
-    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>, shard: &Shard) -> Response {
-        let mut response = Error::from(reason).into();
+    fn refuse(&self, refusal: &Refusal<'_>) -> Response {
+        let mut response = Error::from(refusal.reason).into();
         let routed = |exchange: &&Exchange| {
             exchange.params().template().is_some() || exchange.request_id().is_some()
         };
-        match exchange.filter(routed) {
+        match refusal.exchange.filter(routed) {
             Some(exchange) => self.stack_of(exchange).after(exchange, &mut response),
-            None => self.not_found.refused(reason, shard, &mut response),
+            None => self.not_found.refused(refusal, &mut response),
         }
         response
     }
@@ -207,12 +207,12 @@ fn address(template: &str) -> usize {
 }
 
 /// Answers with an error that never changes.
-struct Refusal {
+struct Fixed {
     status: StatusCode,
     message: &'static str,
 }
 
-impl Endpoint for Refusal {
+impl Endpoint for Fixed {
     fn call(&self, _: Request, _: &mut Context<'_>) -> Reply {
         Reply::Ready(Error::new(self.status).message(self.message).into())
     }

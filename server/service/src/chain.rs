@@ -8,8 +8,7 @@ use std::rc::Rc;
 use std::task::Context;
 
 use trilane_exchange::service::panicked;
-use trilane_exchange::{After, Exchange, Reply, Request, Response, Shard, Summary};
-use trilane_semantics::Reason;
+use trilane_exchange::{After, Exchange, Refusal, Reply, Request, Response, Summary};
 
 use crate::handler::Endpoint;
 use crate::layer::{Hook, Layer, Next, Phases};
@@ -100,10 +99,10 @@ impl Stack {
     }
 
     /// Runs every hook on the answer to a message that no hook saw.
-    pub(crate) fn refused(&self, reason: Reason, shard: &Shard, response: &mut Response) {
-        each(&self.hooks.all, |hook| hook.refused(reason, shard, response));
+    pub(crate) fn refused(&self, refusal: &Refusal<'_>, response: &mut Response) {
+        each(&self.hooks.all, |hook| hook.refused(refusal, response));
         if let Inner::Around(_, next) = &self.inner {
-            next.refused(reason, shard, response);
+            next.refused(refusal, response);
         }
     }
 

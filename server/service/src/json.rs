@@ -63,6 +63,12 @@ fn misfit(error: serde_json::Error) -> Error {
             .message("the content is not JSON")
             .detail("reason", vec![text]);
     }
+    does_not_fit(text)
+}
+
+/// The 422 of content that is well-formed and does not fit, for serde's reason: a field that is missing is
+/// named in `details.required_fields`.
+pub(crate) fn does_not_fit(text: String) -> Error {
     let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let required = missing.map(|name| vec![name.to_owned()]);
     let error = Error::new(StatusCode::UNPROCESSABLE_ENTITY)

@@ -7,8 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use trilane_exchange::{Exchange, Pool, Reply, Request, Response, Running, Shard, Summary};
-use trilane_semantics::Reason;
+use trilane_exchange::{Exchange, Pool, Refusal, Reply, Request, Response, Running, Summary};
 
 use crate::chain::{Around, Chain, Stack};
 use crate::handler::Endpoint;
@@ -70,10 +69,9 @@ pub trait Hook {
     }
 
     /// An answer that the server made before any layer saw a request, such as to a malformed head.
-    /// Outermost hook first. The shard is not known until the first request of the connection's
-    /// shard has come.
-    fn refused(&self, reason: Reason, shard: &Shard, response: &mut Response) {
-        let _ = (reason, shard, response);
+    /// Outermost hook first. There is an exchange if the head could be read; no handler will see it.
+    fn refused(&self, refusal: &Refusal<'_>, response: &mut Response) {
+        let _ = (refusal, response);
     }
 
     /// The exchange is over, its content sent or lost. Outermost hook first.

@@ -27,7 +27,7 @@
 //! The reading order is the way of a request: [`app`] and [`path`] (which route), [`chain`] and
 //! [`layer`] (what stands around it), [`handler`] and [`extract`] (the call), [`respond`] (the
 //! answer). [`router`] and [`method`] put it together at the start; [`layers`] and [`body_limit`]
-//! are the layers that come with it.
+//! are the layers that come with it, [`files`] is a handler that does.
 #![forbid(unsafe_code)]
 
 mod allow;
@@ -35,12 +35,16 @@ pub mod app;
 pub mod body_limit;
 pub mod chain;
 pub mod extract;
+pub mod files;
+pub mod form;
 pub mod handler;
+mod host;
 pub mod json;
 pub mod layer;
 pub mod layers;
 pub mod method;
 pub mod path;
+mod redirect;
 pub mod respond;
 mod route_error;
 pub mod router;
@@ -52,14 +56,19 @@ mod tests;
 pub use app::App;
 pub use body_limit::BodyLimit;
 pub use chain::Chain;
-pub use extract::{FromRef, FromRequest, FromRequestParts, Path, Query, State};
+pub use extract::{
+    ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, TypedHeader,
+};
+pub use files::ServeDir;
+pub use form::Form;
 pub use handler::{Endpoint, Handler};
 pub use json::Json;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{AccessLog, Envelope, Format, LogSink, Recovery, RequestId, default_layers};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
+pub use redirect::Redirect;
 pub use respond::{Html, IntoResponse};
 pub use route_error::RouteError;
 pub use router::Router;
 pub use trilane_exchange::{Error, Incoming, Outgoing, Request, Response, Shard};
-pub use trilane_semantics::{Method, Protocol, StatusCode};
+pub use trilane_semantics::{Fields, Method, Protocol, StatusCode};

@@ -25,6 +25,12 @@ pub enum RouteError {
         /// The prefix.
         prefix: String,
     },
+    /// A host that no request can have, that two routers have, or that belongs to a router within
+    /// another.
+    Host {
+        /// The host.
+        host: String,
+    },
     /// A parameter is malformed, or its name stands twice in the path.
     Parameter {
         /// The path.
@@ -48,6 +54,7 @@ impl fmt::Display for RouteError {
             Self::Conflict { path, with } => write!(f, "route {path} conflicts with {with}"),
             Self::Duplicate { path, method } => write!(f, "route {path} has {method} twice"),
             Self::Fallback { prefix } => write!(f, "two fallbacks at prefix '{prefix}'"),
+            Self::Host { host } => write!(f, "host '{host}' is none, or not alone, or not at the top"),
             Self::Parameter { path } => write!(f, "route {path} has a malformed parameter"),
             Self::Path { path } => write!(f, "no request can have the path '{path}'"),
             Self::Prefix { prefix } => write!(f, "'{prefix}' cannot be a prefix"),

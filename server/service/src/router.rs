@@ -12,9 +12,11 @@ use trilane_semantics::Method;
 use crate::allow::{Allowed, methods};
 use crate::app::{App, Parts, Route};
 use crate::chain::Chain;
+use crate::files::ServeDir;
 use crate::handler::Handler;
+use crate::host::Hosts;
 use crate::layer::Layer;
-use crate::method::{Entry, Filter, Make, MethodRouter, make};
+use crate::method::{Entry, Filter, Make, MethodRouter, get, make};
 use crate::path;
 use crate::route_error::RouteError;
 
@@ -30,6 +32,7 @@ pub struct Router<S = ()> {
     /// Of nested routers, by the two patterns of their prefix.
     nested: Vec<(String, Fallback<S>)>,
     chain: Chain,
+    hosts: Hosts<Self>,
     error: Option<RouteError>,
 }
 
@@ -49,6 +52,7 @@ impl<S: Clone + 'static> Router<S> {
             fallback: None,
             nested: Vec::new(),
             chain: Chain::default(),
+            hosts: Hosts::default(),
             error: None,
         }
     }
@@ -106,6 +110,36 @@ impl<S: Clone + 'static> Router<S> {
         Ok(self)
     }
 
+    /// Adds the routes of another router for one host alone (RFC 9110 §7.2), such as `example.org` or
+    /// `[::1]`: any port, any case. The other routes are for all other hosts; to a path that the host's
+    /// router does not have, its own fallback answers. An error is kept for [`Router::build`].
+    ///
+    /// ```
+    /// use trilane_service::{Router, get};
+    /// let api = Router::new().route("/", get(|| async { "the API" }));
+    /// let router: Router =
+    ///     Router::new().host("api.example.org", api).route("/", get(|| async { "the site" }));
+    /// ```
+    #[must_use]
+    pub fn host(mut self, host: &str, inner: Self) -> Self {
+        let added = self.add_host(host, inner);
+        self.note(added);
+        self
+    }
+
+    /// Serves files below a prefix such as `/static`, or `/` for all paths that no other route has.
+    #[must_use]
+    pub fn serve_dir(self, prefix: &str, files: ServeDir) -> Self {
+        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+        let router = match prefix {
+            "" => self,
+            _ => self.route(prefix, get(files.clone())),
+        };
+        router
+            .route(&format!("{prefix}/"), get(files.clone()))
+            .route(&format!("{prefix}/{{*path}}"), get(files))
+    }
+
     /// Answers requests whose path no route has, instead of 404; below the prefix if this router is
     /// nested.
     #[must_use]
@@ -120,14 +154,21 @@ impl<S: Clone + 'static> Router<S> {
     pub fn layer(mut self, layer: impl Layer) -> Self {
         let mut outer = Chain::default();
         outer.add(layer);
+        self.surround(&outer);
+        self
+    }
+
+    fn surround(&mut self, outer: &Chain) {
         for (_, methods) in &mut self.routes {
-            methods.surround(&outer);
+            methods.surround(outer);
         }
         for (_, fallback) in &mut self.nested {
-            fallback.chain.extend(&outer);
+            fallback.chain.extend(outer);
         }
-        self.chain.extend(&outer);
-        self
+        for inner in self.hosts.routers() {
+            inner.surround(outer);
+        }
+        self.chain.extend(outer);
     }
 
     /// Gives the handlers the state they need.
@@ -153,6 +194,7 @@ impl<S: Clone + 'static> Router<S> {
             fallback: self.fallback.map(fallback),
             nested: self.nested.into_iter().map(|(path, it)| (path, fallback(it))).collect(),
             chain: self.chain,
+            hosts: self.hosts.map(|inner| inner.with_state(state.clone())),
             error: self.error,
         }
     }
@@ -187,6 +229,14 @@ impl<S: Clone + 'static> Router<S> {
         }
     }
 
+    fn add_host(&mut self, host: &str, inner: Self) -> Result<(), RouteError> {
+        let wrong = || RouteError::Host { host: host.to_owned() };
+        if inner.hosts.is_some() {
+            return Err(wrong());
+        }
+        if self.hosts.add(host, inner) { Ok(()) } else { Err(wrong()) }
+    }
+
     fn add_nested(&mut self, prefix: &str, inner: Self) -> Result<(), RouteError> {
         let takes_rest = prefix.contains("{*");
         if !prefix.starts_with('/') || prefix.ends_with('/') || takes_rest {
@@ -194,6 +244,9 @@ impl<S: Clone + 'static> Router<S> {
         }
         if let Some(error) = inner.error {
             return Err(error);
+        }
+        if let Some(host) = inner.hosts.into_first() {
+            return Err(RouteError::Host { host });
         }
         for (path, methods) in inner.routes {
             let rest = if path == "/" { "" } else { &path };
@@ -215,6 +268,9 @@ impl<S: Clone + 'static> Router<S> {
         }
         for (path, methods) in other.routes {
             self.add(path, methods)?;
+        }
+        for (host, inner) in other.hosts {
+            self.add_host(&host, inner)?;
         }
         for (prefix, fallback) in other.nested {
             self.add_fallback(prefix, fallback)?;
@@ -269,7 +325,8 @@ impl Router {
             chain.extend(&self.chain);
             chain.around((fallback.make)(&()))
         });
-        let parts = Parts { routes: routes?, tree: self.tree, fallbacks, nested, fallback };
+        let hosts = self.hosts.try_map(Self::build)?;
+        let parts = Parts { hosts, routes: routes?, tree: self.tree, fallbacks, nested, fallback };
         Ok(App::new(parts, &self.chain, server))
     }
 }
@@ -283,17 +340,28 @@ fn insert(tree: &mut matchit::Router<usize>, path: &str, at: usize) -> Result<()
     })
 }
 
-/// The names of the parameters of a path, in order. Braces that are doubled stand for themselves.
+/// The names of the parameters of a path, in order. Braces that are doubled stand for themselves; a
+/// name has none, so that nobody reads another end of it than matchit does.
 fn names(path: &str) -> Result<Box<[Box<str>]>, RouteError> {
+    let malformed = || RouteError::Parameter { path: path.to_owned() };
+    let is_brace = |c| matches!(c, '{' | '}');
     let mut names: Vec<Box<str>> = Vec::new();
-    let bare = path.replace("{{", "").replace("}}", "");
-    for part in bare.split('{').skip(1) {
-        let name = part.split('}').next().unwrap_or_default();
+    let mut rest = path;
+    while let Some(at) = rest.find(is_brace) {
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
+            rest = after;
+            continue;
+        }
+        let (name, after) = rest[1..].split_once(is_brace).ok_or_else(malformed)?;
+        let is_closed = rest.starts_with('{') && rest[1 + name.len()..].starts_with('}');
         let name = name.strip_prefix('*').unwrap_or(name);
-        if name.is_empty() || names.iter().any(|other| **other == *name) {
-            return Err(RouteError::Parameter { path: path.to_owned() });
+        let is_new = !name.is_empty() && names.iter().all(|other| **other != *name);
+        if !is_closed || !is_new || after.starts_with('}') {
+            return Err(malformed());
         }
         names.push(name.into());
+        rest = after;
     }
     Ok(names.into())
 }

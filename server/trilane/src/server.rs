@@ -10,7 +10,9 @@ use std::time::Duration;
 use trilane_exchange::Stats;
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, Router, Shard, default_layers};
-use trilane_shard::{Config, ListenAddress, StartError, Stopper, Topology, drain_on_signals};
+use trilane_shard::{
+    Config, ListenAddress, SignalGuard, StartError, Stopper, Topology, drain_on_signals,
+};
 
 use crate::log::LogWriter;
 
@@ -228,12 +230,20 @@ impl Running {
         Ok(self.server.wait()?)
     }
 
+    /// Lets SIGTERM and SIGINT drain it, and a second one stop it at once, as long as the guard lives.
+    ///
+    /// # Errors
+    /// The system takes no more signal handlers or threads.
+    pub fn drain_on_signals(&self) -> Result<SignalGuard, RunError> {
+        Ok(drain_on_signals(self.stopper())?)
+    }
+
     /// Waits until SIGTERM or SIGINT has drained it; a second one stops it at once.
     ///
     /// # Errors
     /// The system tore it down.
     pub fn run(self) -> Result<(), RunError> {
-        let _signals = drain_on_signals(self.stopper())?;
+        let _signals = self.drain_on_signals()?;
         self.wait()
     }
 }

@@ -144,6 +144,12 @@ impl Ask {
         Self::post(rng, "/nothing", "", &content, framing).expecting(404, Check::Any)
     }
 
+    /// Whether it waits for 100 (Continue).
+    #[must_use]
+    pub fn expects(&self) -> bool {
+        self.head.windows(8).any(|window| window == b"\nexpect:")
+    }
+
     /// Head and content.
     #[must_use]
     pub fn wire(&self) -> Vec<u8> {

@@ -11,6 +11,8 @@ pub fn all() -> Vec<(Vec<u8>, Reason)> {
         .collect();
     let long = "a".repeat(9000);
     all.push((format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n").into(), Reason::TargetTooLong));
+    let method = "M".repeat(65);
+    all.push((format!("{method} / HTTP/1.1\r\nhost: a\r\n\r\n").into(), Reason::Method));
     let lines = "a: b\r\n".repeat(130);
     all.push((format!("GET / HTTP/1.1\r\nhost: a\r\n{lines}\r\n").into(), Reason::FieldsTooLarge));
     let large = "a".repeat(70_000);

@@ -15,9 +15,6 @@ use crate::rng::Rng;
 use crate::server::Server;
 use crate::trace::Trace;
 
-/// Between two pieces, for a slow reader.
-const SLOWLY: Duration = Duration::from_millis(150);
-
 /// One client.
 #[derive(Debug)]
 pub struct Client {
@@ -158,8 +155,8 @@ impl Call {
                 Some(Arrival::Reset) => self.end = Some(End::Reset),
             }
             is_busy = true;
-            if self.reading == Reading::Slowly {
-                self.read_at = now + SLOWLY;
+            if let Reading::Slowly(pause) = self.reading {
+                self.read_at = now + pause;
             }
         }
         is_busy

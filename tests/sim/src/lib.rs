@@ -18,6 +18,7 @@ pub mod plan;
 pub mod recorder;
 pub mod rng;
 pub mod server;
+pub mod strange;
 pub mod trace;
 pub mod world;
 

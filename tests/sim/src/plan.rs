@@ -7,6 +7,7 @@ use crate::ask::{Ask, Check, Framing, TOO_SLOW};
 use crate::bad;
 use crate::pipe::Cuts;
 use crate::rng::Rng;
+use crate::strange::LAZY;
 
 /// One step of a client.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub enum Reading {
     /// All that comes.
     Eagerly,
     /// One piece, then a pause.
-    Slowly,
+    Slowly(Duration),
     /// Nothing.
     Never,
 }
@@ -94,6 +95,8 @@ kinds! {
     KeepAlive,
     /// Asks for what panics after its head.
     LatePanic,
+    /// Sends the rest of its content only when a handler that rests has begun to wait for it.
+    LateRest,
     /// Leaves while its answer comes.
     LeavingInAnswer,
     /// Leaves in the middle of its content.
@@ -162,6 +165,7 @@ impl Plan {
                 plan.last_word(rng);
             }
             Kind::Expecting | Kind::ExpectingInVain => plan.expecting(rng),
+            Kind::LateRest => plan.late_rest(rng),
             Kind::Tunnelling | Kind::UpgradingInVain => plan.tunnel(rng),
             Kind::BadBytes | Kind::TooMuch | Kind::SlowHandler | Kind::LatePanic => {
                 plan.refused(rng);
@@ -201,8 +205,10 @@ impl Plan {
                 self.ops.push(Op::Read(Reading::Eagerly));
             }
             Kind::SlowReading => {
-                self.ops.push(Op::Read(Reading::Slowly));
-                self.ask(Ask::sized(rng.pick(&[1_000, 100_000, 200_000])));
+                // The slower one takes more than the time in which something must be taken.
+                let (pause, n) = rng.pick(&[(150, 1_000), (150, 200_000), (1_000, LONG)]);
+                self.ops.push(Op::Read(Reading::Slowly(Duration::from_millis(pause))));
+                self.ask(Ask::sized(n));
                 self.ask(Ask::echo(rng, "/echo/stream"));
             }
             Kind::Pipelining => (0..n).for_each(|_| self.ask(Ask::any(rng))),
@@ -239,6 +245,10 @@ impl Plan {
             self.ops.push(Op::HalfClose);
         }
         self.answered();
+        if self.kind == Kind::CloseAsked && rng.per_mille(500) {
+            // RFC 9112 §9.6: a server MUST NOT process requests after the one that said close.
+            self.ops.push(Op::Send(Ask::sized(1).wire()));
+        }
         if self.kind != Kind::Http10KeepAlive {
             self.ops.push(Op::AwaitEnd);
         }
@@ -247,7 +257,7 @@ impl Plan {
     fn expecting(&mut self, rng: &mut Rng) {
         let is_vain = self.kind == Kind::ExpectingInVain;
         let content = rng.bytes(5000);
-        let targets = ["/echo", "/echo/stream", "/upload"];
+        let targets = ["/echo", "/echo/stream", "/sim/fidget", "/upload"];
         let target = if is_vain { "/nothing" } else { rng.pick(&targets) };
         let fields = "expect: 100-continue\r\n";
         let framing = rng.pick(&[Framing::Length, Framing::Chunked]);
@@ -260,6 +270,21 @@ impl Plan {
         self.ops.push(Op::Send(ask.head.clone()));
         self.ops.push(Op::SendIfContinued(ask.body.clone()));
         self.asks.push(ask);
+        self.answered();
+    }
+
+    fn late_rest(&mut self, rng: &mut Rng) {
+        // Whole, all of it would be taken before the last rest.
+        self.cuts = Cuts::Pieces;
+        let content = rng.bytes(LAZY);
+        let ask = Ask::post(rng, "/sim/lazy", "", &content, Framing::Length);
+        let check = Check::Exact(format!("{{\"bytes\":{}}}", content.len()).into_bytes());
+        let wire = ask.wire();
+        let (front, rest) = wire.split_at(wire.len() - rng.range(1, 100) as usize);
+        self.ops.push(Op::Send(front.to_vec()));
+        self.ops.push(Op::Pause(Duration::from_secs(55)));
+        self.ops.push(Op::Send(rest.to_vec()));
+        self.asks.push(ask.expecting(200, check));
         self.answered();
     }
 
@@ -383,6 +408,11 @@ impl Plan {
     pub fn wrong(&self, parser: &Parser, end: End, excused: bool) -> Option<String> {
         if let Some(error) = &parser.error {
             return Some(format!("malformed: {error}"));
+        }
+        // RFC 9110 §10.1.1: 100 (Continue) is sent once, to who waits for it; our handlers send no other.
+        let waiting = self.asks.iter().filter(|ask| ask.expects()).count();
+        if parser.interims.len() > waiting {
+            return Some(format!("interim answers {:?} to {waiting}", parser.interims));
         }
         for (ask, answer) in self.asks.iter().zip(&parser.answers) {
             if let Some(wrong) = ask.wrong(answer) {

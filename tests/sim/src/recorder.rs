@@ -1,4 +1,5 @@
-//! A service around the one under test that counts how its exchanges end and what is refused.
+//! A service around the one under test that counts how its exchanges end and what is refused, and has the strange
+//! handlers that no application has.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,8 +7,9 @@ use std::fmt;
 use std::rc::Rc;
 use std::task::Context;
 
-use trilane_exchange::{Exchange, Reply, Request, Response, Service, Shard, Summary};
-use trilane_semantics::Reason;
+use trilane_exchange::{Exchange, Pool, Refusal, Reply, Request, Response, Service, Summary};
+
+use crate::strange;
 
 /// How often something occurred, by name.
 pub type Tally = BTreeMap<String, u64>;
@@ -16,13 +18,14 @@ pub type Tally = BTreeMap<String, u64>;
 pub struct Recorder {
     app: Rc<dyn Service>,
     tally: RefCell<Tally>,
+    strange: Rc<Pool<strange::Handler>>,
 }
 
 impl Recorder {
     /// A recorder around `app`.
     #[must_use]
     pub fn new(app: Rc<dyn Service>) -> Self {
-        Self { app, tally: RefCell::default() }
+        Self { app, tally: RefCell::default(), strange: Rc::default() }
     }
 
     /// What was counted.
@@ -46,12 +49,15 @@ impl Recorder {
 
 impl Service for Recorder {
     fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
-        self.app.call(request, cx)
+        match strange::find(&request) {
+            Some(handler) => self.strange.run(handler(request), cx),
+            None => self.app.call(request, cx),
+        }
     }
 
-    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>, shard: &Shard) -> Response {
-        self.count(format!("reason {}", reason.label()));
-        self.app.refuse(reason, exchange, shard)
+    fn refuse(&self, refusal: &Refusal<'_>) -> Response {
+        self.count(format!("reason {}", refusal.reason.label()));
+        self.app.refuse(refusal)
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {

@@ -219,7 +219,7 @@ impl Server {
             if served.conversation.poll_timeout().is_some_and(|at| at <= now) {
                 self.trace.fail(now, *key, "a timeout in the past was not handled");
             }
-            if served.conversation.goal() == Goal::Close {
+            if matches!(served.conversation.goal(), Goal::Close | Goal::Reset) {
                 self.trace.fail(now, *key, "should have been closed");
             }
         }
@@ -316,12 +316,14 @@ impl Server {
             served.link.borrow_mut().down.end(now);
             served.conversation.half_closed(&self.host, now);
         }
-        if served.conversation.goal() == Goal::Close {
-            self.close(key);
+        match served.conversation.goal() {
+            Goal::Close => self.close(key, false),
+            Goal::Reset => self.close(key, true),
+            Goal::Open | Goal::HalfClose => {}
         }
     }
 
-    fn close(&mut self, key: u64) {
+    fn close(&mut self, key: u64, resets: bool) {
         let Some(served) = self.connections.remove(&key) else { return };
         let now = self.clock.now();
         let cause = served.conversation.cause();
@@ -342,7 +344,7 @@ impl Server {
             cause => format!("cause {cause}"),
         });
         if cause != Cause::Transport {
-            served.link.borrow_mut().server_closes(now, throws_away);
+            served.link.borrow_mut().server_closes(now, throws_away || resets);
         }
     }
 

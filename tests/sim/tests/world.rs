@@ -73,6 +73,19 @@ fn a_seed_repeats_to_the_byte() {
     assert_ne!(first.trace, run(4).trace);
 }
 
+/// What `make planted` runs on a build with a mistake in it: some seed of a thousand must show it.
+#[test]
+#[ignore = "only a build with a planted mistake fails"]
+fn a_planted_mistake_is_found() {
+    quietly();
+    let shows = |seed: &u64| {
+        let report = std::panic::catch_unwind(|| run(*seed));
+        report.map_or(true, |report| !report.failures.is_empty())
+    };
+    let first = (0..1000).find(shows);
+    eprintln!("first seed: {}", first.expect("a thousand seeds did not show it"));
+}
+
 /// All that an HTTP/1 server can see and do.
 fn expected() -> BTreeSet<String> {
     let causes = [

@@ -179,7 +179,7 @@ fn an_idle_connection_ends() {
 
 #[test]
 fn content_stops_coming() {
-    let mut side = Side::new(server());
+    let mut side = Side::new(server_with(|limits| limits.body_rate = 0));
     side.feed(POST);
     assert_eq!(side.machine.poll_timeout(), Some(at(30)));
     side.input.push(b'a');

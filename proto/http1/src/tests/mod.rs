@@ -13,6 +13,7 @@ mod client;
 mod content;
 mod heads;
 mod lifetime;
+mod limits;
 mod responses;
 mod tunnels;
 

@@ -11,6 +11,24 @@ use io_uring::{cqueue, opcode, squeue, types};
 
 use crate::token::{Op, Token};
 
+/// How much of what is to be sent one completion stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it: the kernel goes on after a short send by itself, and says nothing of how it gets on.
+    All,
+    /// As much as there was room for: where nothing else tells whether the peer takes anything.
+    Part,
+}
+
+impl Extent {
+    const fn flags(self) -> i32 {
+        match self {
+            Self::All => libc::MSG_WAITALL,
+            Self::Part => 0,
+        }
+    }
+}
+
 /// One operation for the kernel. The caller keeps a descriptor open until the operation's last completion
 /// (a wrong one cannot harm memory, only the peer).
 pub(crate) struct Submission(pub(super) squeue::Entry);
@@ -27,16 +45,22 @@ impl Submission {
         Self::new(opcode::RecvMulti::new(fd(&socket), group).build(), token)
     }
 
-    /// Sends all of `len` bytes at `start`: the kernel goes on after a short send by itself.
+    /// Sends `len` bytes at `start`, all or a part.
     ///
     /// # Safety
     /// The bytes stay where they are, unchanged, until the operation's completion was taken.
-    pub(crate) unsafe fn send(socket: impl AsFd, start: *const u8, len: u32, token: Token) -> Self {
-        let entry = opcode::Send::new(fd(&socket), start, len).flags(libc::MSG_WAITALL).build();
+    pub(crate) unsafe fn send(
+        socket: impl AsFd,
+        start: *const u8,
+        len: u32,
+        extent: Extent,
+        token: Token,
+    ) -> Self {
+        let entry = opcode::Send::new(fd(&socket), start, len).flags(extent.flags()).build();
         Self::new(entry, token)
     }
 
-    /// Sends what the list of `message` names, all of it, as [`Submission::send`].
+    /// Sends what the list of `message` names, as [`Submission::send`].
     ///
     /// # Safety
     /// The message, its list and the bytes stay where they are, unchanged, until the operation's completion
@@ -44,10 +68,11 @@ impl Submission {
     pub(crate) unsafe fn send_list(
         socket: impl AsFd,
         message: *const libc::msghdr,
+        extent: Extent,
         token: Token,
     ) -> Self {
-        // MSG_WAITALL is a small positive constant.
-        let flags = libc::MSG_WAITALL as u32;
+        // Message flags are small positive constants.
+        let flags = extent.flags() as u32;
         Self::new(opcode::SendMsg::new(fd(&socket), message).flags(flags).build(), token)
     }
 
@@ -63,7 +88,6 @@ impl Submission {
 
     /// Says a word to another shard: its ring, `ring`, gets a completion with `theirs` and `result`, and
     /// wakes. Ours says whether it arrived.
-    #[cfg_attr(not(test), expect(dead_code, reason = "shards say nothing to each other yet"))]
     pub(crate) fn message(ring: RawFd, result: i32, theirs: Token, token: Token) -> Self {
         let ring = types::Fd(ring);
         Self::new(opcode::MsgRingData::new(ring, result, theirs.pack(), None).build(), token)

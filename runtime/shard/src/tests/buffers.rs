@@ -60,7 +60,7 @@ fn counts_are_powers_of_two_in_bounds() {
         let mut ring = Ring::new(RingConfig { submissions: 2, completions: 4 }).unwrap();
         let made = Buffers::new(&mut ring, 0, count, 16);
         assert_eq!(made.is_ok(), good, "{count}");
-        assert!(made.is_err() || made.is_ok_and(|made| made.free() == count));
+        assert!(made.is_err() || made.is_ok_and(|made| made.free() == count.min(FIRST)));
     }
     let mut ring = Ring::new(RingConfig { submissions: 2, completions: 4 }).unwrap();
     assert!(Buffers::new(&mut ring, 0, 2, 0).is_err());
@@ -143,4 +143,35 @@ fn a_lease_outlives_group_and_ring() {
     let memory = rig.hear(b"alive").lease();
     drop(rig);
     assert_eq!(memory.as_slice(), b"alive");
+}
+
+#[test]
+fn a_group_grows_when_starved_and_shrinks_when_not() {
+    let mut rig = Rig::new(4 * FIRST, 4096);
+    assert_eq!((rig.buffers.in_use(), rig.buffers.most()), (FIRST, 4 * FIRST));
+    let held: Vec<_> = (0..FIRST).map(|_| rig.hear(b"x")).collect();
+    assert_eq!(rig.say(b"y")[0].result(), -libc::ENOBUFS);
+    assert!(rig.buffers.grow());
+    rig.buffers.publish();
+    rig.ring.push(Submission::receive(&rig.ours, 0, RECEIVE));
+    let last = rig.hear(b"z");
+    assert_eq!((&*last, rig.buffers.free()), (&b"yz"[..], FIRST - 1));
+    assert!(rig.buffers.grow() && !rig.buffers.grow(), "that is all");
+    drop((held, last));
+    assert_eq!(rig.buffers.free(), 4 * FIRST);
+    // The first look only begins to count; with nothing taken, each look after it halves.
+    assert!(rig.buffers.shrink());
+    assert!(rig.buffers.shrink());
+    assert_eq!(rig.buffers.in_use(), 2 * FIRST);
+    assert!(!rig.buffers.shrink());
+    assert_eq!((rig.buffers.in_use(), rig.buffers.free()), (FIRST, 4 * FIRST));
+    // What is too much leaves as it comes round, and its memory with it; then it still grows again.
+    rig.buffers.publish();
+    (0..4 * FIRST).for_each(|_| {
+        drop(rig.hear(b"x"));
+        rig.buffers.publish();
+    });
+    assert_eq!(rig.buffers.free(), FIRST);
+    assert!(rig.buffers.grow());
+    assert_eq!(rig.buffers.free(), 2 * FIRST);
 }

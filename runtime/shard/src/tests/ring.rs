@@ -86,7 +86,9 @@ fn a_connection_lives_and_dies() {
     assert!(accepted.take_descriptor().is_none(), "once");
     let words = *b"hello";
     // SAFETY: `words` outlives the send, which completes below.
-    ring.push(unsafe { Submission::send(&socket, words.as_ptr(), 5, token(1, Op::Send)) });
+    ring.push(unsafe {
+        Submission::send(&socket, words.as_ptr(), 5, Extent::All, token(1, Op::Send))
+    });
     let mut sent = turn(&mut ring).remove(0);
     assert_eq!((sent.token(), sent.result()), (Some(token(1, Op::Send)), 5));
     assert!(sent.take_descriptor().is_none(), "5 is no descriptor here");
@@ -123,7 +125,9 @@ fn a_list_is_sent_whole() {
     message.msg_iov = vectors.as_mut_ptr();
     message.msg_iovlen = vectors.len();
     // SAFETY: message, list and bytes outlive the send, which completes below.
-    ring.push(unsafe { Submission::send_list(&ours, &raw const message, token(1, Op::Send)) });
+    ring.push(unsafe {
+        Submission::send_list(&ours, &raw const message, Extent::All, token(1, Op::Send))
+    });
     assert_eq!(turn(&mut ring).remove(0).result(), 4);
     let mut got = [0; 4];
     io::Read::read_exact(&mut &theirs, &mut got).unwrap();

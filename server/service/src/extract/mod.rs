@@ -3,7 +3,9 @@
 //! All but those of the content are plain functions, so that an extractor costs what it does and no
 //! more.
 
+mod connect;
 mod content;
+mod header;
 mod parts;
 mod path;
 mod query;
@@ -15,6 +17,8 @@ use trilane_exchange::Request;
 
 use crate::respond::IntoResponse;
 
+pub use connect::ConnectInfo;
+pub use header::{Header, TypedHeader};
 pub use path::Path;
 pub use query::Query;
 pub use state::{FromRef, State};

@@ -1,11 +1,11 @@
-//! Extractors of what is known of a request without work: method, protocol, connection, shard,
-//! exchange.
+//! Extractors of what is known of a request without work: method, protocol, fields,
+//! connection, shard, exchange.
 
 use std::convert::Infallible;
 use std::rc::Rc;
 
 use trilane_exchange::{ConnectionInfo, Exchange, Request, Shard};
-use trilane_semantics::{Method, Protocol};
+use trilane_semantics::{Fields, Method, Protocol};
 
 use crate::extract::FromRequestParts;
 
@@ -23,6 +23,7 @@ macro_rules! part {
 
 part! {
     ConnectionInfo: |request| *request.exchange().connection();
+    Fields: |request| request.head().fields.clone();
     Method: |request| request.method().clone();
     Protocol: |request| request.protocol();
     Rc<Exchange>: |request| Rc::clone(request.exchange());

@@ -1,4 +1,4 @@
-//! The access log (FEATURES W7): one line a request, when it is over.
+//! The access log (FEATURES W7): one line a request, when it is over, and one a head that could not be read.
 //!
 //! What a peer sent is escaped, so that it can neither end a line nor steer a terminal.
 
@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
-use trilane_exchange::{Exchange, Summary};
-use trilane_semantics::Known;
+use trilane_exchange::{Address, Exchange, Refusal, Response, Shard, Summary};
+use trilane_semantics::{Known, RequestHead, StatusCode};
 
 use crate::layer::{Hook, Phases};
 use crate::text::{escaped, number, string, timestamp};
@@ -83,15 +84,28 @@ impl Hook for AccessLog {
         Phases::DONE
     }
 
-    fn done(&self, exchange: &Exchange, summary: &Summary) {
-        if self.excluded.iter().any(|path| path == exchange.head().path()) {
-            return;
+    fn refused(&self, refusal: &Refusal<'_>, response: &mut Response) {
+        // With an exchange there is an end of it to be written.
+        if refusal.exchange.is_none() {
+            let id = response.head.fields.get_str(Known::XRequestId);
+            self.write(refusal.shard, &Entry::of_refusal(refusal, response.head.status, id));
         }
+    }
+
+    fn done(&self, exchange: &Exchange, summary: &Summary) {
+        if !self.excluded.iter().any(|path| path == exchange.head().path()) {
+            self.write(exchange.shard(), &Entry::of_exchange(exchange, summary));
+        }
+    }
+}
+
+impl AccessLog {
+    fn write(&self, shard: &Shard, entry: &Entry<'_>) {
         let mut line = self.line.take();
         line.clear();
         match self.format {
-            Format::Json => json(&mut line, exchange, summary),
-            Format::Text => plain(&mut line, exchange, summary),
+            Format::Json => json(&mut line, shard.wall(), entry),
+            Format::Text => plain(&mut line, shard.wall(), entry),
         }
         self.sink.line(&line);
         if line.capacity() <= KEEP {
@@ -100,50 +114,102 @@ impl Hook for AccessLog {
     }
 }
 
-fn json(out: &mut String, exchange: &Exchange, summary: &Summary) {
-    let head = exchange.head();
+/// What a line says.
+struct Entry<'a> {
+    head: Option<&'a RequestHead>,
+    status: Option<StatusCode>,
+    micros: Option<u64>,
+    bytes: Option<(u64, u64)>,
+    remote: Address,
+    request_id: Option<&'a str>,
+    outcome: &'static str,
+}
+
+impl<'a> Entry<'a> {
+    fn of_exchange(exchange: &'a Exchange, summary: &Summary) -> Self {
+        // The summary knows the turns of the loop only; a handler may take all of one.
+        let duration = exchange.shard().clock().since(exchange.started());
+        Self {
+            head: Some(exchange.head()),
+            status: summary.status,
+            micros: Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+            bytes: Some((summary.bytes_in, summary.bytes_out)),
+            remote: exchange.connection().peer,
+            request_id: exchange.request_id(),
+            outcome: summary.outcome.label(),
+        }
+    }
+
+    /// A head that could not be read: little is known, and its reason is the outcome.
+    fn of_refusal(refusal: &Refusal<'_>, status: StatusCode, request_id: Option<&'a str>) -> Self {
+        Self {
+            head: None,
+            status: Some(status),
+            micros: None,
+            bytes: None,
+            remote: refusal.connection.peer,
+            request_id,
+            outcome: refusal.reason.label(),
+        }
+    }
+
+    fn status(&self) -> Option<u64> {
+        self.status.map(|status| status.as_u16().into())
+    }
+
+    /// Bytes that are not UTF-8 are replaced.
+    fn field(&self, name: Known) -> Option<Cow<'a, str>> {
+        self.head.and_then(|head| head.fields.get(name)).map(String::from_utf8_lossy)
+    }
+}
+
+fn json(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     out.push_str("{\"timestamp\":\"");
-    timestamp(out, exchange.shard().wall());
+    timestamp(out, wall);
     out.push('"');
-    member(out, "method", Some(head.method.as_str()));
-    member(out, "path", Some(head.path()));
-    member(out, "query", head.query());
-    count(out, "status", summary.status.map(|status| u64::from(status.as_u16())));
-    count(out, "duration_us", Some(micros(summary)));
-    count(out, "bytes_in", Some(summary.bytes_in));
-    count(out, "bytes_out", Some(summary.bytes_out));
+    member(out, "method", entry.head.map(|head| head.method.as_str()));
+    member(out, "path", entry.head.map(RequestHead::path));
+    member(out, "query", entry.head.and_then(RequestHead::query));
+    count(out, "status", entry.status());
+    count(out, "duration_us", entry.micros);
+    count(out, "bytes_in", entry.bytes.map(|(bytes_in, _)| bytes_in));
+    count(out, "bytes_out", entry.bytes.map(|(_, bytes_out)| bytes_out));
     out.push_str(",\"remote\":\"");
     // Writing to a string cannot fail; an address has nothing to escape.
-    let _ = write!(out, "{}\"", exchange.connection().peer);
-    member(out, "user_agent", field(exchange, Known::UserAgent).as_deref());
-    member(out, "referer", field(exchange, Known::Referer).as_deref());
-    member(out, "protocol", Some(head.protocol.as_str()));
-    member(out, "request_id", exchange.request_id());
-    member(out, "outcome", Some(summary.outcome.label()));
+    let _ = write!(out, "{}\"", entry.remote);
+    member(out, "user_agent", entry.field(Known::UserAgent).as_deref());
+    member(out, "referer", entry.field(Known::Referer).as_deref());
+    member(out, "protocol", entry.head.map(|head| head.protocol.as_str()));
+    member(out, "request_id", entry.request_id);
+    member(out, "outcome", Some(entry.outcome));
     out.push('}');
 }
 
-fn plain(out: &mut String, exchange: &Exchange, summary: &Summary) {
-    let head = exchange.head();
-    timestamp(out, exchange.shard().wall());
+fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
+    timestamp(out, wall);
     // Writing to a string cannot fail; an address has nothing to escape.
-    let _ = write!(out, " {} \"", exchange.connection().peer);
-    for text in [head.method.as_str(), " ", head.target(), " ", head.protocol.as_str()] {
-        escaped(out, text);
-    }
-    out.push_str("\" ");
-    match summary.status {
-        Some(status) => number(out, status.as_u16()),
+    let _ = write!(out, " {} \"", entry.remote);
+    match entry.head {
+        Some(head) => {
+            for text in [head.method.as_str(), " ", head.target(), " ", head.protocol.as_str()] {
+                escaped(out, text);
+            }
+        }
         None => out.push('-'),
     }
-    for value in [micros(summary), summary.bytes_in, summary.bytes_out] {
+    out.push('"');
+    let (bytes_in, bytes_out) = entry.bytes.unzip();
+    for value in [entry.status(), entry.micros, bytes_in, bytes_out] {
         out.push(' ');
-        number(out, value);
+        match value {
+            Some(value) => number(out, value),
+            None => out.push('-'),
+        }
     }
     for text in [
-        field(exchange, Known::Referer),
-        field(exchange, Known::UserAgent),
-        exchange.request_id().map(Cow::Borrowed),
+        entry.field(Known::Referer),
+        entry.field(Known::UserAgent),
+        entry.request_id.map(Cow::Borrowed),
     ] {
         out.push(' ');
         match text {
@@ -152,16 +218,7 @@ fn plain(out: &mut String, exchange: &Exchange, summary: &Summary) {
         }
     }
     out.push(' ');
-    out.push_str(summary.outcome.label());
-}
-
-fn micros(summary: &Summary) -> u64 {
-    u64::try_from(summary.duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Bytes that are not UTF-8 are replaced.
-fn field(exchange: &Exchange, name: Known) -> Option<Cow<'_, str>> {
-    exchange.head().fields.get(name).map(String::from_utf8_lossy)
+    out.push_str(entry.outcome);
 }
 
 fn member(out: &mut String, name: &str, value: Option<&str>) {

@@ -1,7 +1,7 @@
 //! The one form of errors (FEATURES W4): JSON, or RFC 9457 problem details for who asks for them.
 
-use trilane_exchange::{Error, Exchange, Outgoing, Response, Shard};
-use trilane_semantics::{Fields, Known, Reason};
+use trilane_exchange::{Error, Exchange, Outgoing, Refusal, Response, Shard};
+use trilane_semantics::{Fields, Known};
 
 use crate::layer::{Hook, Phases};
 use crate::text::{number, since_epoch, string};
@@ -28,10 +28,10 @@ impl Hook for Envelope {
         }
     }
 
-    fn refused(&self, _: Reason, shard: &Shard, response: &mut Response) {
+    fn refused(&self, refusal: &Refusal<'_>, response: &mut Response) {
         // The layer of request ids, further out, has given the response its id.
         let id = response.head.fields.get_str(Known::XRequestId).map(ToOwned::to_owned);
-        render(response, Form::Envelope, shard, id.as_deref());
+        render(response, Form::Envelope, refusal.shard, id.as_deref());
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use trilane_exchange::{Exchange, Request, Response, Shard};
-use trilane_semantics::{Known, Reason};
+use trilane_exchange::{Exchange, Refusal, Request, Response, Shard};
+use trilane_semantics::Known;
 
 use crate::layer::{Hook, Phases};
 
@@ -48,8 +48,12 @@ impl Hook for RequestId {
         }
     }
 
-    fn refused(&self, _: Reason, shard: &Shard, response: &mut Response) {
-        set(response, &self.make(shard));
+    fn refused(&self, refusal: &Refusal<'_>, response: &mut Response) {
+        let id = self.make(refusal.shard);
+        if let Some(exchange) = refusal.exchange {
+            exchange.note_request_id(&id);
+        }
+        set(response, &id);
     }
 }
 

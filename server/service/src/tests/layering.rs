@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use trilane_exchange::{Exchange, Service};
+use trilane_exchange::{Exchange, Refusal, Service};
 use trilane_semantics::{Known, Reason};
 
 use super::support::{ask, built, pause, request, seen, send};
@@ -29,8 +29,8 @@ impl Hook for Note {
         assert_ne!(self.2, "panic after");
     }
 
-    fn refused(&self, reason: Reason, _: &crate::Shard, _: &mut Response) {
-        *self.1.borrow_mut() += &format!("{}:{} ", self.0, reason.label());
+    fn refused(&self, refusal: &Refusal<'_>, _: &mut Response) {
+        *self.1.borrow_mut() += &format!("{}:{} ", self.0, refusal.reason.label());
     }
 
     fn done(&self, _: &Exchange, _: &trilane_exchange::Summary) {
@@ -96,15 +96,17 @@ fn a_short_circuit_runs_only_what_is_further_out() {
     assert_eq!(*log.borrow(), "<out <mid mid> out> ");
 }
 
-fn shard() -> crate::Shard {
-    request("GET", "/", &[], "").shard().clone()
+fn refuse(app: &App, reason: Reason, exchange: Option<&Exchange>) -> Response {
+    let other = request("GET", "/", &[], "");
+    let (connection, shard) = (other.exchange().connection(), other.shard());
+    app.refuse(&Refusal { reason, exchange, connection, shard })
 }
 
 #[test]
 fn refusals_and_ends_reach_the_layers() {
     let log = Log::default();
     let app = app(&log, "");
-    assert_eq!(app.refuse(Reason::FieldsTooLarge, None, &shard()).head.status.as_u16(), 431);
+    assert_eq!(refuse(&app, Reason::FieldsTooLarge, None).head.status.as_u16(), 431);
     assert_eq!(log.take(), "two:fields_too_large one:fields_too_large ");
     // The exchange as its handler sees it: routed.
     let seen: Rc<RefCell<Option<Rc<Exchange>>>> = Rc::default();
@@ -119,10 +121,7 @@ fn refusals_and_ends_reach_the_layers() {
     ask(&app, "GET", "/n/x");
     log.take();
     let exchange = seen.take().unwrap();
-    assert_eq!(
-        app.refuse(Reason::HandlerTimeout, Some(&exchange), &shard()).head.status.as_u16(),
-        504
-    );
+    assert_eq!(refuse(&app, Reason::HandlerTimeout, Some(&exchange)).head.status.as_u16(), 504);
     assert_eq!(log.take(), "nested> outer> ");
     app.finished(&exchange, &super::logging::summary());
     assert_eq!(log.take(), "outer. nested. ");
@@ -233,7 +232,7 @@ fn problem_details_on_request() {
 #[test]
 fn answers_to_bad_heads_have_the_envelope_and_an_id() {
     let app = errors();
-    let response = app.refuse(Reason::FieldLine, None, &shard());
+    let response = refuse(&app, Reason::FieldLine, None);
     let id = response.head.fields.get_str(Known::XRequestId).unwrap().to_owned();
     let (status, text) = seen(response);
     assert_eq!((status, id.len()), (400, 32));

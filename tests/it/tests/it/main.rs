@@ -7,6 +7,8 @@
 #![deny(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod balance;
+mod hostile;
 mod parity;
 mod process;
 mod simulated;

@@ -10,8 +10,7 @@ use trilane::{
     AccessLog, App, Known, Outgoing, Request, Response, Router, Shard, StatusCode, Summary,
     default_layers, get,
 };
-use trilane_exchange::{Exchange, Reply, Service};
-use trilane_semantics::Reason;
+use trilane_exchange::{Exchange, Refusal, Reply, Service};
 use trilane_sim::plan::Kind;
 use trilane_sim::{Report, World};
 
@@ -40,8 +39,8 @@ impl Service for Demo {
         self.app(&shard).call(request, cx)
     }
 
-    fn refuse(&self, reason: Reason, exchange: Option<&Exchange>, shard: &Shard) -> Response {
-        self.app(shard).refuse(reason, exchange, shard)
+    fn refuse(&self, refusal: &Refusal<'_>) -> Response {
+        self.app(refusal.shard).refuse(refusal)
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {
@@ -91,12 +90,20 @@ fn every_client_gets_right_answers_from_the_demo() {
         for kind in Kind::ALL {
             assert!(report.tally.contains_key(&format!("client {kind:?}")), "no {kind:?}");
         }
-        // One line a request (FEATURES W7), whatever became of it.
-        assert_eq!(log.len() as u64, report.requests);
+        // One line a request (FEATURES W7), whatever became of it, and one a head that could not be read.
+        let (mut requests, mut refused) = (0, 0);
         for line in &log {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(line["request_id"].is_string() && line["outcome"].is_string(), "{line}");
+            if line["method"].is_string() {
+                requests += 1;
+            } else {
+                refused += 1;
+                assert!(line["status"].as_u64().unwrap() >= 400, "{line}");
+            }
         }
+        assert_eq!(requests, report.requests);
+        assert!(refused > 0, "no head was refused");
     }
 }
 

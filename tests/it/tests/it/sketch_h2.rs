@@ -122,6 +122,8 @@ impl Toy {
 impl Machine for Toy {
     type Stream = ();
 
+    const MULTIPLEXES: bool = true;
+
     fn poll_event<'b>(&mut self, now: Instant, input: &mut Input<'b>) -> Result<Next<'b>, Fault> {
         loop {
             if let Some(event) = self.events.pop_front() {

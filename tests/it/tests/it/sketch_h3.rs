@@ -201,6 +201,8 @@ impl Toy {
 impl Machine for Toy {
     type Stream = u64;
 
+    const MULTIPLEXES: bool = true;
+
     fn reset(&mut self, stream: u64, code: u64) {
         self.resets.push_back((stream, code));
     }

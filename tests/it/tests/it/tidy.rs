@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const VOCABULARY: &[&str] = &["semantics", "exchange"];
 
 /// Never a normal dependency of anything, and free to name what they test.
-const TEST_ONLY: &[&str] = &["benches", "it", "sim"];
+const TEST_ONLY: &[&str] = &["benches", "fuzz", "it", "sim"];
 
 /// What crates under proto may use from outside.
 const PROTO_MAY_USE: &[&str] =

@@ -15,8 +15,8 @@ use trilane_exchange::{
     Response, Service, Shard, Stats, Summary, Wake, WakeQueue,
 };
 use trilane_semantics::{
-    Command, Fields, Instant, Limits, Machine, Method, NameRef, Outbox, Payload, Piece, Protocol,
-    Reason, RequestHead, ResponseHead, StatusCode,
+    Command, Fields, Instant, Limits, Machine, Method, NameRef, Payload, Piece, Protocol, Reason,
+    RequestHead, ResponseHead, StatusCode,
 };
 
 /// The content of `/big`, in bytes.
@@ -115,7 +115,7 @@ impl World {
                 let Wake::Exchange(1, id) = wake else { panic!("a stranger: {wake:?}") };
                 connection.wake(&self.host, self.now(), id);
             }
-            let output = connection.take_output(&self.host, self.now(), Outbox::new);
+            let output = connection.take_output(&self.host, self.now());
             match output {
                 Some(out) => {
                     acts.extend(out.entries().map(|(stream, piece)| match piece {

@@ -1,0 +1,38 @@
+//! The fuzz targets as plain functions: each takes any bytes, and panics when a property does not hold.
+//!
+//! `fuzz_targets` gives them to libFuzzer, `tests/replay.rs` the corpus and every input that once failed. The
+//! reading order: `script` (operations as text), `drive` (a machine and its bytes), then a file a target.
+#![forbid(unsafe_code)]
+
+mod chunked;
+mod client;
+mod connection;
+mod drive;
+mod fields;
+mod head;
+mod router;
+mod script;
+mod targets;
+mod transport;
+
+pub use chunked::chunked;
+pub use client::client;
+pub use connection::connection;
+pub use fields::fields;
+pub use head::head;
+pub use router::router;
+pub use targets::targets;
+
+/// A target.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its folders under `corpus` and `regressions`.
+pub const ALL: &[(&str, Target)] = &[
+    ("chunked", chunked),
+    ("client", client),
+    ("connection", connection),
+    ("fields", fields),
+    ("head", head),
+    ("router", router),
+    ("targets", targets),
+];

@@ -1,0 +1,3 @@
+//! Tests that need a shard: a fake one with a clock that is set by hand.
+
+mod tools;

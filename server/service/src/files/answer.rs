@@ -1,0 +1,84 @@
+//! The answer to a GET or HEAD of a file that is there: 200, 206, 304, 412 or 416.
+
+use std::fs::File;
+
+use trilane_exchange::{Error, Outgoing, Request, Response};
+use trilane_semantics::{Known, Method, Payload, StatusCode};
+
+use super::condition::{Verdict, verdict};
+use super::entry::Description;
+use super::range::{Asked, asked};
+use super::stream;
+
+/// Where the content is.
+pub(super) enum Content<'a> {
+    /// An open file.
+    File(File),
+    /// All of it in memory.
+    Memory(&'a Payload),
+}
+
+/// Answers; `cache_control` goes with all but errors.
+pub(super) fn answer(
+    request: &Request,
+    file: &Description,
+    content: Content<'_>,
+    cache_control: Option<&str>,
+) -> Response {
+    let fields = &request.head().fields;
+    let part = match verdict(fields, file.validators(), || request.shard().wall()) {
+        Verdict::Failed => {
+            return Error::new(StatusCode::PRECONDITION_FAILED)
+                .with_code("PRECONDITION_FAILED")
+                .into();
+        }
+        Verdict::NotModified => {
+            return described(StatusCode::NOT_MODIFIED, file, cache_control);
+        }
+        // RFC 9110 §14.2: MUST be ignored but with GET.
+        Verdict::Go if *request.method() == Method::GET => asked(fields, file.length),
+        Verdict::Go | Verdict::Whole => Asked::Whole,
+    };
+    let (status, range) = match part {
+        Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Asked::Unsatisfiable => {
+            let error = Error::new(StatusCode::RANGE_NOT_SATISFIABLE)
+                .with_code("RANGE_NOT_SATISFIABLE")
+                .message("there are no such bytes");
+            // RFC 9110 §15.5.17: with the length that there is.
+            let unsatisfied = format!("bytes */{}", file.length);
+            return Response::from(error).field(Known::ContentRange, unsatisfied);
+        }
+        Asked::Whole => (StatusCode::OK, 0..file.length),
+    };
+    let mut response = described(status, file, cache_control);
+    response.head.fields.append_static(Known::ContentType, file.content_type);
+    if status == StatusCode::PARTIAL_CONTENT {
+        // RFC 9110 §15.3.7.1: a single part MUST have Content-Range.
+        let part = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
+        response = response.field(Known::ContentRange, part);
+    }
+    let body = match content {
+        Content::File(open) => stream::part(request.shard(), open, range),
+        Content::Memory(content) => {
+            // What is in memory is shorter than any `usize`.
+            let mut front = content.clone().split_to(range.end as usize);
+            let _ = front.split_to(range.start as usize);
+            Outgoing::Full(front)
+        }
+    };
+    response.body(body)
+}
+
+/// The fields that 200, 206 and 304 have in common (RFC 9110 §15.3.7, §15.4.5).
+fn described(status: StatusCode, file: &Description, cache_control: Option<&str>) -> Response {
+    let mut response = Response::new(status).field(Known::ETag, file.validators().etag);
+    if let Some(last_modified) = &file.last_modified {
+        response = response.field(Known::LastModified, last_modified.as_bytes());
+    }
+    if let Some(cache_control) = cache_control {
+        response = response.field(Known::CacheControl, cache_control);
+    }
+    response.head.fields.append_static(Known::AcceptRanges, "bytes");
+    response
+}
