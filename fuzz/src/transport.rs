@@ -235,7 +235,7 @@ impl Transport {
     }
 
     pub(crate) fn drain(&mut self) {
-        self.call(|conversation, _, now| conversation.drain(now, Duration::from_secs(1)));
+        self.call(|conversation, host, now| conversation.drain(host, now, Duration::from_secs(1)));
     }
 
     pub(crate) fn fail(&mut self) {

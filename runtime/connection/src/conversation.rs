@@ -31,7 +31,7 @@ pub trait Conversation: fmt::Debug {
     /// The time of `poll_timeout` has come.
     fn timeout(&mut self, host: &Host, now: Instant);
     /// Begins to drain.
-    fn drain(&mut self, now: Instant, grace: Duration);
+    fn drain(&mut self, host: &Host, now: Instant, grace: Duration);
     /// Ends it at once.
     fn shut(&mut self, host: &Host, now: Instant, cause: Cause);
     /// The transport has half-closed, as `goal` said.
@@ -102,8 +102,8 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
         Self::timeout(self, host, now);
     }
 
-    fn drain(&mut self, now: Instant, grace: Duration) {
-        Self::drain(self, now, grace);
+    fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
+        Self::drain(self, host, now, grace);
     }
 
     fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {

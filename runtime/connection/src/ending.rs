@@ -210,9 +210,10 @@ impl<M: Machine> Connection<M> {
 
     /// Begins to drain: what is under way is finished; an idle connection is kept `grace` longer, so that a
     /// request that is on its way still gets its answer.
-    pub fn drain(&mut self, now: Instant, grace: Duration) {
+    pub fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
         self.machine.drain();
         self.drain_at = Some(now + grace);
+        self.resume(host, now);
     }
 
     /// Ends it at once, for that reason.

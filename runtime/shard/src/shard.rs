@@ -222,7 +222,7 @@ impl Shard {
         if self.state == State::Draining
             && let Some(socket) = self.sockets.get_mut(key)
         {
-            socket.conversation.drain(now, self.control.grace());
+            socket.conversation.drain(&self.host, now, self.control.grace());
         }
         self.drive(now, key);
     }
@@ -333,7 +333,7 @@ impl Shard {
                 self.core.wheel.borrow_mut().insert(deadline, Timer::DrainDeadline);
                 for key in self.keys() {
                     if let Some(socket) = self.sockets.get_mut(key) {
-                        socket.conversation.drain(now, self.control.grace());
+                        socket.conversation.drain(&self.host, now, self.control.grace());
                         self.drive(now, key);
                     }
                 }

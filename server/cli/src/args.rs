@@ -22,6 +22,8 @@ pub struct Args {
 pub enum Command {
     /// Run the demo application.
     Demo(Serve),
+    /// Serve the files below `--root`, and nothing else.
+    Serve(Serve),
 }
 
 /// How to serve.
@@ -37,7 +39,7 @@ pub struct Serve {
     /// Run the shards on these CPUs, such as 0,2-3.
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<String>,
-    /// Serve the files below DIR at /static/.
+    /// Serve the files below DIR: the demo at /static/ instead of its sample, `serve` at /.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// The access log, on standard output. Default: text.

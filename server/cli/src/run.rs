@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-use trilane::{Log, RunError, Server};
+use trilane::{Log, Router, RunError, ServeDir, Server, Shard};
 
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
@@ -46,22 +47,43 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// What went wrong, fit to be shown.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let serve = match args.command {
-        Some(Command::Demo(serve)) => serve,
-        None => args.serve,
+    let (is_demo, flags) = match args.command {
+        Some(Command::Demo(flags)) => (true, flags),
+        Some(Command::Serve(flags)) => (false, flags),
+        None => (true, args.serve),
     };
-    serve_demo(serve)
-}
-
-fn serve_demo(flags: Serve) -> Result<(), Failure> {
     let config = match &flags.config {
         Some(path) => Config::read(path).map_err(Failure::Config)?,
         None => Config::default(),
     };
-    let root = flags.root.clone().or_else(|| config.root.clone());
-    let mut server = Server::new(move |shard| demo::router(&shard, root.clone()))
-        .limits(config.limits())
-        .log(log(&flags, &config)?);
+    let root = root(&flags, &config)?;
+    if is_demo {
+        return serve(flags, config, demo::app(root));
+    }
+    let Some(root) = root else {
+        return Err(Failure::Setting("serve needs the directory to serve: --root DIR".to_owned()));
+    };
+    serve(flags, config, move |_: &Shard| Router::new().serve_dir("/", ServeDir::new(&root)))
+}
+
+/// The directory whose files are served, which must be one.
+fn root(flags: &Serve, config: &Config) -> Result<Option<PathBuf>, Failure> {
+    let Some(root) = flags.root.as_ref().or(config.root.as_ref()) else { return Ok(None) };
+    match std::fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => Ok(Some(root.clone())),
+        Ok(_) => Err(Failure::Setting(format!("--root {}: not a directory", root.display()))),
+        Err(error) => Err(Failure::Setting(format!("--root {}: {error}", root.display()))),
+    }
+}
+
+/// Serves what `app` makes on each shard, until it is told to stop.
+fn serve(
+    flags: Serve,
+    config: Config,
+    app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
+) -> Result<(), Failure> {
+    let mut server =
+        Server::new(move |shard| app(&shard)).limits(config.limits()).log(log(&flags, &config)?);
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
     for address in addresses(&flags, &config, std::env::var("PORT").ok())? {

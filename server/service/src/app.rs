@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 use trilane_exchange::{
     Error, Exchange, Params, Refusal, Reply, Request, Response, Service, Summary, Template,
 };
-use trilane_semantics::{Form, Method, StatusCode};
+use trilane_semantics::{Form, Method, RequestHead, StatusCode};
 
 use crate::allow::Allowed;
 use crate::chain::{Chain, Stack};
 use crate::handler::Endpoint;
+use crate::host::Hosts;
 use crate::method::{Filter, MethodRouter};
 use crate::path::{self, BadPath};
 
@@ -22,6 +23,8 @@ use crate::path::{self, BadPath};
 pub struct App {
     routes: Vec<Route>,
     tree: matchit::Router<usize>,
+    /// Those with routes of their own.
+    hosts: Hosts<Self>,
     /// The fallbacks of nested routers.
     nested: Vec<Rc<Stack>>,
     fallbacks: matchit::Router<usize>,
@@ -39,6 +42,7 @@ pub struct App {
 
 /// What a router gives to its app.
 pub(crate) struct Parts {
+    pub(crate) hosts: Hosts<App>,
     pub(crate) routes: Vec<Route>,
     pub(crate) tree: matchit::Router<usize>,
     pub(crate) nested: Vec<Rc<Stack>>,
@@ -110,10 +114,12 @@ impl App {
         let of_routes = parts.routes.iter().any(Route::has_done);
         Self {
             has_done: of_routes
+                || parts.hosts.all().any(|app| app.has_done)
                 || not_found.has_done()
                 || parts.nested.iter().any(|it| it.has_done()),
             templates,
             tree: parts.tree,
+            hosts: parts.hosts,
             nested: parts.nested,
             fallbacks: parts.fallbacks,
             fallback: parts.fallback.unwrap_or_else(|| Rc::clone(&not_found)),
@@ -123,6 +129,11 @@ impl App {
             connect: refusal(StatusCode::NOT_IMPLEMENTED, "tunnels are not served here"),
             routes: parts.routes,
         }
+    }
+
+    /// The routes for the host that a request is for.
+    fn of(&self, head: &RequestHead) -> &Self {
+        self.hosts.find(head).unwrap_or(self)
     }
 
     /// The stack for a request; notes in it which route it took.
@@ -172,7 +183,7 @@ impl App {
 
 impl Service for App {
     fn call(&self, mut request: Request, cx: &mut Context<'_>) -> Reply {
-        self.find(&mut request).call(request, cx)
+        self.of(request.head()).find(&mut request).call(request, cx)
     }
 
     /// Layers that saw the request see its answer; of a message that none of them saw, the router's
@@ -183,7 +194,9 @@ impl Service for App {
             exchange.params().template().is_some() || exchange.request_id().is_some()
         };
         match refusal.exchange.filter(routed) {
-            Some(exchange) => self.stack_of(exchange).after(exchange, &mut response),
+            Some(exchange) => {
+                self.of(exchange.head()).stack_of(exchange).after(exchange, &mut response);
+            }
             None => self.not_found.refused(refusal, &mut response),
         }
         response
@@ -191,7 +204,7 @@ impl Service for App {
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {
         if self.has_done {
-            self.stack_of(exchange).done(exchange, summary);
+            self.of(exchange.head()).stack_of(exchange).done(exchange, summary);
         }
     }
 }

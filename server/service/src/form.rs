@@ -29,9 +29,8 @@ impl<S, T: DeserializeOwned> FromRequest<S> for Form<T> {
                 .message("the content type must be application/x-www-form-urlencoded"));
         }
         let content = Bytes::from_request(request, state).await?;
-        let text = std::str::from_utf8(&content).map_err(|_| {
-            Error::new(StatusCode::BAD_REQUEST).message("the content is not UTF-8")
-        })?;
+        let text = std::str::from_utf8(&content)
+            .map_err(|_| Error::new(StatusCode::BAD_REQUEST).message("the content is not UTF-8"))?;
         serde_urlencoded::from_str(text).map(Self).map_err(|error| does_not_fit(error.to_string()))
     }
 }
@@ -39,9 +38,7 @@ impl<S, T: DeserializeOwned> FromRequest<S> for Form<T> {
 impl<T: Serialize> IntoResponse for Form<T> {
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
-            Ok(text) => {
-                Response::new(StatusCode::OK).field(Known::ContentType, FORM).body(text)
-            }
+            Ok(text) => Response::new(StatusCode::OK).field(Known::ContentType, FORM).body(text),
             Err(error) => {
                 Error::new(StatusCode::INTERNAL_SERVER_ERROR).internal(error.to_string()).into()
             }

@@ -116,7 +116,9 @@ mod tests {
     fn which_authority_is_which_host() {
         let mut hosts = Hosts::default();
         assert!(hosts.add("Example.org", 1) && hosts.add("[::1]", 2) && hosts.add("a_b", 3));
-        for wrong in ["", "example.ORG", "a.example:80", "a.", "a/b", "a b", "[::1]:80", "*.a", "u@a"] {
+        for wrong in
+            ["", "example.ORG", "a.example:80", "a.", "a/b", "a b", "[::1]:80", "*.a", "u@a"]
+        {
             assert!(!hosts.add(wrong, 9), "{wrong}");
         }
         for (authority, expected) in [

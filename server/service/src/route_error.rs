@@ -54,7 +54,9 @@ impl fmt::Display for RouteError {
             Self::Conflict { path, with } => write!(f, "route {path} conflicts with {with}"),
             Self::Duplicate { path, method } => write!(f, "route {path} has {method} twice"),
             Self::Fallback { prefix } => write!(f, "two fallbacks at prefix '{prefix}'"),
-            Self::Host { host } => write!(f, "host '{host}' is none, or not alone, or not at the top"),
+            Self::Host { host } => {
+                write!(f, "host '{host}' is none, or not alone, or not at the top")
+            }
             Self::Parameter { path } => write!(f, "route {path} has a malformed parameter"),
             Self::Path { path } => write!(f, "no request can have the path '{path}'"),
             Self::Prefix { prefix } => write!(f, "'{prefix}' cannot be a prefix"),

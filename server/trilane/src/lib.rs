@@ -25,8 +25,9 @@ pub use bytes::Bytes;
 pub use log::LogWriter;
 pub use server::{Log, RunError, Running, Server};
 pub use trilane_exchange::{
-    Address, BodyError, ConnectionInfo, Frame, Outcome, Stats, Summary, Writer,
+    AbortOnDrop, Address, BodyError, ConnectionInfo, Frame, Interval, JoinHandle, Outcome, Stats,
+    Summary, Writer, join, join_all,
 };
-pub use trilane_semantics::{Fields, Known, Limits, Payload};
+pub use trilane_semantics::{Known, Limits, Payload};
 pub use trilane_service::*;
 pub use trilane_shard::{ListenAddress, StartError, Stopper, Topology};

@@ -50,7 +50,10 @@ impl Recorder {
 impl Service for Recorder {
     fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
         match strange::find(&request) {
-            Some(handler) => self.strange.run(handler(request), cx),
+            Some(handler) => {
+                self.count("strange".to_owned());
+                self.strange.run(handler(request), cx)
+            }
             None => self.app.call(request, cx),
         }
     }
@@ -62,7 +65,9 @@ impl Service for Recorder {
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {
         self.count(format!("outcome {}", summary.outcome.label()));
-        self.app.finished(exchange, summary);
+        if !strange::is_strange(exchange.head().path()) {
+            self.app.finished(exchange, summary);
+        }
     }
 }
 

@@ -157,7 +157,7 @@ impl Server {
         self.trace.note(now, 0, "drain");
         (self.is_draining, self.deadline) = (true, Some(now + deadline));
         for key in self.keys() {
-            self.with(key, |served, _| served.conversation.drain(now, grace));
+            self.with(key, |served, host| served.conversation.drain(host, now, grace));
         }
     }
 

@@ -19,7 +19,17 @@ const RESTS: [usize; 3] = [20_000, 42_000, 44_000];
 /// The handler of a request, if it is for one of these.
 #[must_use]
 pub fn find(request: &Request) -> Option<fn(Request) -> Handler> {
-    match request.path() {
+    by_path(request.path())
+}
+
+/// Whether a path is one of theirs.
+#[must_use]
+pub fn is_strange(path: &str) -> bool {
+    by_path(path).is_some()
+}
+
+fn by_path(path: &str) -> Option<fn(Request) -> Handler> {
+    match path {
         "/sim/fidget" => Some(|request| Box::pin(fidget(request))),
         "/sim/lazy" => Some(|request| Box::pin(lazy(request))),
         _ => None,

@@ -46,7 +46,7 @@ pub struct Report {
     pub lasted: Duration,
     /// Connections accepted.
     pub connections: u64,
-    /// Requests that the server began.
+    /// Requests that the service got.
     pub requests: u64,
     /// Answers that clients received whole.
     pub answered: u64,
@@ -171,7 +171,7 @@ impl World {
             trace: self.trace.hash(),
             lasted: now.since(Instant::default()),
             connections,
-            requests,
+            requests: requests - tally.get("strange").copied().unwrap_or_default(),
             answered,
             tally,
             failures: self.trace.failures(),

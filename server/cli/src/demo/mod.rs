@@ -1,17 +1,18 @@
 //! The demo application: one route for each thing that a server must do well. The same on every protocol.
 
-mod files;
 mod page;
+mod users;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use trilane::{
     BodyError, BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Outgoing,
-    Path, Payload, Request, Response, Router, Shard, State, StatusCode, get, post,
+    Path, Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, get, post,
 };
+
+use users::Users;
 
 /// The most content that `/echo` keeps, in bytes.
 pub const ECHO_LIMIT: u64 = 32 << 20;
@@ -30,14 +31,31 @@ struct Demo {
     shard: Shard,
     /// `PIECE` times `x`, made once.
     piece: Bytes,
-    root: Option<Arc<PathBuf>>,
 }
 
-/// The demo's routes on one shard; `root` is served at `/static/`.
+/// What is served at `/static/` while no root is given.
+const SAMPLE: [(&str, &[u8]); 3] = [
+    ("index.html", include_bytes!("sample/index.html")),
+    ("lanes.svg", include_bytes!("sample/lanes.svg")),
+    ("style.css", include_bytes!("sample/style.css")),
+];
+
+/// The demo for a server: makes its routes on each shard, around one collection of users. The files below
+/// `root` take the place of the sample at `/static/`.
+pub fn app(root: Option<PathBuf>) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
+    let users = Users::default();
+    move |shard| on_shard(shard, root.clone(), users.clone())
+}
+
+/// The demo's routes for a server of one shard.
 #[must_use]
 pub fn router(shard: &Shard, root: Option<PathBuf>) -> Router {
-    let demo =
-        Demo { shard: shard.clone(), piece: vec![b'x'; PIECE].into(), root: root.map(Arc::new) };
+    app(root)(shard)
+}
+
+fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
+    let demo = Demo { shard: shard.clone(), piece: vec![b'x'; PIECE].into() };
+    let files = root.map_or_else(|| ServeDir::embedded(SAMPLE), ServeDir::new);
     Router::new()
         .route("/", get(front_page))
         .route("/stats", get(page::stats))
@@ -52,8 +70,9 @@ pub fn router(shard: &Shard, root: Option<PathBuf>) -> Router {
         .route("/slow/{ms}", get(slow))
         .route("/panic", get(fail))
         .route("/headers", get(headers))
-        .route("/static/{*path}", get(file))
         .with_state(demo)
+        .serve_dir("/static", files)
+        .merge(users::routes(users))
 }
 
 async fn front_page(request: Request) -> Html<String> {
@@ -171,14 +190,4 @@ async fn headers(request: Request) -> Response {
         fields: head.fields.iter().map(|(name, value)| (text(name), text(value))).collect(),
     })
     .into_response()
-}
-
-/// A file below the root.
-async fn file(State(demo): State<Demo>, Path(path): Path<String>) -> Result<Response, Error> {
-    let Some(root) = demo.root else {
-        return Err(Error::new(StatusCode::NOT_FOUND).message("no --root is served"));
-    };
-    let found = demo.shard.blocking(move || files::read(&root, &path)).await;
-    let (content_type, content) = found?;
-    Ok(Response::new(StatusCode::OK).field(Known::ContentType, content_type).body(content))
 }

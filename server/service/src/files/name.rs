@@ -49,9 +49,29 @@ mod tests {
             assert_eq!(clean(raw).as_deref(), Some(name), "{raw}");
         }
         for refused in [
-            "/", "//", "/a", "a//b", "a//", ".", "..", "../a", "a/..", "a/../b", "%2e%2e/a", ".git",
-            "a/.git/config", "%2Egit", "a%00", "a%0a", "a%2Fb", "a%2f..%2fb", "a%5cb", "a\\b", "%ff",
-            "a%", "a%2",
+            "/",
+            "//",
+            "/a",
+            "a//b",
+            "a//",
+            ".",
+            "..",
+            "../a",
+            "a/..",
+            "a/../b",
+            "%2e%2e/a",
+            ".git",
+            "a/.git/config",
+            "%2Egit",
+            "a%00",
+            "a%0a",
+            "a%2Fb",
+            "a%2f..%2fb",
+            "a%5cb",
+            "a\\b",
+            "%ff",
+            "a%",
+            "a%2",
         ] {
             assert_eq!(clean(refused), None, "{refused}");
         }

@@ -97,7 +97,9 @@ mod tests {
         ] {
             assert_eq!(of(value, 10), Asked::Part(range), "{value}");
         }
-        for value in ["bytes=10-", "bytes=10-11", "bytes=11-", "bytes=-0", "bytes=99999999999999999999-"] {
+        for value in
+            ["bytes=10-", "bytes=10-11", "bytes=11-", "bytes=-0", "bytes=99999999999999999999-"]
+        {
             assert_eq!(of(value, 10), Asked::Unsatisfiable, "{value}");
         }
         assert_eq!((of("bytes=0-", 0), of("bytes=-1", 0)), (Asked::Unsatisfiable, Asked::Whole));
@@ -106,8 +108,19 @@ mod tests {
     #[test]
     fn what_is_ignored() {
         for value in [
-            "bytes=3-2", "bytes=", "bytes=-", "bytes=a-b", "bytes=1", "bytes=1-2-3", "bytes=+1-2", "items=0-1",
-            "byte=0-1", "bytes 0-1", "bytes=0-1,3-4", "bytes=0-1,x", "",
+            "bytes=3-2",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=1",
+            "bytes=1-2-3",
+            "bytes=+1-2",
+            "items=0-1",
+            "byte=0-1",
+            "bytes 0-1",
+            "bytes=0-1,3-4",
+            "bytes=0-1,x",
+            "",
         ] {
             assert_eq!(of(value, 10), Asked::Whole, "{value}");
         }

@@ -1,6 +1,9 @@
 //! Tests without sockets: requests are made by hand, replies are polled.
 
 mod extractors;
+mod fields_and_forms;
+mod files;
+mod hosts;
 mod layering;
 mod logging;
 mod routing;

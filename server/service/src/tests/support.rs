@@ -41,7 +41,9 @@ impl Capabilities for Still {
     }
     fn cancel_timer(&self, _: u64) {}
     fn spawn(&self, _: LocalTask) {}
-    fn blocking(&self, _: Box<dyn FnOnce() + Send>) {}
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
     fn stats(&self) -> &Stats {
         &self.stats
     }

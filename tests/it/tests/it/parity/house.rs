@@ -68,9 +68,8 @@ impl House {
         set(&mut limits);
         let probe = Arc::new(Probe::default());
         let of_routes = Arc::clone(&probe);
-        let running = Server::new(move |shard| {
-            trilane_cli::demo::router(&shard, None).merge(routes(&shard, &of_routes))
-        })
+        let demo = trilane_cli::demo::app(None);
+        let running = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
         .listen("127.0.0.1:0")
         .shards(NonZero::new(2).unwrap())
         .limits(limits)
