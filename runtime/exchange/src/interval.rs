@@ -1,4 +1,5 @@
-//! Ticks at even distances, without drift. Never ticks twice for one moment, however late it is asked.
+//! Ticks at even distances, without drift. Never ticks twice for one moment, however late it is
+//! asked.
 
 use std::time::Duration;
 

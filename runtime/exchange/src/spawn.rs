@@ -1,8 +1,10 @@
-//! Tasks beside the one that starts them: left to themselves, or cancelled with whoever holds the guard.
+//! Tasks beside the one that starts them: left to themselves, or cancelled with whoever holds the
+//! guard.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -10,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 use crate::shard::Shard;
 
 impl Shard {
-    /// Runs `future` beside this one, on this shard, to its end: dropping the handle leaves it running.
-    /// [`JoinHandle::abort_on_drop`] makes it end with its request instead.
+    /// Runs `future` beside this one, on this shard, to its end: dropping the handle leaves it
+    /// running. [`JoinHandle::abort_on_drop`] makes it end with its request instead.
     ///
     /// ```
     /// # async fn handler(shard: trilane_exchange::Shard) {
@@ -28,7 +30,8 @@ impl Shard {
         let stage = RefCell::new(Stage::Waits(Box::pin(future)));
         let task = Rc::new(Task { stage, joiner: RefCell::default(), own: RefCell::default() });
         let shared = Rc::clone(&task);
-        self.spawn_task(Box::pin(poll_fn(move |cx| shared.poll(cx))));
+        let shard = self.clone();
+        self.spawn_task(Box::pin(poll_fn(move |cx| shared.poll(&shard, cx))));
         JoinHandle { task }
     }
 }
@@ -45,23 +48,29 @@ struct Task<T> {
 enum Stage<T> {
     /// To be polled.
     Waits(Pin<Box<dyn Future<Output = T>>>),
-    /// Being polled; a panic leaves it here.
+    /// Being polled.
     Polled,
-    /// Ready, not asked for yet.
-    Done(T),
+    /// Ready or panicked, not asked for yet.
+    Done(std::thread::Result<T>),
     /// Cancelled, or the result was taken.
     Over,
 }
 
 impl<T> Task<T> {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, shard: &Shard, cx: &mut Context<'_>) -> Poll<()> {
         let before = self.stage.replace(Stage::Polled);
         let Stage::Waits(mut future) = before else {
             drop(self.stage.replace(before));
             return Poll::Ready(());
         };
         // Nothing is borrowed meanwhile: the future may drop its own guard.
-        let polled = future.as_mut().poll(cx);
+        let polled = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => {
+                shard.stats().panics.add(1);
+                Poll::Ready(Err(panic))
+            }
+        };
         if matches!(*self.stage.borrow(), Stage::Over) {
             return Poll::Ready(());
         }
@@ -78,9 +87,10 @@ impl<T> Task<T> {
     fn poll_result(&self, cx: &mut Context<'_>) -> Poll<T> {
         let mut stage = self.stage.borrow_mut();
         if matches!(*stage, Stage::Done(_))
-            && let Stage::Done(value) = std::mem::replace(&mut *stage, Stage::Over)
+            && let Stage::Done(result) = std::mem::replace(&mut *stage, Stage::Over)
         {
-            return Poll::Ready(value);
+            drop(stage);
+            return Poll::Ready(result.unwrap_or_else(|panic| resume_unwind(panic)));
         }
         *self.joiner.borrow_mut() = Some(cx.waker().clone());
         Poll::Pending
@@ -100,7 +110,7 @@ fn wake(waker: &RefCell<Option<Waker>>) {
     }
 }
 
-/// Waits for a spawned task. Pending for ever if the task panicked.
+/// Waits for a spawned task. A panic in the task goes on in whoever waits.
 pub struct JoinHandle<T> {
     task: Rc<Task<T>>,
 }

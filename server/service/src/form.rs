@@ -12,9 +12,9 @@ use crate::respond::IntoResponse;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The content of a form. As an extractor: 415 without that content type, 400 when it is not UTF-8, 422
-/// (`VALIDATION_ERROR`) when it does not fit. As a response: that content type. The form of a GET is its
-/// query: [`Query`](crate::Query).
+/// The content of a form. As an extractor: 415 without that content type, 400 when it is not UTF-8,
+/// 422 (`VALIDATION_ERROR`) when it does not fit. As a response: that content type. The form of a
+/// GET is its query: [`Query`](crate::Query).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Form<T>(pub T);
 

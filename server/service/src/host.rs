@@ -1,5 +1,5 @@
-//! Routing by host (RFC 9110 §7.2): which router a request is for. Allocates nothing, looks nothing up
-//! where no host was given.
+//! Routing by host (RFC 9110 §7.2): which router a request is for. Allocates nothing, looks nothing
+//! up where no host was given.
 
 use std::cmp::Ordering;
 

@@ -212,12 +212,14 @@ fn a_task_may_drop_its_own_guard() {
 }
 
 #[test]
-fn a_task_that_panics_ends() {
+fn a_panic_goes_on_in_whoever_waits() {
     let (fake, shard) = Fake::new();
     let mut guard = shard.spawn(async { panic!("on purpose") }).abort_on_drop();
     fake.run();
-    assert!(poll::<crate::AbortOnDrop<()>>(&mut guard).is_pending());
-    assert_eq!(fake.tasks(), 0);
+    assert_eq!((fake.tasks(), shard.stats().panics.get()), (0, 1));
+    let wait = || poll::<crate::AbortOnDrop<()>>(&mut guard);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait)).err().unwrap();
+    assert_eq!(panic.downcast_ref(), Some(&"on purpose"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The demo application: one route for each thing that a server must do well. The same on every protocol.
+//! The demo application: one route for each thing that a server must do well. The same on every
+//! protocol.
 
 mod page;
 mod users;
@@ -40,8 +41,8 @@ const SAMPLE: [(&str, &[u8]); 3] = [
     ("style.css", include_bytes!("sample/style.css")),
 ];
 
-/// The demo for a server: makes its routes on each shard, around one collection of users. The files below
-/// `root` take the place of the sample at `/static/`.
+/// The demo for a server: makes its routes on each shard, around one collection of users. The files
+/// below `root` take the place of the sample at `/static/`.
 pub fn app(root: Option<PathBuf>) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
     let users = Users::default();
     move |shard| on_shard(shard, root.clone(), users.clone())

@@ -25,10 +25,11 @@ struct Page {
 
 /// The collection. Clones share it.
 ///
-/// The shards of a process share nothing on the way of a request, but this is data, not a cache: every shard
-/// must see what another has written, at once. A mutex is right for it, because it is held for some map
-/// operations, never while anything is awaited, rendered or parsed; so a shard waits for microseconds at
-/// most. Sending each request to the shard that owns the data would cost a wake-up of that shard instead.
+/// The shards of a process share nothing on the way of a request, but this is data, not a cache:
+/// every shard must see what another has written, at once. A mutex is right for it: it is held for
+/// a map operation, or for one pass over the names at most, and never while anything is awaited,
+/// parsed or rendered. Sending each request to a shard that owns the data would cost a wake-up of
+/// that shard, every time.
 #[derive(Clone, Default)]
 pub(super) struct Users(Arc<Mutex<Collection>>);
 
@@ -98,7 +99,7 @@ async fn list(State(users): State<Users>, Query(filter): Query<Filter>) -> Resul
     let part = filter.name.unwrap_or_default().to_lowercase();
     let (mut total, mut shown) = (0, Vec::new());
     for (id, user) in &users.lock().users {
-        if user.name.to_lowercase().contains(&part) {
+        if part.is_empty() || user.name.to_lowercase().contains(&part) {
             if total >= filter.offset && shown.len() < limit {
                 shown.push(User { id: *id, is: user.clone() });
             }

@@ -8,8 +8,8 @@ use trilane_semantics::StatusCode;
 
 use crate::extract::FromRequestParts;
 
-/// The peer's address: `ConnectInfo<Address>` always; `ConnectInfo<SocketAddr>` over IP, and 500 over a
-/// unix socket, whose peers have none.
+/// The peer's address: `ConnectInfo<Address>` always; `ConnectInfo<SocketAddr>` over IP, and 500
+/// over a unix socket, whose peers have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectInfo<T>(pub T);
 

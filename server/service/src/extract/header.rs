@@ -10,13 +10,13 @@ pub trait Header: Sized {
     /// Its name, as it is shown when it is missing.
     const NAME: &'static str;
 
-    /// The value; `None` when the field is missing or malformed. All lines are there to be looked at:
-    /// whether a second one is a mistake depends on the field (RFC 9110 §5.3).
+    /// The value; `None` when the field is missing or malformed. All lines are there to be looked
+    /// at: whether a second one is a mistake depends on the field (RFC 9110 §5.3).
     fn parse(fields: &Fields) -> Option<Self>;
 }
 
-/// That field of the request. 400 with `details.header` when it is missing or malformed; an `Option` of it
-/// is `None` then.
+/// That field of the request. 400 with `details.header` when it is missing or malformed; an
+/// `Option` of it is `None` then.
 ///
 /// ```
 /// use trilane_service::{Fields, Header, Router, TypedHeader, get};

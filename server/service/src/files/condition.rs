@@ -70,7 +70,8 @@ fn is_in_range(fields: &Fields, current: Validators<'_>, now: impl FnOnce() -> S
 }
 
 /// Whether nothing has changed since the date in that field; `None` when the field does not count:
-/// it is missing, repeated or no date, or nobody knows when it was changed (§13.1.3, §13.1.4, MUST).
+/// it is missing, repeated or no date, or nobody knows when it was changed (§13.1.3, §13.1.4,
+/// MUST).
 fn is_unchanged_since(fields: &Fields, name: Known, current: Validators<'_>) -> Option<bool> {
     let value = fields.get(name).filter(|_| !fields.is_repeated(name))?;
     Some(current.modified? <= date(value)?)
@@ -88,8 +89,8 @@ enum Comparison {
     Weak,
 }
 
-/// Whether the list of tags in that field has `etag`, or is `*`. What follows a malformed member is not
-/// read.
+/// Whether the list of tags in that field has `etag`, or is `*`. What follows a malformed member is
+/// not read.
 fn names(fields: &Fields, name: Known, etag: &str, comparison: Comparison) -> bool {
     fields.all(name).any(|line| {
         let mut rest = trim_ows(line);
@@ -213,6 +214,9 @@ mod tests {
             assert_eq!(verdict(&fields, current, || now), expected, "{millis}");
         }
         let unknown = Validators { etag: "\"a\"", modified: None };
-        assert_eq!(verdict(&fields, unknown, || UNIX_EPOCH + CHANGED + Duration::from_secs(9)), Verdict::Whole);
+        assert_eq!(
+            verdict(&fields, unknown, || UNIX_EPOCH + CHANGED + Duration::from_secs(9)),
+            Verdict::Whole
+        );
     }
 }

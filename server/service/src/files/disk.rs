@@ -1,7 +1,8 @@
-//! The blocking side: which file a name stands for, and what is in it. Runs on the blocking pool alone.
+//! The blocking side: which file a name stands for, and what is in it. Runs on the blocking pool
+//! alone.
 //!
-//! Names come from [`name::clean`](super::name::clean). Links are followed, and what they lead to must
-//! lie below the root.
+//! Names come from [`name::clean`](super::name::clean). Links are followed, and what they lead to
+//! must lie below the root.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -117,7 +118,8 @@ fn below(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     Ok(place.starts_with(root).then_some(place))
 }
 
-/// Whether an error only means that there is nothing to serve. Who may not read a file learns nothing of it.
+/// Whether an error only means that there is nothing to serve. Who may not read a file learns
+/// nothing of it.
 fn is_missing(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
     let kinds = [InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied];

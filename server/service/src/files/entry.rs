@@ -54,7 +54,8 @@ impl Entry {
         Self { description, content: content.into(), stamp: Some(stamp) }
     }
 
-    /// A file that is part of the program. Its tag is a hash of its content; nobody knows when it changed.
+    /// A file that is part of the program. Its tag is a hash of its content; nobody knows when it
+    /// changed.
     pub(super) fn embedded(name: &str, content: &'static [u8]) -> Self {
         let description = Description {
             content_type: content_type(name),

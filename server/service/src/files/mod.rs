@@ -1,9 +1,10 @@
-//! Files below a directory, or embedded in the program (FEATURES R3): GET and HEAD, conditional requests
-//! (RFC 9110 §13) and ranges (§14).
+//! Files below a directory, or embedded in the program (FEATURES R3): GET and HEAD, conditional
+//! requests (RFC 9110 §13) and ranges (§14).
 //!
-//! The way of a request: [`name`] (which file), [`cache`] (is it in memory), [`disk`] (what is there, on
-//! the blocking pool), [`condition`] and [`range`] (what of it is wanted), [`answer`] and [`stream`]. Never
-//! lists a directory, never writes, and never opens what lies outside the root, wherever links lead.
+//! The way of a request: [`name`] (which file), [`cache`] (is it in memory), [`disk`] (what is
+//! there, on the blocking pool), [`condition`] and [`range`] (what of it is wanted), [`answer`] and
+//! [`stream`]. Never lists a directory, never writes, and never opens what lies outside the root,
+//! wherever links lead.
 
 mod answer;
 mod cache;
@@ -37,13 +38,13 @@ const CACHE: usize = 32 << 20;
 /// A handler of files. Give it to [`Router::serve_dir`](crate::Router::serve_dir), or to
 /// [`get`](crate::get) on a path that ends in a parameter, which is then the name below the root.
 ///
-/// - A name with a dot segment, a hidden file (also below a hidden directory), NUL, `%2F` or `\` is 404,
-///   and so is a link that leads out of the root.
+/// - A name with a dot segment, a hidden file (also below a hidden directory), NUL, `%2F` or `\` is
+///   404, and so is a link that leads out of the root.
 /// - A directory is its `index.html`; without the slash at its end it is a redirect there.
-/// - Entity tags are strong, made of size and time of change in nanoseconds. One range is 206; several are
-///   answered with the whole (RFC 9110 §14.2 allows it).
-/// - Files up to 256 KiB are kept in memory; that they have changed shows at most a second later. Larger
-///   ones are read in pieces of 256 KiB while they are sent.
+/// - Entity tags are strong, made of size and time of change in nanoseconds. One range is 206;
+///   several are answered with the whole (RFC 9110 §14.2 allows it).
+/// - Files up to 256 KiB are kept in memory; that they have changed shows at most a second later.
+///   Larger ones are read in pieces of 256 KiB while they are sent.
 ///
 /// Clones share their memory. Made once a shard.
 ///
@@ -110,7 +111,7 @@ impl ServeDir {
         }
         let Some(name) = name::clean(raw) else { return missing() };
         match &self.place {
-            Place::Directory(root) => self.from_disk(request, root, &name).await,
+            Place::Directory(root) => self.on_disk(request, root, &name).await,
             Place::Program(entries) => {
                 let index = name.is_empty() || name.ends_with('/');
                 let found = match index {
@@ -130,7 +131,7 @@ impl ServeDir {
         }
     }
 
-    async fn from_disk(&self, request: &Request, root: &Arc<Path>, name: &str) -> Response {
+    async fn on_disk(&self, request: &Request, root: &Arc<Path>, name: &str) -> Response {
         let hit = self.cache.borrow_mut().find(name, request.shard().now());
         let stale = match hit {
             Some(Hit::Fresh(entry)) => return self.kept(request, &entry),
@@ -200,8 +201,9 @@ fn missing() -> Response {
     Error::new(StatusCode::NOT_FOUND).message("no such file").into()
 }
 
-/// To the same path with a slash at its end, so that relative references in the index work; but never to
-/// what could be read as an authority (RFC 3986 §4.2), also by browsers, which take `\\` for a slash.
+/// To the same path with a slash at its end, so that relative references in the index work; but
+/// never to what could be read as an authority (RFC 3986 §4.2), also by browsers, which take `\\`
+/// for a slash.
 fn with_slash(request: &Request) -> Response {
     if matches!(request.path().as_bytes(), [_, b'/' | b'\\', ..]) {
         return missing();

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use crate::path::decode;
 
-/// The decoded name, without a slash in front; it ends with one where a directory is meant. `None` for
-/// what can be no file: dot segments, hidden files, empty segments, NUL and other controls, `/` or `\`
-/// that were encoded, and what is not UTF-8. Allocates only when there is something to decode.
+/// The decoded name, without a slash in front; it ends with one where a directory is meant. `None`
+/// for what can be no file: dot segments, hidden files, empty segments, NUL and other controls, `/`
+/// or `\` that were encoded, and what is not UTF-8. Allocates only when there is something to
+/// decode.
 pub(super) fn clean(raw: &str) -> Option<Cow<'_, str>> {
     let directory = raw.strip_suffix('/').unwrap_or(raw);
     if directory.is_empty() {

@@ -1,4 +1,5 @@
-//! Large files: read piece by piece on the blocking pool, each piece when the connection has room for it.
+//! Large files: read piece by piece on the blocking pool, each piece when the connection has room
+//! for it.
 
 use std::fs::File;
 use std::future::Future;
@@ -15,7 +16,8 @@ use trilane_exchange::{Frame, Outgoing, Shard, Source};
 /// Read at once, in bytes.
 const PIECE: u64 = 256 << 10;
 
-/// A part of an open file as content of known length. A file that has become shorter breaks the message off.
+/// A part of an open file as content of known length. A file that has become shorter breaks the
+/// message off.
 pub(super) fn part(shard: &Shard, file: File, part: Range<u64>) -> Outgoing {
     let length = part.end - part.start;
     let source = Pieces { shard: shard.clone(), file: Arc::new(file), left: part, reading: None };

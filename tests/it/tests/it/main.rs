@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod balance;
+mod embedded;
 mod hostile;
 mod parity;
 mod process;

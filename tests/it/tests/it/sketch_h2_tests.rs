@@ -196,7 +196,7 @@ fn trailers_go_both_ways() {
 fn a_drain_finishes_what_is_under_way() {
     let mut peer = Peer::new();
     assert_eq!(peer.send(&[get(1, "/slow")]), [""; 0]);
-    peer.connection.drain(peer.world.now(), Duration::from_secs(1));
+    peer.connection.drain(&peer.world.host, peer.world.now(), Duration::from_secs(1));
     assert_eq!(peer.settle(), ["0 goaway 1"]);
     assert_eq!(peer.send(&[get(3, "/early")]), ["3 reset 7"]);
     assert_eq!((peer.connection.cause(), peer.connection.goal()), (None, Goal::Open));

@@ -228,11 +228,11 @@ fn no_more_is_read_than_is_wanted() {
 #[test]
 fn a_drain_finishes_what_is_under_way() {
     let mut peer = Peer::new();
-    peer.connection.drain(peer.world.now(), Duration::from_secs(1));
+    peer.connection.drain(&peer.world.host, peer.world.now(), Duration::from_secs(1));
     assert_eq!(peer.settle(), ["3 frame 7 0"]);
     let mut peer = Peer::new();
     assert_eq!(peer.send(0, &head("/slow"), true), [""; 0]);
-    peer.connection.drain(peer.world.now(), Duration::from_secs(1));
+    peer.connection.drain(&peer.world.host, peer.world.now(), Duration::from_secs(1));
     assert_eq!(peer.settle(), ["3 frame 7 4"]);
     assert_eq!(peer.send(4, &head("/early"), true), ["4 reset 10b", "4 stop 10b"]);
     peer.world.open_gate();

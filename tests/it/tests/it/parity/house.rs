@@ -70,11 +70,11 @@ impl House {
         let of_routes = Arc::clone(&probe);
         let demo = trilane_cli::demo::app(None);
         let running = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
-        .listen("127.0.0.1:0")
-        .shards(NonZero::new(2).unwrap())
-        .limits(limits)
-        .start()
-        .unwrap();
+            .listen("127.0.0.1:0")
+            .shards(NonZero::new(2).unwrap())
+            .limits(limits)
+            .start()
+            .unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
         Self { address, stats: running.stats().to_vec(), probe, _running: running }
     }

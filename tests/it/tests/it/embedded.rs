@@ -1,0 +1,153 @@
+//! A server inside a program: it ends as completely as it began, and what its handlers break is theirs alone.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::num::NonZero;
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use trilane::{
+    Frame, Limits, ListenAddress, Outgoing, Response, Router, Running, Server, StatusCode, get,
+};
+use trilane_exchange::outgoing::SourceError;
+use trilane_exchange::{Shard, Source};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn start(app: fn(Shard) -> Router, limits: Limits) -> (Running, TcpStream) {
+    let server = Server::new(app)
+        .listen("127.0.0.1:0")
+        .shards(NonZero::new(1).unwrap())
+        .limits(limits)
+        .start()
+        .unwrap();
+    let stream = connect(&server);
+    (server, stream)
+}
+
+fn connect(server: &Running) -> TcpStream {
+    let ListenAddress::Tcp(address) = server.addresses()[0] else { panic!() };
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn ask(stream: &mut TcpStream, target: &str) -> String {
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+fn hello(_: Shard) -> Router {
+    Router::new().route("/", get(|| async { "here" }))
+}
+
+#[test]
+fn a_server_that_has_stopped_holds_no_connection() {
+    let (server, mut stream) = start(hello, Limits::default());
+    assert!(ask(&mut stream, "/").ends_with("here"));
+    server.stopper().stop();
+    server.wait().unwrap();
+    // Not only told to go away: the descriptor is closed, or this would wait for ever.
+    assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
+}
+
+#[test]
+fn ten_servers_one_after_the_other() {
+    for _ in 0..10 {
+        let (server, mut stream) = start(hello, Limits::default());
+        assert!(ask(&mut stream, "/").ends_with("here"));
+        drop(server);
+    }
+}
+
+struct Bomb;
+
+impl Source for Bomb {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, SourceError>>> {
+        Poll::Ready(None)
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("on purpose, in a destructor");
+    }
+}
+
+#[test]
+fn a_panic_costs_its_exchange_and_not_the_shard() {
+    let app = |_: Shard| {
+        let bomb = || async { Response::new(StatusCode::OK).body(Outgoing::source(Bomb)) };
+        let joined = |shard: Shard| async move {
+            shard.spawn(async { panic!("on purpose, in a task") }).await;
+            "never"
+        };
+        Router::new()
+            .route("/bomb", get(bomb))
+            .route("/task", get(joined))
+            .route("/", get(|| async { "here" }))
+    };
+    let (server, mut stream) = start(app, Limits::default());
+    assert!(ask(&mut stream, "/bomb").starts_with("HTTP/1.1 200 "));
+    let mut other = connect(&server);
+    // Who awaits the task has its panic, at once, and not a timeout.
+    assert!(ask(&mut other, "/task").starts_with("HTTP/1.1 500 "));
+    assert!(ask(&mut other, "/").ends_with("here"));
+    assert!(server.stats()[0].panics.get() >= 1);
+}
+
+/// What a unix socket's reader has taken is seen, too: slow is not gone.
+#[test]
+fn a_slow_reader_on_a_unix_socket_lives() {
+    const LENGTH: usize = 6 << 20;
+    let path = std::env::temp_dir().join(format!("trilane-slow-{}.sock", std::process::id()));
+    let mut limits = Limits::default();
+    limits.write_timeout = Duration::from_secs(1);
+    let server = Server::new(|_| Router::new().route("/", get(|| async { vec![b'x'; LENGTH] })))
+        .listen(format!("unix:{}", path.display()))
+        .shards(NonZero::new(1).unwrap())
+        .limits(limits)
+        .start()
+        .unwrap();
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let (mut got, mut piece) = (0, vec![0; 256 << 10]);
+    // 2.4 s in all, which is longer than the peer may take nothing.
+    while got < LENGTH {
+        thread::sleep(Duration::from_millis(100));
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "cut after {got} bytes");
+        got += length;
+    }
+    server.stopper().stop();
+    server.wait().unwrap();
+}
+
+/// RFC 9110 §7.8: a server may ignore an offer to upgrade; then the request is an ordinary one, without content.
+#[test]
+fn an_upgrade_that_nobody_takes_changes_nothing() {
+    let app = |shard: Shard| trilane_cli::demo::router(&shard, None);
+    let (_server, mut stream) = start(app, Limits::default());
+    for target in ["/upload", "/echo", "/echo/stream"] {
+        write!(
+            stream,
+            "POST {target} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+             HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{target}: {answer}");
+    }
+    assert!(ask(&mut stream, "/plaintext").ends_with("Hello, World!"));
+}
