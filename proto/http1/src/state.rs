@@ -253,7 +253,13 @@ impl Http1 {
             (Role::Server, _) if !outgoing_over => (),
             (Role::Server, Ending::Keep) if incoming_over => self.rest(),
             // Content is still coming: it is discarded, up to the limit, and nobody holds it back.
-            (Role::Server, Ending::Keep) => self.held = 0,
+            (Role::Server, Ending::Keep) => {
+                if self.held > 0 && self.wait == Wait::Body {
+                    // Until now it was the caller who held back, not the peer.
+                    self.wait = Wait::Released;
+                }
+                self.held = 0;
+            }
             #[cfg(planted = "keep_alive")] // A mistake on purpose: `make planted`.
             (Role::Server, Ending::Peer) if incoming_over => self.rest(),
             // RFC 9112 §9.6: the connection is closed after the last response, reading on for a

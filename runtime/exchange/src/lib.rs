@@ -3,7 +3,7 @@
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content), [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). Beside that way stand [`shard`],
-//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`join`], and [`wake`],
+//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`mod@join`], and [`wake`],
 //! which leads a waker back to its shard.
 #![forbid(unsafe_code)]
 

@@ -10,11 +10,10 @@ use trilane_semantics::StatusCode;
 /// A handler of this module.
 pub type Handler = Pin<Box<dyn Future<Output = Response>>>;
 
-/// Content for `/sim/lazy`, in bytes: it fits into what may wait for a reader, and some of it waits through each rest
-/// but the last.
+/// Content for `/sim/lazy`, in bytes: it fits into what may wait for a reader, and some of it waits through each rest.
 pub const LAZY: usize = 60_000;
-/// After how many bytes it rests.
-const RESTS: [usize; 3] = [20_000, 42_000, 44_000];
+/// After how many bytes it rests, and how long: the second time too long.
+const RESTS: [(usize, u64); 2] = [(20_000, 20), (42_000, 40)];
 
 /// The handler of a request, if it is for one of these.
 #[must_use]
@@ -54,7 +53,8 @@ async fn fidget(mut request: Request) -> Response {
     }
 }
 
-/// Counts like `/upload`, but rests long now and then: meanwhile the time is its own and not the client's.
+/// Counts like `/upload`, but rests: the time is its own, not that of the client whose content waits, and it is the
+/// handler that is late in the end.
 async fn lazy(mut request: Request) -> Response {
     let shard = request.shard().clone();
     let (mut bytes, mut rests) = (0, RESTS.into_iter().peekable());
@@ -65,8 +65,8 @@ async fn lazy(mut request: Request) -> Response {
             Ok(None) => break,
             Err(error) => return refused(error),
         }
-        if rests.next_if(|after| bytes >= *after).is_some() {
-            shard.sleep(Duration::from_secs(20)).await;
+        if let Some((_, seconds)) = rests.next_if(|(after, _)| bytes >= *after) {
+            shard.sleep(Duration::from_secs(seconds)).await;
         }
     }
     Response::new(StatusCode::OK).body(format!("{{\"bytes\":{bytes}}}"))

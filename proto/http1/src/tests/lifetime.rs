@@ -208,3 +208,27 @@ fn a_slow_reader_is_not_the_peers_fault() {
     assert!(matches!(machine.poll_event(at(100), &mut input), Ok(Next::NeedInput)));
     assert_eq!(machine.poll_timeout(), Some(at(130)));
 }
+
+/// Content that the caller held back is not late when the answer comes before its end (found by the simulator).
+#[test]
+fn what_was_held_back_is_not_late_after_the_answer() {
+    for (held, late) in [(0, true), (1, false)] {
+        let mut machine = server();
+        let head = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nabc";
+        let mut input = Input::new((), head, false);
+        let mut id = ExchangeId(0);
+        while let Ok(Next::Event(event)) = machine.poll_event(NOW, &mut input) {
+            if let Event::Body { id: of, data } = event {
+                id = of;
+                machine.release(id, data.len() - held);
+            }
+        }
+        let far = NOW + Limits::default().body_timeout;
+        let _ = machine.poll_event(NOW, &mut input);
+        let answered =
+            machine.respond(id, &status(200), Content::None, &stamp(), &mut Outbox::new());
+        assert_eq!(answered, Ok(()));
+        let _ = machine.poll_event(far, &mut Input::new((), b"", false));
+        assert_eq!(machine.handle_timeout(far).is_err(), late, "{held}");
+    }
+}

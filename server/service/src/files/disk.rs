@@ -1,8 +1,9 @@
 //! The blocking side: which file a name stands for, and what is in it. Runs on the blocking pool
 //! alone.
 //!
-//! Names come from [`name::clean`](super::name::clean). Links are followed, and what they lead to
-//! must lie below the root.
+//! Names come from `name::clean`. Links are followed, and what they lead to must lie below the
+//! root. Who can turn a link between the look and the opening can write below the root, and is
+//! trusted with it.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

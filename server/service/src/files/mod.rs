@@ -1,9 +1,9 @@
 //! Files below a directory, or embedded in the program (FEATURES R3): GET and HEAD, conditional
 //! requests (RFC 9110 §13) and ranges (§14).
 //!
-//! The way of a request: [`name`] (which file), [`cache`] (is it in memory), [`disk`] (what is
-//! there, on the blocking pool), [`condition`] and [`range`] (what of it is wanted), [`answer`] and
-//! [`stream`]. Never lists a directory, never writes, and never opens what lies outside the root,
+//! The way of a request: `name` (which file), `cache` (is it in memory), `disk` (what is
+//! there, on the blocking pool), `condition` and `range` (what of it is wanted), `answer` and
+//! `stream`. Never lists a directory, never writes, and never opens what lies outside the root,
 //! wherever links lead.
 
 mod answer;

@@ -233,6 +233,17 @@ fn the_bound_of_what_is_kept_in_memory() {
     assert_eq!((before, seen(get(&app, "/a.txt", &[])).1), ("0123456789".into(), "changed".into()));
 }
 
+/// The clock of these tests stands still, so what was looked at once stays fresh.
+#[test]
+fn a_hot_hit_looks_at_nothing() {
+    let folder = Folder::new();
+    let app = folder.app();
+    assert_eq!(seen(get(&app, "/static/dir/", &[])).0, 200);
+    fs::remove_dir_all(folder.root()).unwrap();
+    assert_eq!(seen(get(&app, "/static/dir/", &[])), (200, "<p>index".into()));
+    assert_eq!(seen(get(&app, "/static/a.txt", &[])).0, 404);
+}
+
 #[test]
 fn files_of_the_program() {
     let files = [("index.html", &b"<p>"[..]), ("css/a.css", b"p{}")];

@@ -30,6 +30,9 @@ impl Capabilities for Still {
     fn now(&self) -> Instant {
         Instant::from_nanos(7)
     }
+    fn clock(&self) -> Instant {
+        Instant::from_nanos(12_345_678)
+    }
     fn wall(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(NOW_MILLIS)
     }
