@@ -107,7 +107,7 @@ impl Http1 {
         self.expect = if waits { Expect::Continue } else { Expect::Nothing };
         self.incoming = incoming(content);
         #[cfg(planted = "pipelining")] // A mistake on purpose: `make planted`.
-        if matches!(self.incoming, Incoming::Over) {
+        if matches!(self.incoming, Incoming::Over) && !input.is_empty() {
             self.incoming = Incoming::Idle;
         }
         (self.outgoing, self.wait) = (Outgoing::Owed, Wait::Nothing);

@@ -28,9 +28,7 @@ pub(super) fn answer(
     let fields = &request.head().fields;
     let part = match verdict(fields, file.validators(), || request.shard().wall()) {
         Verdict::Failed => {
-            return Error::new(StatusCode::PRECONDITION_FAILED)
-                .with_code("PRECONDITION_FAILED")
-                .into();
+            return Error::new(StatusCode::PRECONDITION_FAILED).into();
         }
         Verdict::NotModified => {
             return described(StatusCode::NOT_MODIFIED, file, cache_control);
@@ -42,9 +40,8 @@ pub(super) fn answer(
     let (status, range) = match part {
         Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Asked::Unsatisfiable => {
-            let error = Error::new(StatusCode::RANGE_NOT_SATISFIABLE)
-                .with_code("RANGE_NOT_SATISFIABLE")
-                .message("there are no such bytes");
+            let error =
+                Error::new(StatusCode::RANGE_NOT_SATISFIABLE).message("there are no such bytes");
             // RFC 9110 §15.5.17: with the length that there is.
             let unsatisfied = format!("bytes */{}", file.length);
             return Response::from(error).field(Known::ContentRange, unsatisfied);
