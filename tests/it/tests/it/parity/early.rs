@@ -105,7 +105,8 @@ fn small_content_that_nobody_wanted_costs_no_connection() {
         for target in ["/nothing", "/plaintext", "/test/ignore", "/test/first"] {
             let id = client.begin(&Ask::post(target, Length::Exact(20_000)));
             client.send(id, &[b'\n'; 10_000]).unwrap();
-            let early = client.next_within(id, WHILE);
+            // Half of the content is still here: the answer does not wait for it.
+            let early = client.next(id);
             assert!(matches!(early, Got::Head(_)), "{} {target}: {early:?}", lane.name());
             // RFC 9112 §9.3: the rest is read, so that the next request is found.
             client.send(id, &[b'\n'; 10_000]).unwrap();
