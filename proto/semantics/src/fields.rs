@@ -308,7 +308,7 @@ impl Fields {
     /// lowered in place.
     ///
     /// # Errors
-    /// [`InvalidField`] past 65,534 lines or 4 GiB.
+    /// [`InvalidField`] past 65,534 lines or 4 GiB, or for what was not loaded.
     #[inline]
     pub fn push_range(
         &mut self,
@@ -316,9 +316,13 @@ impl Fields {
         value: Range<usize>,
     ) -> Result<(), InvalidField> {
         let arena = self.arena_mut();
-        let known = Known::from_name(&arena.bytes[name.clone()]);
+        if value.start > value.end || value.end > arena.bytes.len() {
+            return Err(InvalidField);
+        }
+        let loaded = arena.bytes.get_mut(name.clone()).ok_or(InvalidField)?;
+        let known = Known::from_name(loaded);
         if known.is_none() {
-            arena.bytes[name.clone()].make_ascii_lowercase();
+            loaded.make_ascii_lowercase();
         }
         arena.push(known, name, value)
     }
@@ -499,5 +503,9 @@ mod tests {
         assert!(fields.iter().eq([(&b"x-own"[..], &b"V"[..]), (b"host", b"h")]));
         assert_eq!(fields.loaded(0..5), b"x-own");
         assert_eq!(fields.loaded(0..500), b"");
+        assert!(
+            fields.push_range(0..5, 7..500).is_err() && fields.push_range(400..500, 0..1).is_err()
+        );
+        assert_eq!(fields.len(), 2);
     }
 }

@@ -137,6 +137,8 @@ impl Shard {
         // Tasks may hold the shard that holds them.
         let tasks = self.core.tasks.borrow_mut().take_all();
         drop(tasks);
+        // What is woken holds the queue that holds it.
+        self.queue.drain(&mut Vec::new());
         Ok(())
     }
 

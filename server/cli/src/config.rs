@@ -55,6 +55,14 @@ pub struct LimitsSection {
     pub handler_timeout: Option<u64>,
     /// For the peer to take what was sent.
     pub write_timeout: Option<u64>,
+    /// Bytes a second that content must come at, on average, after `body_grace`; 0 for any.
+    pub body_rate: Option<u64>,
+    /// For content to come at any rate.
+    pub body_grace: Option<u64>,
+    /// For a tunnel through which nothing goes.
+    pub tunnel_timeout: Option<u64>,
+    /// Content that may wait for handlers on one shard, in bytes.
+    pub receive_budget: Option<usize>,
 }
 
 /// `[drain]`: seconds.
@@ -138,6 +146,10 @@ impl Config {
         set(&mut limits.idle_timeout, section.idle_timeout);
         set(&mut limits.handler_timeout, section.handler_timeout);
         set(&mut limits.write_timeout, section.write_timeout);
+        set(&mut limits.body_grace, section.body_grace);
+        set(&mut limits.tunnel_timeout, section.tunnel_timeout);
+        limits.body_rate = section.body_rate.unwrap_or(limits.body_rate);
+        limits.receive_budget = section.receive_budget.unwrap_or(limits.receive_budget);
         limits
     }
 
@@ -161,13 +173,14 @@ mod tests {
     fn a_whole_file() {
         let config = parse(
             "http = [':80', 'unix:/run/t']\nshards = 3\ncpus = '0-2'\nroot = '/srv'\nlog = 'json'\n\
-             [limits]\nbody = 5\nhead_timeout = 2\n[drain]\ndeadline = 9\n",
+             [limits]\nbody = 5\nhead_timeout = 2\nbody_rate = 7\ntunnel_timeout = 8\n[drain]\ndeadline = 9\n",
         )
         .unwrap();
         assert_eq!(config.http, [":80", "unix:/run/t"]);
         assert_eq!((config.shards, config.cpus.as_deref()), (NonZero::new(3), Some("0-2")));
         let limits = config.limits();
         assert_eq!((limits.body, limits.head_timeout), (5, Duration::from_secs(2)));
+        assert_eq!((limits.body_rate, limits.tunnel_timeout), (7, Duration::from_secs(8)));
         assert_eq!(limits.head, Limits::default().head);
         assert_eq!(config.drain(), (Duration::from_secs(2), Duration::from_secs(9)));
         assert_eq!(parse(""), Ok(Config::default()));
