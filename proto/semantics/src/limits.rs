@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// Limits of one connection. Sizes are bytes.
+/// Limits of one connection, or of what it says there. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::field::alphanumeric_and;
+
 /// Which of the four forms a request target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -205,33 +207,7 @@ fn encoded_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The bytes of a reg-name that stand for themselves: unreserved, sub-delims (RFC 3986 §3.2.2).
-const REG_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b','
-                    | b';'
-                    | b'='
-            );
-        byte += 1;
-    }
-    table
-};
+const REG_NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
 
 #[cfg(test)]
 mod tests {

@@ -14,8 +14,8 @@ use crate::carry::{Carry, Rest};
 use crate::host::Host;
 use crate::slot::{Slot, Stage};
 
-/// Content smaller than this is copied rather than leased: a small piece must not pin a large buffer.
-const LEASE_FROM: usize = 2 << 10;
+/// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
+pub const LEASE_FROM: usize = 2 << 10;
 
 /// Bytes that came, and how to keep them without a copy.
 #[derive(Clone, Copy)]

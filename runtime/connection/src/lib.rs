@@ -15,7 +15,7 @@ mod guarded;
 pub mod host;
 mod slot;
 
-pub use connection::{Connection, Received};
+pub use connection::{Connection, LEASE_FROM, Received};
 pub use conversation::{Conversation, http1};
 pub use ending::Goal;
 pub use host::Host;

@@ -1,10 +1,12 @@
 //! One event loop a core: the only crate that names glommio and io-uring.
 //!
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
-//! [`preflight`] (can we run here, and what to do if not), [`listen`] (the sockets). What a shard is made
-//! of: `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots` and
-//! `token` (who a completion belongs to) and `wheel` (timers). `unsafe` is in `sys`, `ring` and `buffers`,
-//! nowhere else.
+//! [`preflight`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
+//! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept` and
+//! `balance` (who gets a connection), `socket` and `sending` (what the ring does for one). What it is made of:
+//! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
+//! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
+//! `unsafe` is in `sys`, `ring`, `buffers` and `sending`, nowhere else.
 #![deny(unsafe_code)]
 
 mod accept;

@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 
-use trilane_connection::{Conversation, Goal, Host, Received};
+use trilane_connection::{Conversation, Goal, Host, LEASE_FROM, Received};
 use trilane_semantics::Instant;
 
 use crate::buffers::Buffer;
@@ -16,8 +16,6 @@ use crate::wheel::TimerKey;
 
 /// The group of buffers that TCP receives into.
 pub(crate) const GROUP: u16 = 0;
-/// Received pieces from this many bytes on are leased to those who keep them; smaller ones are copied.
-const LEASE_FROM: usize = 2 << 10;
 
 /// One accepted socket.
 pub(crate) struct Socket {
