@@ -8,14 +8,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 
+use crate::arena::{Arena, Line, NONE, bit};
 use crate::field::{Known, NameRef, is_token, is_value, trim_ows};
 
 /// Arenas kept for reuse, a thread.
 const POOL: usize = 64;
 /// An arena whose buffer grew past this is not kept, in bytes.
 const KEEP: usize = 16 << 10;
-/// No known name; also the most field lines that a section may have.
-const NONE: u16 = u16::MAX;
 
 thread_local! {
     // Boxed, so that a `Fields` is one pointer wherever it is stored or moved.
@@ -52,49 +51,6 @@ impl fmt::Display for InvalidField {
 }
 
 impl std::error::Error for InvalidField {}
-
-struct Arena {
-    bytes: Vec<u8>,
-    /// One string beside the lines: a head's target.
-    text: String,
-    lines: Vec<Line>,
-    /// Bit n: the well-known name n is present, and `first[n]` is its first line.
-    present: u64,
-    /// Bit n: it is there more than once.
-    repeated: u64,
-    first: [u16; Known::COUNT],
-}
-
-#[derive(Clone, Copy)]
-struct Line {
-    name: u32,
-    value: u32,
-    value_len: u32,
-    name_len: u16,
-    known: Option<Known>,
-}
-
-impl Line {
-    fn name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        match self.known {
-            Some(known) => known.as_str().as_bytes(),
-            None => &bytes[self.name as usize..][..self.name_len as usize],
-        }
-    }
-
-    fn value<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        &bytes[self.value as usize..][..self.value_len as usize]
-    }
-
-    fn is(&self, name: NameRef<'_>, bytes: &[u8]) -> bool {
-        match name {
-            NameRef::Known(known) => self.known == Some(known),
-            NameRef::Other(name) => {
-                self.known.is_none() && self.name(bytes).eq_ignore_ascii_case(name)
-            }
-        }
-    }
-}
 
 impl Fields {
     /// No fields. Allocates nothing.
@@ -346,45 +302,6 @@ impl Fields {
                 })
             })
         })
-    }
-}
-
-const fn bit(known: Known) -> u64 {
-    1 << known as u8
-}
-
-impl Arena {
-    fn push(
-        &mut self,
-        known: Option<Known>,
-        name: Range<usize>,
-        value: Range<usize>,
-    ) -> Result<(), InvalidField> {
-        let at = self.lines.len();
-        let small = |n: usize| u32::try_from(n).map_err(|_| InvalidField);
-        if at >= NONE as usize {
-            return Err(InvalidField);
-        }
-        self.lines.push(Line {
-            name: small(name.start)?,
-            value: small(value.start)?,
-            value_len: small(value.len())?,
-            name_len: u16::try_from(name.len()).map_err(|_| InvalidField)?,
-            known,
-        });
-        self.note(at);
-        Ok(())
-    }
-
-    /// Remembers line `at` if it is the first of a well-known name.
-    fn note(&mut self, at: usize) {
-        let Some(known) = self.lines[at].known else { return };
-        if self.present & bit(known) == 0 {
-            self.present |= bit(known);
-            self.first[known as usize] = at as u16;
-        } else {
-            self.repeated |= bit(known);
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`fault`] and [`closed`], under [`limits`].
 #![forbid(unsafe_code)]
 
+mod arena;
 pub mod closed;
 pub mod event;
 pub mod fault;
