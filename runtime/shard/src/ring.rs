@@ -6,13 +6,19 @@
 //! itself and keep the index, which is only a number. The registration belongs to the thread and keeps the
 //! ring alive: dropping takes it back.
 //!
-//! **Sleep.** The ring signals an eventfd when there is work, but only while that is switched on, shortly
-//! before sleeping (awake, it would cost a write for each completion). glommio cannot wait for a
-//! descriptor, but it can read a file, and io_uring holds a read of a blocking eventfd until there is
+//! **Sleep** begins with a doze: the thread waits in the kernel for this ring alone, at most [`DOZE`]. Under load the
+//! next request comes within that time, and this is the cheapest way to wait for it. Other tasks of the executor have
+//! to wait that long when the shard falls idle, once.
+//!
+//! Then it sleeps as glommio's tasks do, and others run meanwhile. The ring signals an eventfd when there is work, but
+//! only while that is switched on, shortly before sleeping (awake, it would cost a write for each completion). glommio
+//! cannot wait for a descriptor, but it can read a file, and io_uring holds a read of a blocking eventfd until there is
 //! something to read. So an eventfd that poses as a file is a bell, and reading it silences it.
 //!
-//! It never waits in the kernel itself: other tasks of the shard run meanwhile. It belongs to the thread
-//! that made it.
+//! Other threads knock: they write to another eventfd, which the ring polls, so that it ends a doze and, through the
+//! bell, a sleep.
+//!
+//! It belongs to the thread that made it.
 #![allow(unsafe_code)]
 
 mod entry;
@@ -33,18 +39,25 @@ use std::time::Duration;
 
 use glommio::io::BufferedFile;
 use glommio::timer::Timer;
-use io_uring::{IoUring, squeue};
+use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 pub(crate) use self::entry::{Completion, Extent, Submission};
 use crate::buffers::Region;
 use crate::preflight::{self, StartError};
-use crate::sys::{self, Resource};
+use crate::sys::{self, Entry, Resource};
 
 /// Entries of the submission queue: more than a turn usually pushes; when it is full, one more system call
 /// empties it.
 pub(crate) const SUBMISSIONS: u32 = 1 << 10;
 /// Entries of the completion queue: past them the kernel keeps completions on a list, slower but not lost.
 pub(crate) const COMPLETIONS: u32 = 1 << 13;
+
+/// The longest doze. Long enough for the gaps between requests of a loaded shard, and no longer than others on this
+/// executor may be kept waiting.
+pub(crate) const DOZE: Duration = Duration::from_millis(1);
+
+/// What the poll of the door completes with: no [`Token`](crate::token::Token) packs to it.
+const KNOCK: u64 = u64::MAX;
 
 /// Sizes of a ring, in entries, both powers of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +74,18 @@ impl Default for RingConfig {
     }
 }
 
-/// A ring, the bell that ends its sleep, and what the kernel did not take yet.
+/// A ring, what ends its sleep, and what the kernel did not take yet.
 pub(crate) struct Ring {
     // Dropped first: the kernel lets go of `regions` with it.
     io: IoUring,
     regions: Vec<Rc<Region>>,
     /// The registered index, or -1.
     index: c_int,
-    bell: Arc<Bell>,
+    /// Rung by the kernel, while that is switched on.
+    bell: File,
+    door: Arc<Door>,
+    /// The door is polled.
+    listens: bool,
     /// The bell as glommio's file; made in the first sleep, because it needs an executor.
     gate: Option<BufferedFile>,
     /// What did not fit the queue. Bounded by the callers: a few operations a connection.
@@ -107,6 +124,7 @@ impl Ring {
         })?;
         let other = |what| move |error| StartError::Other { what, error };
         let bell = File::from(sys::eventfd().map_err(other("make an eventfd"))?);
+        let door = File::from(sys::eventfd().map_err(other("make an eventfd"))?);
         io.submitter()
             .register_eventfd(bell.as_raw_fd())
             .map_err(other("register the eventfd with the ring"))?;
@@ -117,7 +135,9 @@ impl Ring {
             io,
             regions: Vec::new(),
             index,
-            bell: Arc::new(Bell { eventfd: bell, rung: AtomicBool::new(false) }),
+            bell,
+            door: Arc::new(Door { eventfd: door, knocked: AtomicBool::new(false) }),
+            listens: false,
             gate: None,
             backlog: VecDeque::new(),
             thread: PhantomData,
@@ -131,9 +151,8 @@ impl Ring {
             if self.enqueue(&submission.0) {
                 return;
             }
-            // Without GETEVENTS: makes room, runs nothing. If it fails, the next turn meets the same error
-            // and reports it.
-            let _ = self.enter(0);
+            // Makes room, runs nothing. If it fails, the next turn meets the same error and reports it.
+            let _ = self.enter(Entry::submit);
             if self.enqueue(&submission.0) {
                 return;
             }
@@ -151,8 +170,14 @@ impl Ring {
             self.io.completion().disable_eventfd();
         }
         self.refill();
-        let entered = self.enter(sys::ENTER_GETEVENTS);
-        out.extend(self.io.completion().map(|entry| Completion::new(&entry)));
+        let entered = self.enter(Entry::turn);
+        for entry in self.io.completion() {
+            if entry.user_data() == KNOCK {
+                self.listens = cqueue::more(entry.flags());
+            } else {
+                out.push(Completion::new(&entry));
+            }
+        }
         entered.map(drop)
     }
 
@@ -160,28 +185,51 @@ impl Ring {
     /// for nothing. What was pushed is submitted first. Dropping it half-way is harmless.
     ///
     /// # Errors
-    /// The ring or the bell is broken.
+    /// The ring, or what ends its sleep, is broken.
     ///
     /// # Panics
     /// Outside a glommio executor.
     pub(crate) async fn sleep(&mut self, at_most: Option<Duration>) -> io::Result<()> {
-        if self.bell.silence() {
+        if self.door.answer() || self.doze(at_most)? {
+            self.door.answer();
             return Ok(());
         }
         self.io.completion().enable_eventfd();
         // Look once more: what came before the bell was switched on did not ring it.
-        self.refill();
-        if self.enter(sys::ENTER_GETEVENTS)? == Entered::Partly || self.is_busy() {
+        if self.enter(Entry::turn)? == Entered::Partly || self.is_busy() {
             return Ok(());
         }
-        self.wait(at_most).await?;
-        self.bell.silence();
+        self.wait(at_most.map(|most| most.saturating_sub(DOZE))).await?;
+        self.door.answer();
         Ok(())
+    }
+
+    /// Waits for this ring alone, [`DOZE`] at most. Whether that was enough: there is something to do, or the time is up.
+    fn doze(&mut self, at_most: Option<Duration>) -> io::Result<bool> {
+        self.refill();
+        if !self.listen() {
+            // The queue is full: there is enough to do.
+            return Ok(true);
+        }
+        let most = at_most.map_or(DOZE, |most| most.min(DOZE));
+        let entered = self.enter(|entry, count| entry.wait(count, most))?;
+        let is_over = at_most.is_some_and(|at_most| at_most <= DOZE);
+        Ok(entered == Entered::Partly || is_over || self.is_busy())
+    }
+
+    /// Polls the door, if it is not polled. Whether it is now.
+    fn listen(&mut self) -> bool {
+        if !self.listens {
+            let door = types::Fd(self.door.eventfd.as_raw_fd());
+            let poll = opcode::PollAdd::new(door, libc::POLLIN as u32).multi(true).build();
+            self.listens = self.enqueue(&poll.user_data(KNOCK));
+        }
+        self.listens
     }
 
     /// A handle with which other threads end this ring's sleep.
     pub(crate) fn waker(&self) -> Waker {
-        Waker(Arc::clone(&self.bell))
+        Waker(Arc::clone(&self.door))
     }
 
     /// The ring's descriptor: where [`Submission::message`] of another shard goes. Open as long as the ring
@@ -220,7 +268,7 @@ impl Ring {
     /// Waits for the bell, and silences it by reading it.
     async fn wait(&mut self, at_most: Option<Duration>) -> io::Result<()> {
         if self.gate.is_none() {
-            let copy = self.bell.eventfd.try_clone()?;
+            let copy = self.bell.try_clone()?;
             // SAFETY: the descriptor is open, and ours to give away.
             self.gate = Some(unsafe { BufferedFile::from_raw_fd(copy.into_raw_fd()) });
         }
@@ -255,15 +303,15 @@ impl Ring {
         unsafe { self.io.submission().push(entry).is_ok() }
     }
 
-    fn enter(&mut self, flags: u32) -> io::Result<Entered> {
+    fn enter(&mut self, how: impl FnOnce(Entry, u32) -> io::Result<()>) -> io::Result<Entered> {
         // Invariant: the queue has at most 32,768 entries, the kernel's limit.
         let waiting = self.io.submission().len() as u32;
-        let entered = match self.index {
-            -1 => sys::ring_enter(self.io.as_raw_fd(), waiting, flags),
-            index => sys::ring_enter(index, waiting, flags | sys::ENTER_REGISTERED_RING),
+        let entry = match self.index {
+            -1 => Entry::Descriptor(self.io.as_raw_fd()),
+            index => Entry::Index(index),
         };
-        match entered {
-            Ok(_) => Ok(Entered::Fully),
+        match how(entry, waiting) {
+            Ok(()) => Ok(Entered::Fully),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(Entered::Partly),
                 _ => Err(error),
@@ -281,29 +329,30 @@ impl Drop for Ring {
     }
 }
 
-/// An eventfd, and whether another thread has rung it since the shard last looked.
-struct Bell {
+/// An eventfd, and whether another thread has knocked since the shard last looked. It is never read: the poll tells
+/// every write, and a counter that only grows takes longer to fill than any machine lasts.
+struct Door {
     eventfd: File,
-    rung: AtomicBool,
+    knocked: AtomicBool,
 }
 
-impl Bell {
-    /// Whether it was rung; after that it is not.
-    fn silence(&self) -> bool {
-        self.rung.swap(false, Ordering::AcqRel)
+impl Door {
+    /// Whether somebody had knocked; after that nobody has.
+    fn answer(&self) -> bool {
+        self.knocked.swap(false, Ordering::AcqRel)
     }
 }
 
 /// Ends a ring's sleep, or the next one if it is awake. Cheap to repeat: one system call for all until the
 /// shard looks.
 #[derive(Clone)]
-pub(crate) struct Waker(Arc<Bell>);
+pub(crate) struct Waker(Arc<Door>);
 
 impl Waker {
     /// Wakes the shard. What was written before is seen by it.
     pub(crate) fn wake(&self) {
-        if !self.0.rung.swap(true, Ordering::AcqRel) {
-            // It fails only when the counter is full, and a full counter wakes as well.
+        if !self.0.knocked.swap(true, Ordering::AcqRel) {
+            // It fails only when the counter is full.
             let _ = (&self.0.eventfd).write(&1u64.to_ne_bytes());
         }
     }

@@ -3,23 +3,20 @@
 //! Nothing is decided here; who calls says what an error means.
 #![allow(unsafe_code)]
 
+mod enter;
 mod name;
 
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::c_int;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
+pub(crate) use self::enter::{Entry, register_ring_fd, unregister_ring_fd};
 pub(crate) use self::name::SocketName;
 
 /// The kernel's rule for errors: -1, and `errno` says which.
 fn check(result: c_int) -> io::Result<c_int> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// As [`check`], for calls made by number.
-fn check_long(result: c_long) -> io::Result<c_long> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -180,57 +177,6 @@ pub(crate) fn affinity() -> io::Result<Vec<usize>> {
     let all = 0..usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
     // SAFETY: reads one bit of a set that is at least CPU_SETSIZE bits long.
     Ok(all.filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect())
-}
-
-const REGISTER_RING_FDS: c_long = 20;
-const UNREGISTER_RING_FDS: c_long = 21;
-
-/// `struct io_uring_rsrc_update`.
-#[repr(C)]
-struct RingFd {
-    offset: u32,
-    reserved: u32,
-    data: u64,
-}
-
-/// Registers a ring's descriptor with this thread; the answer is its index (Linux 5.18).
-pub(crate) fn register_ring_fd(ring: RawFd) -> io::Result<c_int> {
-    let data = u64::try_from(ring).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
-    let mut update = RingFd { offset: u32::MAX, reserved: 0, data };
-    ring_fds(ring, REGISTER_RING_FDS, &mut update)?;
-    c_int::try_from(update.offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
-}
-
-/// Takes the registration back: until then this thread keeps the ring alive.
-pub(crate) fn unregister_ring_fd(ring: RawFd, index: c_int) -> io::Result<()> {
-    let offset = u32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    ring_fds(ring, UNREGISTER_RING_FDS, &mut RingFd { offset, reserved: 0, data: 0 })
-}
-
-fn ring_fds(ring: RawFd, opcode: c_long, update: &mut RingFd) -> io::Result<()> {
-    let (update, count): (*mut RingFd, c_long) = (update, 1);
-    // SAFETY: both opcodes read and write one io_uring_rsrc_update, which ours is laid out as.
-    check_long(unsafe {
-        libc::syscall(libc::SYS_io_uring_register, c_long::from(ring), opcode, update, count)
-    })
-    .map(drop)
-}
-
-/// `IORING_ENTER_GETEVENTS`: run the deferred work.
-pub(crate) const ENTER_GETEVENTS: u32 = 1;
-/// `IORING_ENTER_REGISTERED_RING`: the descriptor is an index from [`register_ring_fd`].
-pub(crate) const ENTER_REGISTERED_RING: u32 = 1 << 4;
-
-/// `io_uring_enter(2)` that waits for nothing; the answer is how many entries the kernel took.
-pub(crate) fn ring_enter(ring: c_int, to_submit: u32, flags: u32) -> io::Result<u32> {
-    let (ring, to_submit, flags) =
-        (c_long::from(ring), c_long::from(to_submit), c_long::from(flags));
-    let (least, mask, size): (c_long, *const c_void, c_long) = (0, ptr::null(), 0);
-    // SAFETY: no signal mask and no extended argument; what the entries point at is `Ring::push`'s concern.
-    let taken = check_long(unsafe {
-        libc::syscall(libc::SYS_io_uring_enter, ring, to_submit, least, flags, mask, size)
-    })?;
-    Ok(u32::try_from(taken).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ const UNSAFE: &[&str] = &[
     "runtime/shard/src/ring/entry.rs",
     "runtime/shard/src/sending.rs",
     "runtime/shard/src/sys.rs",
+    "runtime/shard/src/sys/enter.rs",
     "runtime/shard/src/sys/name.rs",
     "runtime/shard/src/tests/ring.rs",
     "server/service/tests/allocations.rs",
