@@ -76,7 +76,8 @@ impl<M: Machine> Connection<M> {
             self.machine.proceed(slot.id, &mut self.out);
         }
         let stamp = host.stamp();
-        if self.machine.respond(slot.id, &response.head, content, &stamp, &mut self.out).is_err() {
+        let head = &response.head;
+        if self.machine.respond(slot.id, head, content, &stamp, &mut self.out).is_err() {
             self.machine.cancel(slot.id, &mut self.out);
             return self.over(host, now, slot, Outcome::Aborted);
         }
@@ -87,23 +88,34 @@ impl<M: Machine> Connection<M> {
         if has_no_content(slot, response.head.status) {
             // Its length was said; nobody is asked to make it (RFC 9110 §9.3.2, §15.3.5, §15.4.5).
             drop(Guarded::new(response.body));
-            return match self.finish(slot.id, None) {
-                Step::Done => self.complete(host, now, slot),
-                _ => {
-                    self.machine.cancel(slot.id, &mut self.out);
-                    self.over(host, now, slot, Outcome::Aborted)
-                }
-            };
+            let step = self.finish(slot.id, None);
+            return self.stepped(host, now, slot, step);
         }
-        let (rest, source) = match response.body {
-            Outgoing::Empty => {
-                return self.complete(host, now, slot);
+        match response.body {
+            Outgoing::Empty => self.complete(host, now, slot),
+            Outgoing::Full(payload) => self.send_full(host, now, slot, payload),
+            Outgoing::Stream { source, .. } => {
+                let source = Some(Guarded::new(source));
+                slot.stage = Stage::Sending { rest: Payload::new(), source };
+                self.send(host, now, slot)
             }
-            Outgoing::Full(payload) => (payload, None),
-            Outgoing::Stream { source, .. } => (Payload::new(), Some(Guarded::new(source))),
+        }
+    }
+
+    /// Sends content that is all here: it takes no more memory by being queued. Whether the exchange is over.
+    fn send_full(&mut self, host: &Host, now: Instant, slot: &mut Slot, all: Payload) -> bool {
+        let (length, mut rest) = (all.len(), all);
+        let sent = self.machine.send_body(slot.id, &mut rest, usize::MAX, &mut self.out);
+        slot.bytes_out += (length - rest.len()) as u64;
+        let step = match sent {
+            Err(_) => Step::Broken,
+            Ok(()) if rest.is_empty() => self.finish(slot.id, None),
+            Ok(()) => {
+                slot.stage = Stage::Sending { rest, source: None };
+                Step::Later
+            }
         };
-        slot.stage = Stage::Sending { rest, source };
-        self.send(host, now, slot)
+        self.stepped(host, now, slot, step)
     }
 
     /// Sends as much content as there is room for. Whether the exchange is over.
@@ -150,19 +162,25 @@ impl<M: Machine> Connection<M> {
             }
         };
         match step {
+            Step::Later => slot.stage = Stage::Sending { rest, source },
+            // The source may hold the reader of the incoming half: let go of it first.
+            Step::Done | Step::Broken => drop(source),
+        }
+        self.stepped(host, now, slot, step)
+    }
+
+    /// What comes after a step. Whether the exchange is over.
+    #[inline]
+    fn stepped(&mut self, host: &Host, now: Instant, slot: &mut Slot, step: Step) -> bool {
+        match step {
+            Step::Done => self.complete(host, now, slot),
             Step::Later => {
-                slot.stage = Stage::Sending { rest, source };
                 self.release(host, now, slot);
                 false
             }
             Step::Broken => {
                 self.machine.cancel(slot.id, &mut self.out);
                 self.over(host, now, slot, Outcome::Aborted)
-            }
-            Step::Done => {
-                // The source may hold the reader of the incoming half: let go of it first.
-                drop(source);
-                self.complete(host, now, slot)
             }
         }
     }
@@ -176,7 +194,7 @@ impl<M: Machine> Connection<M> {
 
     /// The outgoing half is complete; the exchange is over unless it is a tunnel whose other half is open.
     fn complete(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
-        if slot.is_tunnel() && slot.writer.as_ref().is_some_and(|writer| !writer.is_ended()) {
+        if slot.writer.as_ref().is_some_and(|writer| !writer.is_ended()) && slot.is_tunnel() {
             slot.stage = Stage::Sent;
             return false;
         }
@@ -187,7 +205,9 @@ impl<M: Machine> Connection<M> {
         if let Some(writer) = &slot.writer {
             writer.end(Err(BodyError::Gone));
         }
-        slot.stage = Stage::Sent;
+        if !matches!(slot.stage, Stage::Sent) {
+            slot.stage = Stage::Sent;
+        }
         self.finished(host, now, slot, outcome);
         true
     }
@@ -205,9 +225,11 @@ impl<M: Machine> Connection<M> {
     }
 
     /// Gives an exchange's memory back.
+    #[inline]
     pub(crate) fn retire(&self, host: &Host, slot: Slot) {
-        host.give_waker(slot.waker);
-        host.give_exchange(slot.exchange);
+        let Slot { waker, exchange, .. } = slot;
+        host.give_waker(waker);
+        host.give_exchange(exchange);
     }
 
     /// How many bytes of content may be queued to be sent.

@@ -1,6 +1,6 @@
 //! What all connections of a shard share: the service, the limits, the date, and recycled memory.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -98,8 +98,8 @@ impl Host {
 
     /// Date and Server of this second.
     #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        self.stamp.borrow().clone()
+    pub fn stamp(&self) -> Ref<'_, Stamp> {
+        self.stamp.borrow()
     }
 
     /// An outbox with memory, if one was given back.
@@ -147,14 +147,13 @@ impl Host {
         connection: &Rc<ConnectionInfo>,
         now: Instant,
     ) -> Rc<Exchange> {
-        let exchange = Exchange::new(head, Rc::clone(connection), self.shard.clone(), now);
         if let Some(mut spare) = self.exchanges.borrow_mut().pop()
             && let Some(place) = Rc::get_mut(&mut spare)
         {
-            *place = exchange;
+            place.renew(head, connection, now);
             return spare;
         }
-        Rc::new(exchange)
+        Rc::new(Exchange::new(head, Rc::clone(connection), self.shard.clone(), now))
     }
 
     pub(crate) fn give_exchange(&self, exchange: Rc<Exchange>) {

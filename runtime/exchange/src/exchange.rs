@@ -38,6 +38,15 @@ impl Exchange {
         Self { head, connection, shard, started, params, request_id }
     }
 
+    /// Makes another exchange of it, on the same shard, in the same memory.
+    pub fn renew(&mut self, head: RequestHead, connection: &Rc<ConnectionInfo>, started: Instant) {
+        (self.head, self.started) = (head, started);
+        (self.params, self.request_id) = (OnceCell::new(), OnceCell::new());
+        if !Rc::ptr_eq(&self.connection, connection) {
+            self.connection = Rc::clone(connection);
+        }
+    }
+
     /// The request's head.
     #[must_use]
     pub const fn head(&self) -> &RequestHead {
