@@ -39,11 +39,13 @@ pub fn fields(data: &[u8]) {
                 assert_eq!(fields.remove(NameRef::new(name)), before - model.len());
             }
             b'l' if is_valid => {
-                let base = fields.load(&[name, b":", value].concat());
-                let middle = base + name.len();
-                let start = middle + 1 + value.len() - trimmed_start(value);
-                let pushed = fields.push_range(base..middle, start..start + trimmed.len());
-                assert_eq!(pushed, Ok(()));
+                let line = [name, b":", value].concat();
+                let start = name.len() + 1 + value.len() - trimmed_start(value);
+                let end = fields.read(&line, |lines| {
+                    lines.line(0..name.len(), start..start + trimmed.len())?;
+                    Some(line.len())
+                });
+                assert_eq!(end, Some(line.len()));
                 model.push((lower, trimmed));
             }
             b'c' => fields = fields.clone(),

@@ -17,6 +17,7 @@ pub fn head(data: &[u8]) {
         if let Said::Request(head, content, wire) = said {
             unambiguous(wire, head.protocol);
             within(&limits, wire, head);
+            as_httparse_reads_it(wire, head);
             same_request(head, *content);
         }
     }
@@ -82,6 +83,19 @@ fn within(limits: &Limits, wire: &[u8], head: &RequestHead) {
     assert!(head.target().len() <= limits.target);
     assert!(head.fields.len() <= limits.field_lines);
     assert!(wire.len() + 32 * head.fields.len() <= limits.head);
+}
+
+/// The other opinion: httparse reads the same head, to the byte.
+fn as_httparse_reads_it(wire: &[u8], head: &RequestHead) {
+    let mut headers = [httparse::EMPTY_HEADER; 16];
+    let mut parsed = httparse::Request::new(&mut headers);
+    assert_eq!(parsed.parse(wire), Ok(httparse::Status::Complete(wire.len())));
+    let minor = if head.protocol == Protocol::Http10 { 0 } else { 1 };
+    let start = (parsed.method, parsed.path, parsed.version);
+    assert_eq!(start, (Some(head.method.as_str()), Some(head.target()), Some(minor)));
+    let lines = parsed.headers.iter().map(|line| (line.name.to_ascii_lowercase(), line.value));
+    let ours = head.fields.iter().map(|(name, value)| (String::from_utf8_lossy(name), value));
+    assert!(lines.eq(ours.map(|(name, value)| (name.into_owned(), value))));
 }
 
 fn same_request(head: &RequestHead, content: Content) {

@@ -52,26 +52,25 @@ pub(crate) fn response(bytes: &mut Vec<u8>, head: &ResponseHead, stamp: &Stamp, 
         }
         (true, _) => (),
     }
-    let is_tunnel = plan.persistence == Persistence::Tunnel;
-    for (known, name, value) in head.fields.lines() {
-        let is_ours = match known {
-            Some(Known::ContentLength | Known::TransferEncoding) => true,
-            Some(Known::Connection) => !is_tunnel,
-            _ => false,
-        };
-        match known {
-            _ if is_ours => (),
-            Some(known) => {
-                bytes.extend_from_slice(known.line_start().as_bytes());
-                bytes.extend_from_slice(value);
-                bytes.extend_from_slice(b"\r\n");
-            }
-            None => field(bytes, name, value),
-        }
+    match head.fields.wire() {
+        Some(lines) if !head.fields.has_any(OURS) => bytes.extend_from_slice(lines),
+        _ => picked_lines(bytes, &head.fields, plan.persistence == Persistence::Tunnel),
     }
     connection(bytes, plan.persistence, &head.fields);
-    framing(bytes, plan.framing);
-    bytes.extend_from_slice(b"\r\n");
+    end(bytes, plan.framing);
+}
+
+/// Field lines of a final response that are not its sender's to say.
+const OURS: &[Known] = &[Known::Connection, Known::ContentLength, Known::TransferEncoding];
+
+/// All lines but those; a tunnel's sender says what the connection becomes.
+fn picked_lines(bytes: &mut Vec<u8>, fields: &Fields, is_tunnel: bool) {
+    for (known, name, value) in fields.lines() {
+        let is_ours = known.is_some_and(|known| OURS.contains(&known));
+        if !is_ours || (is_tunnel && known == Some(Known::Connection)) {
+            field(bytes, name, value);
+        }
+    }
 }
 
 /// An interim response's head: no framing, no stamp (RFC 9110 §15.2).
@@ -103,7 +102,7 @@ pub(crate) fn request(bytes: &mut Vec<u8>, head: &RequestHead, content: Content)
             field(bytes, name, value);
         }
     }
-    framing(
+    end(
         bytes,
         match content {
             Content::Exact(length) => Framing::Length(length),
@@ -111,7 +110,6 @@ pub(crate) fn request(bytes: &mut Vec<u8>, head: &RequestHead, content: Content)
             Content::None | Content::Tunnel => Framing::Absent,
         },
     );
-    bytes.extend_from_slice(b"\r\n");
 }
 
 /// One field line.
@@ -124,6 +122,7 @@ pub(crate) fn field(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     bytes.extend_from_slice(b"\r\n");
 }
 
+#[inline]
 fn connection(bytes: &mut Vec<u8>, persistence: Persistence, fields: &Fields) {
     // RFC 9110 §7.8: a sender of Upgrade (a 426) MUST also send the upgrade option.
     let upgrade = fields.contains(Known::Upgrade);
@@ -137,17 +136,35 @@ fn connection(bytes: &mut Vec<u8>, persistence: Persistence, fields: &Fields) {
     bytes.extend_from_slice(line);
 }
 
+/// The field about the length, and the empty line.
 #[inline]
-fn framing(bytes: &mut Vec<u8>, framing: Framing) {
+fn end(bytes: &mut Vec<u8>, framing: Framing) {
     match framing {
-        Framing::Absent => (),
-        Framing::Chunked => bytes.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        Framing::Length(length) => {
-            bytes.extend_from_slice(b"content-length: ");
-            bytes.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-            bytes.extend_from_slice(b"\r\n");
+        Framing::Absent => bytes.extend_from_slice(b"\r\n"),
+        Framing::Chunked => bytes.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n"),
+        Framing::Length(length) => length_and_end(bytes, length),
+    }
+}
+
+/// Written from its end, so that it is one copy.
+fn length_and_end(bytes: &mut Vec<u8>, mut length: u64) {
+    const NAME: &[u8; 16] = b"content-length: ";
+    const END: &[u8; 4] = b"\r\n\r\n";
+    // A u64 has at most 20 digits.
+    let mut line = [0; NAME.len() + 20 + END.len()];
+    let mut at = line.len() - END.len();
+    line[at..].copy_from_slice(END);
+    loop {
+        at -= 1;
+        line[at] = b'0' + (length % 10) as u8;
+        length /= 10;
+        if length == 0 {
+            break;
         }
     }
+    at -= NAME.len();
+    line[at..at + NAME.len()].copy_from_slice(NAME);
+    bytes.extend_from_slice(&line[at..]);
 }
 
 /// RFC 9112 §4. The common lines are ready made.

@@ -1,22 +1,18 @@
-//! Reads request heads, response heads and trailer sections (RFC 9112 §3, §4, §5).
+//! Reads request heads, response heads and trailer sections (RFC 9112 §3, §4, §5), in one pass.
 //!
-//! One memcpy of the section into the arena of its `Fields`; the fields are ranges of it. httparse
-//! finds the ranges; what it accepts beyond the RFC is refused here. Never looks at what the fields
-//! mean, but for Host and the target.
+//! One memcpy of the section into the arena of its `Fields`; the fields are ranges of it. What is not perfect is not
+//! read: `scan` then says what is wrong with it, or that it is not complete. Never looks at what the fields mean, but
+//! for Host and the target.
 
-use std::mem::MaybeUninit;
-use std::ops::Range;
-
-use httparse::{Header, ParserConfig, Status};
+use trilane_semantics::field::is_token;
+use trilane_semantics::octets::{find, find_control};
 use trilane_semantics::target::is_authority;
 use trilane_semantics::{
-    Fields, Form, Known, Limits, Method, Protocol, Reason, RequestHead, ResponseHead, StatusCode,
+    Fields, Form, Known, Limits, Lines, Method, Protocol, Reason, RequestHead, ResponseHead,
+    StatusCode, Target,
 };
 
 use crate::scan::{LINE_COST, LONGEST_METHOD, Scan, Section};
-
-/// Field lines that need no allocation to be parsed.
-const INLINE: usize = 128;
 
 /// A head and its length on the wire; `None` when it is not complete.
 type Found<T> = Option<(T, usize)>;
@@ -27,7 +23,7 @@ pub(crate) fn request(
     scan: &mut Scan,
     limits: &Limits,
 ) -> Result<Found<RequestHead>, Reason> {
-    find(bytes, scan, Section::Request, limits, parse_request)
+    find_section(bytes, scan, Section::Request, limits, parse_request)
 }
 
 /// The response head at the front of `bytes`, and its version.
@@ -36,7 +32,7 @@ pub(crate) fn response(
     scan: &mut Scan,
     limits: &Limits,
 ) -> Result<Found<(Protocol, ResponseHead)>, Reason> {
-    find(bytes, scan, Section::Response, limits, parse_response)
+    find_section(bytes, scan, Section::Response, limits, parse_response)
 }
 
 /// The trailer section at the front of `bytes`; no fields when it is empty (RFC 9112 §7.1.2).
@@ -45,159 +41,142 @@ pub(crate) fn trailers(
     scan: &mut Scan,
     limits: &Limits,
 ) -> Result<Found<Fields>, Reason> {
-    find(bytes, scan, Section::Trailers, limits, parse_trailers)
+    find_section(bytes, scan, Section::Trailers, limits, parse_trailers)
 }
-
-type Slot<'b> = MaybeUninit<Header<'b>>;
 
 /// Tries the whole section at once if nothing of it was seen before: one pass. Only when that does
 /// not succeed, looks for its end, and for what is wrong with it.
 #[inline]
-fn find<T>(
+fn find_section<T>(
     bytes: &[u8],
     scan: &mut Scan,
     section: Section,
     limits: &Limits,
-    parse: impl for<'b> Fn(&'b [u8], &mut [Slot<'b>], &Limits) -> Result<Found<T>, Reason>,
+    parse: impl Fn(&[u8], &Limits) -> Result<Found<T>, Reason>,
 ) -> Result<Found<T>, Reason> {
-    let mut inline = [const { MaybeUninit::uninit() }; INLINE];
-    if scan.is_fresh() {
-        let most = limits.field_lines.min(INLINE);
-        if let Some(found) = parse(bytes, &mut inline[..most], limits)? {
-            return Ok(Some(found));
-        }
+    if scan.is_fresh()
+        && let Some(found) = parse(bytes, limits)?
+    {
+        return Ok(Some(found));
     }
     let Some(end) = scan.find_end(bytes, section, limits)? else { return Ok(None) };
-    let lines = scan.lines();
     *scan = Scan::new();
-    let section_bytes = &bytes[..end];
-    let found = if lines <= INLINE {
-        parse(section_bytes, &mut inline[..lines], limits)?
-    } else {
-        parse(section_bytes, &mut vec![MaybeUninit::uninit(); lines], limits)?
-    };
-    // Every line has its form: what httparse alone dislikes is in a field line.
-    found.map(Some).ok_or(Reason::FieldLine)
+    // The scan has looked at the form of every line; what a target means, it has not.
+    let refused = if section == Section::Request { Reason::Target } else { Reason::FieldLine };
+    parse(&bytes[..end], limits)?.map(Some).ok_or(refused)
 }
 
 /// `None` when the head is incomplete, malformed, or past a limit.
 #[inline]
-fn parse_request<'b>(
-    bytes: &'b [u8],
-    slots: &mut [Slot<'b>],
-    limits: &Limits,
-) -> Result<Found<RequestHead>, Reason> {
-    let mut parsed = httparse::Request::new(&mut []);
-    let status =
-        ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, bytes, slots);
-    let Ok(Status::Complete(end)) = status else { return Ok(None) };
-    let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version)
-    else {
-        return Ok(None);
-    };
-    // httparse skips any number of empty lines; RFC 9112 §2.2 asks for one, which was skipped
-    // before.
-    let starts_here = offset(bytes, method.as_bytes()) == 0;
-    if !starts_here
-        || method.len() > LONGEST_METHOD
-        || target.len() > limits.target
-        || !is_strict(bytes, end, parsed.headers, limits)
-    {
+fn parse_request(bytes: &[u8], limits: &Limits) -> Result<Found<RequestHead>, Reason> {
+    let Some((method, start)) = method(bytes) else { return Ok(None) };
+    // RFC 9112 §3: single spaces, and a target without white space.
+    let Some((target, length)) = Target::read(&bytes[start..]) else { return Ok(None) };
+    let text = &bytes[start..start + length];
+    let Some((protocol, line_end)) = version(bytes, start + length) else { return Ok(None) };
+    if text.len() > limits.target {
         return Ok(None);
     }
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Reason::RequestLine)?;
-    let fields = load(&bytes[..end], parsed.headers)?;
-    let head = RequestHead::with_fields(method, protocol(version), fields, target)
-        .ok_or(Reason::Target)?;
+    let mut fields = Fields::new();
+    let Some(end) = parse_fields(&mut fields, bytes, line_end, limits) else { return Ok(None) };
+    let text = std::str::from_utf8(text).map_err(|_| Reason::Target)?;
+    let head = RequestHead::with_target(method, protocol, fields, target, text);
     check_target(&head)?;
     check_host(&head)?;
     Ok(Some((head, end)))
 }
 
+/// The method, and where the target begins.
+#[inline]
+fn method(bytes: &[u8]) -> Option<(Method, usize)> {
+    if bytes.starts_with(b"GET ") {
+        return Some((Method::GET, 4));
+    }
+    let space = bytes.iter().take(LONGEST_METHOD + 1).position(|&b| b == b' ')?;
+    let name = &bytes[..space];
+    // RFC 9110 §9.1: a method is a token.
+    let method = if is_token(name) { Method::from_bytes(name).ok() } else { None };
+    method.map(|method| (method, space + 1))
+}
+
+/// What comes after the target: a space, a version that we speak, and the end of the line.
+#[inline]
+fn version(bytes: &[u8], at: usize) -> Option<(Protocol, usize)> {
+    let end = at + 11;
+    match bytes.get(at..end)? {
+        b" HTTP/1.1\r\n" => Some((Protocol::Http11, end)),
+        b" HTTP/1.0\r\n" => Some((Protocol::Http10, end)),
+        _ => None,
+    }
+}
+
 /// `None` when the head is incomplete, malformed, or past a limit.
-fn parse_response<'b>(
-    bytes: &'b [u8],
-    slots: &mut [Slot<'b>],
+fn parse_response(
+    bytes: &[u8],
     limits: &Limits,
 ) -> Result<Found<(Protocol, ResponseHead)>, Reason> {
-    let mut parsed = httparse::Response::new(&mut []);
-    let status =
-        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, slots);
-    let Ok(Status::Complete(end)) = status else { return Ok(None) };
-    let (Some(code), Some(version)) = (parsed.code, parsed.version) else { return Ok(None) };
-    if !bytes.starts_with(b"HTTP/") || !is_strict(bytes, end, parsed.headers, limits) {
-        return Ok(None);
-    }
-    let mut head = ResponseHead::new(StatusCode::from_u16(code).map_err(|_| Reason::StatusLine)?);
-    head.fields = load(&bytes[..end], parsed.headers)?;
-    Ok(Some(((protocol(version), head), end)))
+    let Some((protocol, status, line_end)) = status_line(bytes) else { return Ok(None) };
+    let mut head = ResponseHead::new(status);
+    let end = parse_fields(&mut head.fields, bytes, line_end, limits);
+    Ok(end.map(|end| ((protocol, head), end)))
+}
+
+/// RFC 9112 §4: the reason phrase, and the space before it, may be missing.
+fn status_line(bytes: &[u8]) -> Option<(Protocol, StatusCode, usize)> {
+    let protocol = match bytes.get(..9)? {
+        b"HTTP/1.1 " => Protocol::Http11,
+        b"HTTP/1.0 " => Protocol::Http10,
+        _ => return None,
+    };
+    let status = StatusCode::from_bytes(bytes.get(9..12)?).ok()?;
+    let end = find_control(bytes, 12)?;
+    let has_form = end == 12 || bytes[12] == b' ';
+    let ends = bytes[end..].starts_with(b"\r\n");
+    (has_form && ends).then_some((protocol, status, end + 2))
 }
 
 /// `None` when the section is incomplete, malformed, or past a limit.
-fn parse_trailers<'b>(
-    bytes: &'b [u8],
-    slots: &mut [Slot<'b>],
-    limits: &Limits,
-) -> Result<Found<Fields>, Reason> {
-    if bytes.starts_with(b"\r\n") {
-        return Ok(Some((Fields::new(), 2)));
-    }
-    // httparse wants initialised headers here; trailers are rare enough.
-    let mut headers = vec![httparse::EMPTY_HEADER; slots.len()];
-    let Ok(Status::Complete((end, headers))) = httparse::parse_headers(bytes, &mut headers) else {
-        return Ok(None);
-    };
-    let first_is_at_start = headers.first().is_some_and(|h| offset(bytes, h.name.as_bytes()) == 0);
-    let rest = headers.get(1..).unwrap_or_default();
-    let fits = end + LINE_COST * headers.len() <= limits.head;
-    if !first_is_at_start || !fits || !is_strict(bytes, end, rest, limits) {
-        return Ok(None);
-    }
-    let fields = load(&bytes[..end], headers)?;
-    Ok(Some((fields, end)))
-}
-
-/// RFC 9112 §2.2: every line ends in CRLF, which httparse does not insist on; and the limits hold.
-#[inline]
-fn is_strict(bytes: &[u8], end: usize, headers: &[Header<'_>], limits: &Limits) -> bool {
-    bytes[..end].ends_with(b"\r\n\r\n")
-        && end + LINE_COST * headers.len() <= limits.head
-        && headers.iter().all(|header| {
-            let name = offset(bytes, header.name.as_bytes());
-            name >= 2 && bytes[name - 2..name] == *b"\r\n"
-        })
-}
-
-/// Copies the section and names the ranges of its fields.
-#[inline]
-fn load(section: &[u8], headers: &[Header<'_>]) -> Result<Fields, Reason> {
+fn parse_trailers(bytes: &[u8], limits: &Limits) -> Result<Found<Fields>, Reason> {
     let mut fields = Fields::new();
-    let base = fields.load(section);
-    for header in headers {
-        let name = range(base, section, header.name.as_bytes());
-        let value = match header.value {
-            [] => name.end..name.end,
-            value => range(base, section, value),
-        };
-        fields.push_range(name, value).map_err(|_| Reason::FieldsTooLarge)?;
+    let end = parse_fields(&mut fields, bytes, 0, limits);
+    Ok(end.map(|end| (fields, end)))
+}
+
+/// Reads the field lines from `start` on, up to the empty line; where what comes after it begins.
+#[inline]
+fn parse_fields(fields: &mut Fields, bytes: &[u8], start: usize, limits: &Limits) -> Option<usize> {
+    let rest = bytes.get(start..bytes.len().min(limits.head))?;
+    let length = fields.read(rest, |lines| {
+        let mut at = 0;
+        while !rest[at..].starts_with(b"\r\n") {
+            at = parse_line(rest, at, lines)?;
+        }
+        Some(at + 2)
+    })?;
+    let (end, count) = (start + length, fields.len());
+    (count <= limits.field_lines && end + LINE_COST * count <= limits.head).then_some(end)
+}
+
+/// One field line (RFC 9112 §5): where the next begins.
+#[inline]
+fn parse_line(bytes: &[u8], start: usize, lines: &mut Lines<'_>) -> Option<usize> {
+    let colon = find(bytes, start, b':')?;
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let mut value = colon + 1;
+    while is_space(bytes.get(value)) {
+        value += 1;
     }
-    Ok(fields)
-}
-
-/// How far into `whole` its sub-slice `part` begins.
-#[inline]
-fn offset(whole: &[u8], part: &[u8]) -> usize {
-    part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr())
-}
-
-#[inline]
-fn range(base: usize, whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = base + offset(whole, part);
-    start..start + part.len()
-}
-
-const fn protocol(minor: u8) -> Protocol {
-    if minor == 0 { Protocol::Http10 } else { Protocol::Http11 }
+    // RFC 9112 §2.2: a bare CR or LF is no end, and RFC 9110 §5.5: no control is part of a value.
+    let end = find_control(bytes, value)?;
+    if !bytes[end..].starts_with(b"\r\n") {
+        return None;
+    }
+    let mut value_end = end;
+    while value_end > value && is_space(bytes.get(value_end - 1)) {
+        value_end -= 1;
+    }
+    lines.line(start..colon, value..value_end)?;
+    Some(end + 2)
 }
 
 /// RFC 9112 §3.2: each form has its methods, and each method its forms.

@@ -3,8 +3,8 @@
 //! Says why a section is refused that could not be read in one go. Never keeps anything, and never
 //! looks at more than one line.
 
-use trilane_semantics::Reason;
 use trilane_semantics::field::{is_token, is_value, trim_ows};
+use trilane_semantics::{Reason, StatusCode};
 
 use crate::scan::Section;
 
@@ -42,7 +42,8 @@ fn wrong_status_line(line: &[u8]) -> Option<Reason> {
         let rest = line.get(8..).unwrap_or_default();
         let valid = match rest {
             [b' ', a, b, c, reason @ ..] => {
-                [a, b, c].into_iter().all(u8::is_ascii_digit)
+                // RFC 9110 §15: three digits, from 100 on.
+                StatusCode::from_bytes(&[*a, *b, *c]).is_ok()
                     && matches!(reason, [] | [b' ', ..])
                     && is_value(reason)
             }

@@ -139,6 +139,11 @@ impl Machine for Http1 {
             _ if id.0 != self.exchange => return Err(Misuse::OutOfOrder),
             Outgoing::Exact(left) => {
                 let fitting = usize::try_from(*left).unwrap_or(usize::MAX);
+                if body.len() <= room.min(fitting) {
+                    *left -= body.len() as u64;
+                    send(std::mem::take(body), out);
+                    return Ok(());
+                }
                 let front = body.split_to(room.min(fitting));
                 *left -= front.len() as u64;
                 let too_much = *left == 0 && !body.is_empty();

@@ -2,8 +2,6 @@
 //!
 //! Its owner is [`Fields`](crate::Fields), which checks what goes in and recycles it.
 
-use std::ops::Range;
-
 use crate::field::{Known, NameRef};
 use crate::fields::InvalidField;
 
@@ -16,6 +14,8 @@ pub(crate) struct Arena {
     /// One string beside the lines: a head's target.
     pub(crate) text: String,
     pub(crate) lines: Vec<Line>,
+    /// `bytes` are the lines and nothing else, each as HTTP/1.1 writes it (RFC 9112 §5).
+    pub(crate) is_wire: bool,
     /// Bit n: the well-known name n is present, and `first[n]` is its first line.
     pub(crate) present: u64,
     /// Bit n: it is there more than once.
@@ -59,26 +59,76 @@ pub(crate) const fn bit(known: Known) -> u64 {
 }
 
 impl Arena {
-    pub(crate) fn push(
-        &mut self,
-        known: Option<Known>,
-        name: Range<usize>,
-        value: Range<usize>,
-    ) -> Result<(), InvalidField> {
-        let at = self.lines.len();
-        let small = |n: usize| u32::try_from(n).map_err(|_| InvalidField);
-        if at >= NONE as usize {
-            return Err(InvalidField);
-        }
-        self.lines.push(Line {
-            name: small(name.start)?,
-            value: small(value.start)?,
-            value_len: small(value.len())?,
-            name_len: u16::try_from(name.len()).map_err(|_| InvalidField)?,
+    #[cold]
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self {
+            bytes: Vec::with_capacity(512),
+            text: String::new(),
+            lines: Vec::with_capacity(16),
+            is_wire: true,
+            present: 0,
+            repeated: 0,
+            first: [NONE; Known::COUNT],
+        })
+    }
+
+    /// Empties it, for its next use.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.text.clear();
+        self.lines.clear();
+        (self.present, self.repeated, self.is_wire) = (0, 0, true);
+    }
+
+    /// Adds a line, its name in lower case; both were checked.
+    #[inline]
+    pub(crate) fn append(&mut self, name: NameRef<'_>, value: &[u8]) -> Result<(), InvalidField> {
+        let (start, name_len) = (self.bytes.len(), name.as_bytes().len());
+        self.bytes.reserve(name_len + value.len() + 4);
+        let known = match name {
+            NameRef::Known(known) => {
+                self.bytes.extend_from_slice(known.line_start().as_bytes());
+                Some(known)
+            }
+            NameRef::Other(name) => {
+                self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
+                self.bytes.extend_from_slice(b": ");
+                None
+            }
+        };
+        self.bytes.extend_from_slice(value);
+        self.bytes.extend_from_slice(b"\r\n");
+        let end = u32::try_from(self.bytes.len()).map_err(|_| InvalidField)?;
+        let value_len = value.len() as u32;
+        self.push_line(Line {
+            name: start as u32,
+            value: end - 2 - value_len,
+            value_len,
+            name_len: u16::try_from(name_len).map_err(|_| InvalidField)?,
             known,
-        });
+        })
+        .ok_or(InvalidField)
+    }
+
+    /// `None` when there are too many.
+    #[inline]
+    pub(crate) fn push_line(&mut self, line: Line) -> Option<()> {
+        let at = self.lines.len();
+        if at >= NONE as usize {
+            return None;
+        }
+        self.lines.push(line);
         self.note(at);
-        Ok(())
+        Some(())
+    }
+
+    /// Remembers all lines anew: some were removed.
+    pub(crate) fn note_again(&mut self) {
+        (self.present, self.repeated) = (0, 0);
+        for at in 0..self.lines.len() {
+            self.note(at);
+        }
     }
 
     /// Remembers line `at` if it is the first of a well-known name.

@@ -141,26 +141,22 @@ impl Known {
 /// length, equal words are equal names.
 #[inline]
 const fn words(name: &[u8]) -> [u64; 3] {
-    let len = name.len();
-    if len >= 8 {
-        let middle = if len > 16 { word::<8>(name, 8) } else { 0 };
-        [word::<8>(name, 0), word::<8>(name, len - 8), middle]
-    } else if len >= 4 {
-        [word::<4>(name, 0), word::<4>(name, len - 4), 0]
-    } else {
-        [word::<2>(name, 0), word::<2>(name, len - 2), 0]
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        let middle = match name.split_at(8).1.first_chunk() {
+            Some(middle) if name.len() > 16 => u64::from_le_bytes(*middle),
+            _ => 0,
+        };
+        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last), middle];
     }
-}
-
-#[inline]
-const fn word<const N: usize>(bytes: &[u8], at: usize) -> u64 {
-    let mut word = 0;
-    let mut index = 0;
-    while index < N {
-        word |= (bytes[at + index] as u64) << (8 * index);
-        index += 1;
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return [u32::from_le_bytes(*first) as u64, u32::from_le_bytes(*last) as u64, 0];
     }
-    word
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            [u16::from_le_bytes(*first) as u64, u16::from_le_bytes(*last) as u64, 0]
+        }
+        _ => [0; 3],
+    }
 }
 
 /// A well-known name as words, and the bit that tells cases apart, set wherever there is a letter.

@@ -6,10 +6,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::ops::Range;
 
-use crate::arena::{Arena, Line, NONE, bit};
+use crate::arena::{Arena, Line, bit};
 use crate::field::{Known, NameRef, is_token, is_value, trim_ows};
+use crate::lines::Lines;
 
 /// Arenas kept for reuse, a thread.
 const POOL: usize = 64;
@@ -98,7 +98,20 @@ impl Fields {
     #[must_use]
     #[inline]
     pub fn contains<'n>(&self, name: impl Into<NameRef<'n>>) -> bool {
-        self.get(name).is_some()
+        match name.into() {
+            NameRef::Known(known) => {
+                self.arena.as_ref().is_some_and(|arena| arena.present & bit(known) != 0)
+            }
+            other => self.get(other).is_some(),
+        }
+    }
+
+    /// Whether a line with any of these names is there.
+    #[must_use]
+    #[inline]
+    pub fn has_any(&self, names: &[Known]) -> bool {
+        let wanted = names.iter().fold(0, |set, &name| set | bit(name));
+        self.arena.as_ref().is_some_and(|arena| arena.present & wanted != 0)
     }
 
     /// Whether more than one line has that name.
@@ -158,6 +171,16 @@ impl Fields {
         lines.iter().map(|line| (line.known, line.name(bytes), line.value(bytes)))
     }
 
+    /// All lines as HTTP/1.1 writes them (RFC 9112 §5), names in lower case, if they lie in memory like that: when
+    /// they were appended, and none removed or read.
+    #[must_use]
+    pub fn wire(&self) -> Option<&[u8]> {
+        match &self.arena {
+            None => Some(&[]),
+            Some(arena) => arena.is_wire.then_some(&arena.bytes),
+        }
+    }
+
     /// Adds a line after those that are there.
     ///
     /// # Errors
@@ -177,18 +200,7 @@ impl Fields {
         if !is_value(value) {
             return Err(InvalidField);
         }
-        let arena = self.arena_mut();
-        let start = arena.bytes.len();
-        if let NameRef::Other(other) = name {
-            arena.bytes.extend(other.iter().map(u8::to_ascii_lowercase));
-        }
-        let middle = arena.bytes.len();
-        arena.bytes.extend_from_slice(value);
-        let known = match name {
-            NameRef::Known(known) => Some(known),
-            NameRef::Other(_) => None,
-        };
-        arena.push(known, start..middle, middle..middle + value.len())
+        self.arena_mut().append(name, value)
     }
 
     /// Adds a line whose value is known to be valid because it is part of the program: not checked again, unless
@@ -196,11 +208,8 @@ impl Fields {
     #[inline]
     pub fn append_static(&mut self, name: Known, value: &'static str) {
         debug_assert!(is_value(value.as_bytes()), "a value of the program is valid");
-        let arena = self.arena_mut();
-        let start = arena.bytes.len();
-        arena.bytes.extend_from_slice(value.as_bytes());
         // Past 65,534 lines there is no place for one more; nobody's program says as much.
-        let _ = arena.push(Some(name), start..start, start..start + value.len());
+        let _ = self.arena_mut().append(NameRef::Known(name), value.as_bytes());
     }
 
     /// Replaces all lines with that name by this one.
@@ -232,20 +241,31 @@ impl Fields {
         let before = arena.lines.len();
         let bytes = &arena.bytes;
         arena.lines.retain(|line| !line.is(name, bytes));
-        (arena.present, arena.repeated) = (0, 0);
-        for at in 0..arena.lines.len() {
-            arena.note(at);
-        }
+        arena.note_again();
+        arena.is_wire = false;
         before - arena.lines.len()
     }
 
-    /// Copies bytes into the arena, for a parser that then names ranges of them with
-    /// [`Fields::push_range`]; the offset at which they lie.
-    pub fn load(&mut self, bytes: &[u8]) -> usize {
-        let arena = self.arena_mut();
-        let base = arena.bytes.len();
-        arena.bytes.extend_from_slice(bytes);
-        base
+    /// Takes in a section of field lines that lies in `bytes`: `parse` names the places of each line to
+    /// [`Lines::line`], and says where the section ends; up to there its bytes are copied, once. `None`, and
+    /// nothing has changed, when `parse` says so, or when the section ends before its last line.
+    ///
+    /// ```
+    /// use trilane_semantics::Fields;
+    /// let mut fields = Fields::new();
+    /// let end = fields.read(b"Host: a\r\n\r\nrest", |lines| {
+    ///     lines.line(0..4, 6..7)?;
+    ///     Some(11)
+    /// });
+    /// assert_eq!((end, fields.get("host")), (Some(11), Some(&b"a"[..])));
+    /// ```
+    #[inline]
+    pub fn read(
+        &mut self,
+        bytes: &[u8],
+        parse: impl FnOnce(&mut Lines<'_>) -> Option<usize>,
+    ) -> Option<usize> {
+        Lines::read(self.arena_mut(), bytes, parse)
     }
 
     /// Keeps one string beside the lines: a head's target.
@@ -260,47 +280,10 @@ impl Fields {
         self.arena.as_ref().map_or("", |arena| &arena.text)
     }
 
-    /// Adds a line whose name and value were loaded before. The parser has checked both; the name is
-    /// lowered in place.
-    ///
-    /// # Errors
-    /// [`InvalidField`] past 65,534 lines or 4 GiB, or for what was not loaded.
     #[inline]
-    pub fn push_range(
-        &mut self,
-        name: Range<usize>,
-        value: Range<usize>,
-    ) -> Result<(), InvalidField> {
-        let arena = self.arena_mut();
-        if value.start > value.end || value.end > arena.bytes.len() {
-            return Err(InvalidField);
-        }
-        let loaded = arena.bytes.get_mut(name.clone()).ok_or(InvalidField)?;
-        let known = Known::from_name(loaded);
-        if known.is_none() {
-            loaded.make_ascii_lowercase();
-        }
-        arena.push(known, name, value)
-    }
-
-    /// Bytes loaded before.
-    #[must_use]
-    pub fn loaded(&self, range: Range<usize>) -> &[u8] {
-        self.arena.as_ref().and_then(|arena| arena.bytes.get(range)).unwrap_or_default()
-    }
-
     fn arena_mut(&mut self) -> &mut Arena {
         self.arena.get_or_insert_with(|| {
-            FREE.with(|free| free.borrow_mut().pop()).unwrap_or_else(|| {
-                Box::new(Arena {
-                    bytes: Vec::with_capacity(512),
-                    text: String::new(),
-                    lines: Vec::with_capacity(16),
-                    present: 0,
-                    repeated: 0,
-                    first: [NONE; Known::COUNT],
-                })
-            })
+            FREE.with(|free| free.borrow_mut().pop()).unwrap_or_else(Arena::new)
         })
     }
 }
@@ -312,10 +295,7 @@ impl Drop for Fields {
         if grown || arena.lines.capacity() > KEEP / size_of::<Line>() {
             return;
         }
-        arena.bytes.clear();
-        arena.text.clear();
-        arena.lines.clear();
-        (arena.present, arena.repeated) = (0, 0);
+        arena.clear();
         // At thread exit the list may be gone already: then the arena is simply freed.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
@@ -334,7 +314,7 @@ impl Clone for Fields {
             to.bytes.extend_from_slice(&from.bytes);
             to.text.push_str(&from.text);
             to.lines.extend_from_slice(&from.lines);
-            (to.present, to.repeated) = (from.present, from.repeated);
+            (to.present, to.repeated, to.is_wire) = (from.present, from.repeated, from.is_wire);
             to.first = from.first;
         }
         copy
@@ -400,6 +380,21 @@ mod tests {
         assert_eq!(fields.remove("nothing"), 0);
     }
 
+    /// RFC 9112 §5.
+    #[test]
+    fn appended_lines_lie_as_they_are_written() {
+        assert_eq!(Fields::new().wire(), Some(&b""[..]));
+        let mut fields = sample();
+        let wire = &b"host: a\r\nx-own: 1\r\naccept: b, c\r\naccept: ,d\r\n"[..];
+        assert_eq!((fields.wire(), fields.clone().wire()), (Some(wire), Some(wire)));
+        assert!(fields.has_any(&[Known::Date, Known::Accept]) && !fields.has_any(&[Known::Date]));
+        fields.remove("x-own");
+        assert_eq!(fields.wire(), None);
+        let mut fields = Fields::new();
+        fields.read(b"host: a\r\n", |lines| lines.line(0..4, 6..7).map(|()| 9));
+        assert_eq!(fields.wire(), None);
+    }
+
     #[test]
     fn a_recycled_arena_is_empty() {
         drop(sample());
@@ -409,20 +404,5 @@ mod tests {
         assert!(!fields.contains(Known::Host));
         assert_eq!(fields, fields.clone());
         assert_ne!(fields, sample());
-    }
-
-    #[test]
-    fn loaded_names_are_lowered() {
-        let mut fields = Fields::new();
-        let base = fields.load(b"X-Own: V\r\nHoSt: h\r\n");
-        fields.push_range(base..base + 5, base + 7..base + 8).unwrap();
-        fields.push_range(base + 10..base + 14, base + 16..base + 17).unwrap();
-        assert!(fields.iter().eq([(&b"x-own"[..], &b"V"[..]), (b"host", b"h")]));
-        assert_eq!(fields.loaded(0..5), b"x-own");
-        assert_eq!(fields.loaded(0..500), b"");
-        assert!(
-            fields.push_range(0..5, 7..500).is_err() && fields.push_range(400..500, 0..1).is_err()
-        );
-        assert_eq!(fields.len(), 2);
     }
 }

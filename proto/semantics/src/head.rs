@@ -70,12 +70,25 @@ impl RequestHead {
     pub fn with_fields(
         method: Method,
         protocol: Protocol,
-        mut fields: Fields,
+        fields: Fields,
         target: &str,
     ) -> Option<Self> {
         let parsed = Target::parse(target.as_bytes())?;
-        fields.set_text(target);
-        Some(Self { method, protocol, fields, target: parsed })
+        Some(Self::with_target(method, protocol, fields, parsed, target))
+    }
+
+    /// A head with these fields and a target that was read before, from that text.
+    #[must_use]
+    #[inline]
+    pub fn with_target(
+        method: Method,
+        protocol: Protocol,
+        mut fields: Fields,
+        target: Target,
+        text: &str,
+    ) -> Self {
+        fields.set_text(text);
+        Self { method, protocol, fields, target }
     }
 
     /// The target as it was sent.

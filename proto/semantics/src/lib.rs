@@ -1,7 +1,7 @@
 //! HTTP semantics (RFC 9110) and the contract that every protocol machine of trilane speaks.
 //!
 //! Pure data and traits: no I/O, no clock, no threads, no async. The file order is the reading order:
-//! [`time`], [`field`] and [`fields`] (names and the arena), [`head`] and [`target`], then the contract:
+//! [`time`], [`octets`], [`field`], [`fields`] and [`lines`] (names and the arena), [`head`] and [`target`], then the contract:
 //! [`input`] in, [`event`] up, [`machine`] commands down, [`outbox`] and [`payload`] out, and how it ends,
 //! [`fault`] and [`closed`], under [`limits`].
 #![forbid(unsafe_code)]
@@ -15,7 +15,9 @@ pub mod fields;
 pub mod head;
 pub mod input;
 pub mod limits;
+pub mod lines;
 pub mod machine;
+pub mod octets;
 pub mod outbox;
 pub mod payload;
 pub mod stamp;
@@ -31,6 +33,7 @@ pub use head::{Protocol, RequestHead, ResponseHead};
 pub use http::{Method, StatusCode};
 pub use input::Input;
 pub use limits::Limits;
+pub use lines::Lines;
 pub use machine::{Machine, Misuse};
 pub use outbox::{Command, Outbox, Piece};
 pub use payload::{Memory, Payload};

@@ -1,8 +1,7 @@
 //! Request targets in their four forms (RFC 9112 §3.2), as ranges of the head's arena.
 
-use std::ops::Range;
-
 use crate::field::alphanumeric_and;
+use crate::octets::find_target_mark;
 
 /// Which of the four forms a request target has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +16,16 @@ pub enum Form {
     Asterisk,
 }
 
-/// Where the parts of a target lie, relative to its first byte.
+/// Where the parts of a target lie, relative to its first byte: the scheme, `://`, the authority, the path, `?`, the
+/// query. What is not there is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     form: Form,
-    scheme: Range<u32>,
-    authority: Range<u32>,
-    path: Range<u32>,
-    query: Range<u32>,
+    authority: u32,
+    path: u32,
+    /// Where the path ends.
+    path_end: u32,
+    end: u32,
 }
 
 impl Target {
@@ -40,55 +41,65 @@ impl Target {
     /// ```
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let end = u32::try_from(bytes.len()).ok()?;
-        // RFC 9112 §3.2: no white space; RFC 3986 §3.5: the fragment is never sent.
-        // No early exit: several bytes are looked at at once.
-        let visible = |good, &b: &u8| good & (b > 0x20) & (b < 0x7f) & (b != b'#');
-        if !bytes.iter().fold(true, visible) {
-            return None;
-        }
-        let none = end..end;
-        let mut target = Self {
-            form: Form::Origin,
-            scheme: none.clone(),
-            authority: none.clone(),
-            path: 0..end,
-            query: none.clone(),
-        };
-        match bytes {
-            b"*" => target.form = Form::Asterisk,
-            [b'/', ..] => target.split_query(bytes, 0),
-            _ => {
-                if let Some(colon) = find(bytes, b"://") {
-                    let start = colon + 3;
-                    let rest = &bytes[start..];
-                    let stop = rest.iter().position(|b| matches!(b, b'/' | b'?'));
-                    let slash = start + stop.unwrap_or(rest.len());
-                    if slash == start || !is_scheme(&bytes[..colon]) {
-                        return None;
-                    }
-                    target.form = Form::Absolute;
-                    target.scheme = 0..colon as u32;
-                    target.authority = start as u32..slash as u32;
-                    target.split_query(bytes, slash);
-                } else {
-                    if !is_authority(bytes) {
-                        return None;
-                    }
-                    target.form = Form::Authority;
-                    target.authority = 0..end;
-                    target.path = none;
-                }
-            }
-        }
-        Some(target)
+        let (target, end) = Self::read(bytes)?;
+        (end == bytes.len()).then_some(target)
     }
 
-    fn split_query(&mut self, bytes: &[u8], path: usize) {
-        let end = bytes.len() as u32;
-        let question = bytes[path..].iter().position(|&b| b == b'?').map(|at| (path + at) as u32);
-        self.path = path as u32..question.unwrap_or(end);
-        self.query = question.map_or(end..end, |at| at + 1..end);
+    /// The target at the front of `bytes`, and its length: it ends where a byte comes that no URI can have.
+    #[must_use]
+    #[inline]
+    pub fn read(bytes: &[u8]) -> Option<(Self, usize)> {
+        let (path_end, end) = Self::ends(bytes);
+        let parsed = match bytes.get(..end)? {
+            [b'/', ..] => Self::new(Form::Origin, (0, 0, path_end, end)),
+            b"*" => Self::new(Form::Asterisk, (0, 0, 1, 1)),
+            rare => Self::parse_rare(rare, path_end),
+        };
+        Some((parsed?, end))
+    }
+
+    /// Where the part before the first `?` ends, and where all of it does.
+    #[inline]
+    fn ends(bytes: &[u8]) -> (usize, usize) {
+        let (mut path_end, mut from) = (None, 0);
+        while let Some(at) = find_target_mark(bytes, from) {
+            // RFC 9112 §3.2: no white space; RFC 3986 §3.5: the fragment is never sent.
+            if bytes[at] != b'?' {
+                return (path_end.unwrap_or(at), at);
+            }
+            path_end.get_or_insert(at);
+            from = at + 1;
+        }
+        (path_end.unwrap_or(bytes.len()), bytes.len())
+    }
+
+    #[cold]
+    fn parse_rare(bytes: &[u8], path_end: usize) -> Option<Self> {
+        let end = bytes.len();
+        if let Some(colon) = bytes.windows(3).position(|window| window == b"://") {
+            let start = colon + 3;
+            let rest = &bytes[start..];
+            let stop = rest.iter().position(|b| matches!(b, b'/' | b'?'));
+            let slash = start + stop.unwrap_or(rest.len());
+            if slash == start || !is_scheme(&bytes[..colon]) {
+                return None;
+            }
+            return Self::new(Form::Absolute, (start, slash, path_end, end));
+        }
+        let is_one = is_authority(bytes);
+        if is_one { Self::new(Form::Authority, (0, end, end, end)) } else { None }
+    }
+
+    /// `None` past 4 GiB.
+    #[inline]
+    fn new(
+        form: Form,
+        (authority, path, path_end, end): (usize, usize, usize, usize),
+    ) -> Option<Self> {
+        // The others are no larger.
+        let whole = u32::try_from(end).ok()?;
+        let [authority, path, path_end] = [authority as u32, path as u32, path_end as u32];
+        Some(Self { form, authority, path, path_end, end: whole })
     }
 
     /// The form.
@@ -100,37 +111,31 @@ impl Target {
     /// The scheme, or nothing.
     #[must_use]
     pub fn scheme<'a>(&self, text: &'a str) -> &'a str {
-        part(text, &self.scheme)
+        part(text, 0, self.authority.saturating_sub(3))
     }
 
     /// The authority, or nothing.
     #[must_use]
     pub fn authority<'a>(&self, text: &'a str) -> &'a str {
-        part(text, &self.authority)
+        part(text, self.authority, self.path)
     }
 
     /// The path. An absolute target without one has `/` (RFC 9110 §4.2.3); the authority form has none.
     #[must_use]
     pub fn path<'a>(&self, text: &'a str) -> &'a str {
-        let path = part(text, &self.path);
+        let path = part(text, self.path, self.path_end);
         if path.is_empty() && self.form == Form::Absolute { "/" } else { path }
     }
 
     /// The query without its `?`, or `None` where there is no `?`.
     #[must_use]
     pub fn query<'a>(&self, text: &'a str) -> Option<&'a str> {
-        let start = self.query.start as usize;
-        let marked = start > 0 && text.as_bytes().get(start - 1) == Some(&b'?');
-        (marked && self.form != Form::Authority).then(|| part(text, &self.query))
+        (self.path_end < self.end).then(|| part(text, self.path_end + 1, self.end))
     }
 }
 
-fn part<'a>(text: &'a str, range: &Range<u32>) -> &'a str {
-    text.get(range.start as usize..range.end as usize).unwrap_or_default()
-}
-
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
+fn part(text: &str, start: u32, end: u32) -> &str {
+    text.get(start as usize..end as usize).unwrap_or_default()
 }
 
 /// `scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 §3.1).
@@ -153,7 +158,7 @@ pub fn is_authority(bytes: &[u8]) -> bool {
         }
         _ => {
             let mut end = 0;
-            while end < bytes.len() && REG_NAME[bytes[end] as usize] {
+            while bytes.get(end).is_some_and(|&b| REG_NAME[b as usize]) {
                 end += 1;
             }
             if bytes.get(end) == Some(&b'%') {
@@ -172,10 +177,15 @@ pub fn is_authority(bytes: &[u8]) -> bool {
 
 /// Digits, perhaps none, for a number that a port can have (RFC 3986 §3.2.3, RFC 9293 §3.1).
 fn is_port(digits: &[u8]) -> bool {
-    let add = |sum: u32, &b: &u8| {
-        b.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u32::from(b - b'0')))
-    };
-    digits.iter().try_fold(0, add).is_some_and(|port| port <= u32::from(u16::MAX))
+    let mut port = 0u32;
+    for &byte in digits {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        port = port * 10 + digit;
+        if digit > 9 || port > u32::from(u16::MAX) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What stands in brackets: an IPv6 address, or `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`
