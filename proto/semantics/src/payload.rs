@@ -66,10 +66,13 @@ impl Payload {
         self.start == self.end
     }
 
-    /// Takes up to `n` bytes off the front, without copying.
+    /// Takes up to `n` bytes off the front, without copying. Taking all of them counts nothing up: the bytes move.
     #[must_use]
     pub fn split_to(&mut self, n: usize) -> Self {
-        let middle = self.start + n.min(self.len());
+        if n >= self.len() {
+            return std::mem::take(self);
+        }
+        let middle = self.start + n;
         let front = Self { store: self.store.clone(), start: self.start, end: middle };
         self.start = middle;
         front
@@ -80,6 +83,8 @@ impl Payload {
     pub fn into_bytes(self) -> Bytes {
         match self.store {
             Store::Static(bytes) => Bytes::from_static(&bytes[self.start..self.end]),
+            // Moved: a slice would count it up first, which costs memory where there was one owner.
+            Store::Counted(bytes) if bytes.len() == self.end - self.start => bytes,
             Store::Counted(bytes) => bytes.slice(self.start..self.end),
             Store::Leased(memory) => {
                 Bytes::copy_from_slice(&memory.as_slice()[self.start..self.end])
@@ -174,6 +179,19 @@ mod tests {
                 assert_eq!(&rest.clone().into_bytes()[..], rest.as_ref());
             }
         }
+    }
+
+    #[test]
+    fn all_of_it_moves() {
+        let mut whole = Payload::from(b"abcde".to_vec());
+        let place = whole.as_ref().as_ptr();
+        for n in [5, 6, usize::MAX] {
+            let mut front = whole.split_to(n);
+            assert_eq!((front.len(), whole.len()), (5, 0));
+            whole = std::mem::take(&mut front);
+        }
+        let bytes = whole.into_bytes();
+        assert!(bytes.is_unique() && bytes.as_ptr() == place);
     }
 
     #[test]
