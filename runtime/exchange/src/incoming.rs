@@ -1,6 +1,7 @@
 //! The content of a message that comes in: a bounded queue between its connection and its reader.
 //!
-//! Taking a frame is consuming it: only then does the peer get credit for more.
+//! Taking a frame is consuming it: only then does the peer get credit for more. Queues are recycled by a bounded
+//! free list of the thread, which is memory and no state.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,6 +12,17 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use trilane_semantics::{Fields, Payload, Reason};
+
+/// Queues kept for reuse, a thread.
+const POOL: usize = 64;
+/// A queue that has held more frames than this is not kept.
+const KEEP: usize = 32;
+/// The most that is reserved on the word of a head alone, in bytes.
+const RESERVE: u64 = 1 << 20;
+
+thread_local! {
+    static FREE: RefCell<Vec<Rc<Queue>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A part of a message after its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +110,9 @@ impl Incoming {
     /// fails.
     #[must_use]
     pub fn channel(promised: Option<u64>, limit: u64) -> (IncomingWriter, Self) {
-        let queue = Rc::new(Queue { promised: Cell::new(promised), ..Queue::default() });
+        let free = FREE.with(|free| free.borrow_mut().pop());
+        let queue = free.unwrap_or_default();
+        queue.promised.set(promised);
         (IncomingWriter { queue: Rc::clone(&queue) }, Self { queue: Some(queue), limit, taken: 0 })
     }
 
@@ -182,27 +196,42 @@ impl Incoming {
         poll_fn(|cx| self.poll_frame(cx)).await.transpose()
     }
 
-    /// All content as one piece; trailers are dropped. Copies only what came in more than one piece.
+    /// All content as one piece; trailers are dropped. Copies only what came in more than one piece, or was leased.
     ///
     /// # Errors
     /// [`BodyError`] when the content ended early or is too large.
     pub async fn collect(&mut self) -> Result<Bytes, BodyError> {
-        let mut first = None;
-        let mut joined = Vec::new();
-        while let Some(frame) = self.frame().await? {
-            let Frame::Data(data) = frame else { continue };
-            match first.take() {
-                None if joined.is_empty() => first = Some(data),
-                None => joined.extend_from_slice(data.as_ref()),
-                Some(before) => {
-                    let promised = self.promised().unwrap_or(0).min(self.limit).min(1 << 20);
-                    joined.reserve(promised as usize);
-                    joined.extend_from_slice(Payload::as_ref(&before));
-                    joined.extend_from_slice(data.as_ref());
-                }
+        self.collect_payload().await.map(Payload::into_bytes)
+    }
+
+    /// As [`Incoming::collect`], to be read in place: what came in one piece is not copied, even if it was leased.
+    ///
+    /// # Errors
+    /// [`BodyError`] when the content ended early or is too large.
+    pub async fn collect_payload(&mut self) -> Result<Payload, BodyError> {
+        let Some(first) = self.data().await? else { return Ok(Payload::new()) };
+        let Some(second) = self.data().await? else { return Ok(first) };
+        let promised = self.promised().unwrap_or(0).min(self.limit).min(RESERVE);
+        // No more than `RESERVE`.
+        let mut joined = Vec::with_capacity(promised as usize);
+        joined.extend_from_slice(first.as_ref());
+        let mut next = Some(second);
+        while let Some(data) = next {
+            joined.extend_from_slice(data.as_ref());
+            next = self.data().await?;
+        }
+        Ok(joined.into())
+    }
+
+    /// The next piece of content that is not empty.
+    async fn data(&mut self) -> Result<Option<Payload>, BodyError> {
+        loop {
+            match self.frame().await? {
+                Some(Frame::Data(data)) if !data.is_empty() => return Ok(Some(data)),
+                Some(_) => (),
+                None => return Ok(None),
             }
         }
-        Ok(first.map_or_else(|| Bytes::from(joined), Payload::into_bytes))
     }
 }
 
@@ -219,12 +248,37 @@ impl futures_core::Stream for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let Some(queue) = &self.queue else { return };
+        let Some(queue) = &mut self.queue else { return };
         queue.reader_gone.set(true);
         let left = queue.queued.get();
         queue.frames.borrow_mut().clear();
         queue.take(left);
+        recycle(queue);
     }
+}
+
+impl Drop for IncomingWriter {
+    fn drop(&mut self) {
+        recycle(&mut self.queue);
+    }
+}
+
+/// Keeps a queue for reuse, if this is the last of its two ends.
+fn recycle(queue: &mut Rc<Queue>) {
+    let Some(last) = Rc::get_mut(queue) else { return };
+    let mut frames = last.frames.take();
+    if frames.capacity() > KEEP {
+        return;
+    }
+    frames.clear();
+    *last = Queue { frames: frames.into(), ..Queue::default() };
+    // At thread exit the list may be gone already: then the queue is simply freed.
+    let _ = FREE.try_with(|free| {
+        let mut free = free.borrow_mut();
+        if free.len() < POOL {
+            free.push(Rc::clone(queue));
+        }
+    });
 }
 
 impl Queue {
@@ -307,61 +361,5 @@ impl IncomingWriter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn poll(incoming: &mut Incoming) -> Poll<Option<Result<Frame, BodyError>>> {
-        incoming.poll_frame(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn data(text: &'static str) -> Frame {
-        Frame::Data(Payload::from(text))
-    }
-
-    #[test]
-    fn frames_come_in_order_and_credit_follows_the_reader() {
-        let (writer, mut incoming) = Incoming::channel(None, 100);
-        assert!(poll(&mut incoming).is_pending() && writer.is_wanted());
-        writer.push(data("abc"));
-        writer.push(data("de"));
-        assert_eq!((writer.queued(), writer.take_released()), (5, 0));
-        assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("abc")))));
-        assert_eq!((writer.queued(), writer.take_released(), writer.take_released()), (2, 3, 0));
-        writer.end(Ok(()));
-        writer.end(Err(BodyError::Gone));
-        assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("de")))));
-        assert_eq!(poll(&mut incoming), Poll::Ready(None));
-    }
-
-    #[test]
-    fn the_limit_holds_at_its_edges() {
-        for (limit, fits) in [(2, false), (3, true), (4, true)] {
-            let (writer, mut incoming) = Incoming::channel(None, limit);
-            writer.push(data("abc"));
-            let got = poll(&mut incoming);
-            assert_eq!(got == Poll::Ready(Some(Ok(data("abc")))), fits, "{limit}");
-            let (_writer, mut promised) = Incoming::channel(Some(3), limit);
-            let refused = Poll::Ready(Some(Err(BodyError::TooLarge)));
-            assert_eq!(poll(&mut promised) != refused, fits, "{limit}");
-        }
-    }
-
-    #[test]
-    fn a_tunnel_has_no_content_before_it_begins() {
-        let (writer, mut incoming) = Incoming::tunnel();
-        assert_eq!(poll(&mut incoming), Poll::Ready(None));
-        writer.open();
-        assert_eq!(poll(&mut incoming), Poll::Pending);
-        writer.push(data("a"));
-        assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("a")))));
-    }
-
-    #[test]
-    fn what_nobody_reads_counts_as_taken() {
-        let (writer, incoming) = Incoming::channel(None, 100);
-        writer.push(data("abc"));
-        drop(incoming);
-        writer.push(data("de"));
-        assert_eq!((writer.queued(), writer.take_released()), (0, 5));
-    }
-}
+#[path = "tests/incoming.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! The queue between a connection and the reader of its content, at its edges.
+
+use std::future::Future;
+
+use super::*;
+
+fn poll(incoming: &mut Incoming) -> Poll<Option<Result<Frame, BodyError>>> {
+    incoming.poll_frame(&mut Context::from_waker(Waker::noop()))
+}
+
+fn data(text: &'static str) -> Frame {
+    Frame::Data(Payload::from(text))
+}
+
+#[test]
+fn frames_come_in_order_and_credit_follows_the_reader() {
+    let (writer, mut incoming) = Incoming::channel(None, 100);
+    assert!(poll(&mut incoming).is_pending() && writer.is_wanted());
+    writer.push(data("abc"));
+    writer.push(data("de"));
+    assert_eq!((writer.queued(), writer.take_released()), (5, 0));
+    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("abc")))));
+    assert_eq!((writer.queued(), writer.take_released(), writer.take_released()), (2, 3, 0));
+    writer.end(Ok(()));
+    writer.end(Err(BodyError::Gone));
+    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("de")))));
+    assert_eq!(poll(&mut incoming), Poll::Ready(None));
+}
+
+#[test]
+fn the_limit_holds_at_its_edges() {
+    for (limit, fits) in [(2, false), (3, true), (4, true)] {
+        let (writer, mut incoming) = Incoming::channel(None, limit);
+        writer.push(data("abc"));
+        let got = poll(&mut incoming);
+        assert_eq!(got == Poll::Ready(Some(Ok(data("abc")))), fits, "{limit}");
+        let (_writer, mut promised) = Incoming::channel(Some(3), limit);
+        let refused = Poll::Ready(Some(Err(BodyError::TooLarge)));
+        assert_eq!(poll(&mut promised) != refused, fits, "{limit}");
+    }
+}
+
+#[test]
+fn a_tunnel_has_no_content_before_it_begins() {
+    let (writer, mut incoming) = Incoming::tunnel();
+    assert_eq!(poll(&mut incoming), Poll::Ready(None));
+    writer.open();
+    assert_eq!(poll(&mut incoming), Poll::Pending);
+    writer.push(data("a"));
+    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("a")))));
+}
+
+fn collected(incoming: &mut Incoming) -> Result<Payload, BodyError> {
+    let collect = std::pin::pin!(incoming.collect_payload());
+    match collect.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(whole) => whole,
+        Poll::Pending => panic!("everything is there"),
+    }
+}
+
+#[test]
+fn one_piece_is_not_copied_and_more_are_joined() {
+    let trailers = || Frame::Trailers(Fields::new());
+    for (pieces, whole) in [
+        (vec![], ""),
+        (vec![data("abc")], "abc"),
+        (vec![data(""), data("abc"), trailers()], "abc"),
+        (vec![data("ab"), data("c"), data("de")], "abcde"),
+    ] {
+        let first = pieces.iter().find_map(|frame| match frame {
+            Frame::Data(data) if !data.is_empty() => Some(data.as_ref().as_ptr()),
+            _ => None,
+        });
+        let is_one = whole == "abc";
+        let (writer, mut incoming) = Incoming::channel(Some(whole.len() as u64), 100);
+        pieces.into_iter().for_each(|frame| writer.push(frame));
+        writer.end(Ok(()));
+        let got = collected(&mut incoming).unwrap();
+        assert_eq!(got, Payload::from(whole));
+        assert_eq!(is_one, Some(got.as_ref().as_ptr()) == first, "{whole}");
+    }
+    let (writer, mut incoming) = Incoming::channel(None, 3);
+    writer.push(data("ab"));
+    writer.push(data("cd"));
+    assert_eq!(collected(&mut incoming), Err(BodyError::TooLarge));
+}
+
+#[test]
+fn a_recycled_queue_is_as_new() {
+    let place = |incoming: &Incoming| incoming.queue.as_ref().map(Rc::as_ptr);
+    for writer_first in [true, false] {
+        let (writer, mut incoming) = Incoming::channel(Some(7), 100);
+        let old = place(&incoming);
+        assert!(poll(&mut incoming).is_pending());
+        writer.notify_room(Waker::noop());
+        writer.push(data("abc"));
+        writer.push(data("de"));
+        assert!(poll(&mut incoming).is_ready());
+        writer.end(Err(BodyError::Gone));
+        if writer_first {
+            drop(writer);
+            drop(incoming);
+        } else {
+            drop(incoming);
+            drop(writer);
+        }
+        let (writer, mut incoming) = Incoming::channel(None, 100);
+        assert_eq!(place(&incoming), old);
+        assert_eq!((incoming.promised(), writer.queued(), writer.take_released()), (None, 0, 0));
+        assert!(writer.has_reader() && !writer.is_wanted() && !writer.is_ended());
+        assert!(poll(&mut incoming).is_pending());
+    }
+}
+
+#[test]
+fn the_bound_of_what_a_kept_queue_holds() {
+    FREE.with(|free| free.borrow_mut().clear());
+    for (frames, kept) in [(KEEP - 1, 1), (KEEP, 1), (KEEP + 1, 0)] {
+        let (writer, incoming) = Incoming::channel(None, 100);
+        (0..frames).for_each(|_| writer.push(data("a")));
+        drop((writer, incoming));
+        assert_eq!(FREE.with(|free| free.borrow().len()), kept, "{frames}");
+    }
+}
+
+#[test]
+fn the_bound_of_kept_queues() {
+    let channels = |n: usize| (0..n).map(|_| Incoming::channel(None, 1)).collect::<Vec<_>>();
+    for (count, kept) in [(POOL - 1, POOL - 1), (POOL, POOL), (POOL + 1, POOL)] {
+        drop(channels(count));
+        assert_eq!(FREE.with(|free| free.take().len()), kept);
+    }
+}
+
+#[test]
+fn what_nobody_reads_counts_as_taken() {
+    let (writer, incoming) = Incoming::channel(None, 100);
+    writer.push(data("abc"));
+    drop(incoming);
+    writer.push(data("de"));
+    assert_eq!((writer.queued(), writer.take_released()), (0, 5));
+}
