@@ -123,8 +123,8 @@ pub struct Params {
 impl Params {
     /// Parameters of a route, and their places in the path.
     #[must_use]
-    pub fn new(route: Rc<Template>, values: impl IntoIterator<Item = (u32, u32)>) -> Self {
-        Self { route: Some(route), values: values.into_iter().collect() }
+    pub fn new(route: Rc<Template>, values: impl Into<SmallVec<[(u32, u32); 4]>>) -> Self {
+        Self { route: Some(route), values: values.into() }
     }
 
     /// The route's template, such as `/users/{id}`; bounded in number, so fit for a metric label.

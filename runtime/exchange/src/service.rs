@@ -109,7 +109,7 @@ impl fmt::Debug for Running {
 
 /// The free list of one route's futures: all of one type and size, so that each box fits the next.
 pub struct Pool<F> {
-    free: RefCell<Vec<Pin<Box<Option<F>>>>>,
+    free: RefCell<Vec<Place<F>>>,
 }
 
 impl<F> Default for Pool<F> {
@@ -128,26 +128,58 @@ impl<F: Future<Output = Response> + 'static> Pool<F> {
     /// Places `future` in a recycled box and polls it once. A panic is the answer 500.
     pub fn run(self: &Rc<Self>, future: F, cx: &mut Context<'_>) -> Reply {
         let free = self.free.borrow_mut().pop();
-        let place = match free {
+        let mut place = match free {
             Some(mut place) => {
                 place.set(Some(future));
                 place
             }
             None => Box::pin(Some(future)),
         };
-        let mut recycled = Recycled { place: Some(place), home: Rc::clone(self) };
-        match Pin::new(&mut recycled).poll(cx) {
-            Poll::Ready(response) => Reply::Ready(response),
+        match poll_place(&mut place, cx) {
+            Poll::Ready(response) => {
+                self.give(place);
+                Reply::Ready(response)
+            }
             Poll::Pending => {
+                let recycled = Recycled { place: Some(place), home: Rc::clone(self) };
                 Reply::Pending(Running { future: Box::pin(recycled), after: SmallVec::new() })
             }
         }
     }
 }
 
+impl<F> Pool<F> {
+    /// Takes a box back, empty.
+    fn give(&self, mut place: Place<F>) {
+        // A destructor that panics costs its box, not the shard.
+        if catch_unwind(AssertUnwindSafe(|| place.set(None))).is_err() {
+            return;
+        }
+        let mut free = self.free.borrow_mut();
+        if free.len() < KEEP {
+            free.push(place);
+        }
+    }
+}
+
+/// The box of a future, empty between two calls.
+type Place<F> = Pin<Box<Option<F>>>;
+
+/// Polls the future in its box. A panic is the answer 500.
+fn poll_place<F>(place: &mut Place<F>, cx: &mut Context<'_>) -> Poll<Response>
+where
+    F: Future<Output = Response>,
+{
+    let Some(future) = place.as_mut().as_pin_mut() else { return Poll::Pending };
+    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        Ok(polled) => polled,
+        Err(panic) => Poll::Ready(panicked(&*panic)),
+    }
+}
+
 /// A future in a box of its pool; the box goes back when this is dropped.
 struct Recycled<F> {
-    place: Option<Pin<Box<Option<F>>>>,
+    place: Option<Place<F>>,
     home: Rc<Pool<F>>,
 }
 
@@ -155,26 +187,14 @@ impl<F: Future<Output = Response>> Future for Recycled<F> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        let Some(future) = self.place.as_mut().and_then(|place| place.as_mut().as_pin_mut()) else {
-            return Poll::Pending;
-        };
-        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(polled) => polled,
-            Err(panic) => Poll::Ready(panicked(&*panic)),
-        }
+        self.place.as_mut().map_or(Poll::Pending, |place| poll_place(place, cx))
     }
 }
 
 impl<F> Drop for Recycled<F> {
     fn drop(&mut self) {
-        let Some(mut place) = self.place.take() else { return };
-        // A destructor that panics costs its box, not the shard.
-        if catch_unwind(AssertUnwindSafe(|| place.set(None))).is_err() {
-            return;
-        }
-        let mut free = self.home.free.borrow_mut();
-        if free.len() < KEEP {
-            free.push(place);
+        if let Some(place) = self.place.take() {
+            self.home.give(place);
         }
     }
 }
