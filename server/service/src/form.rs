@@ -1,14 +1,13 @@
 //! Forms in and out: `application/x-www-form-urlencoded`, as browsers send them, typed by serde.
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Known, StatusCode};
 
-use crate::extract::FromRequest;
+use crate::extract::{FromRequest, whole};
 use crate::json::does_not_fit;
-use crate::respond::IntoResponse;
+use crate::respond::{IntoResponse, content};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -21,15 +20,15 @@ pub struct Form<T>(pub T);
 impl<S, T: DeserializeOwned> FromRequest<S> for Form<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(mut request: Request, _: &S) -> Result<Self, Error> {
         let content_type = request.head().fields.get_str(Known::ContentType).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case(FORM) {
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
                 .message("the content type must be application/x-www-form-urlencoded"));
         }
-        let content = Bytes::from_request(request, state).await?;
-        let text = std::str::from_utf8(&content)
+        let content = whole(&mut request).await?;
+        let text = std::str::from_utf8(content.as_ref())
             .map_err(|_| Error::new(StatusCode::BAD_REQUEST).message("the content is not UTF-8"))?;
         serde_urlencoded::from_str(text).map(Self).map_err(|error| does_not_fit(error.to_string()))
     }
@@ -38,7 +37,7 @@ impl<S, T: DeserializeOwned> FromRequest<S> for Form<T> {
 impl<T: Serialize> IntoResponse for Form<T> {
     fn into_response(self) -> Response {
         match serde_urlencoded::to_string(&self.0) {
-            Ok(text) => Response::new(StatusCode::OK).field(Known::ContentType, FORM).body(text),
+            Ok(text) => content(FORM, text),
             Err(error) => {
                 Error::new(StatusCode::INTERNAL_SERVER_ERROR).internal(error.to_string()).into()
             }

@@ -1,14 +1,16 @@
 //! JSON in and out (RFC 8259), typed by serde.
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Fields, Known, StatusCode};
 
-use crate::extract::FromRequest;
-use crate::respond::IntoResponse;
+use crate::extract::{FromRequest, whole};
+use crate::rendered::rendered;
+use crate::respond::{IntoResponse, content};
+
+const JSON: &str = "application/json";
 
 /// JSON content. As an extractor: 415 without a JSON content type, 400 when it is not JSON, 422
 /// (`VALIDATION_ERROR`) when it is but does not fit. As a response: `application/json`.
@@ -18,22 +20,20 @@ pub struct Json<T>(pub T);
 impl<S, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(mut request: Request, _: &S) -> Result<Self, Error> {
         if !is_json(&request.head().fields) {
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
                 .message("the content type must be application/json"));
         }
-        let bytes = Bytes::from_request(request, state).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(misfit)
+        let content = whole(&mut request).await?;
+        serde_json::from_slice(content.as_ref()).map(Self).map_err(misfit)
     }
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(text) => Response::new(StatusCode::OK)
-                .field(Known::ContentType, "application/json")
-                .body(text),
+        match rendered(|out| serde_json::to_writer(out, &self.0)) {
+            Ok(text) => content(JSON, text),
             Err(error) => {
                 Error::new(StatusCode::INTERNAL_SERVER_ERROR).internal(error.to_string()).into()
             }
@@ -44,6 +44,9 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// `application/json`, or another type of the `+json` suffix (RFC 6839 §3.1), parameters aside.
 fn is_json(fields: &Fields) -> bool {
     let Some(value) = fields.get_str(Known::ContentType) else { return false };
+    if value == JSON {
+        return true;
+    }
     let essence = value.split(';').next().unwrap_or_default().trim().as_bytes();
     let Some(subtype) = after_prefix(essence, b"application/") else { return false };
     let suffix = subtype.len().checked_sub(5).filter(|&at| at > 0).map(|at| &subtype[at..]);

@@ -45,6 +45,7 @@ pub mod layers;
 pub mod method;
 pub mod path;
 mod redirect;
+mod rendered;
 pub mod respond;
 mod route_error;
 pub mod router;

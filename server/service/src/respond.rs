@@ -19,7 +19,8 @@ pub trait IntoResponse {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Html<T>(pub T);
 
-fn content(content_type: &'static str, body: impl Into<Payload>) -> Response {
+/// 200 with that content.
+pub(crate) fn content(content_type: &'static str, body: impl Into<Payload>) -> Response {
     let mut response = Response::new(StatusCode::OK);
     response.head.fields.append_static(Known::ContentType, content_type);
     response.body(body.into())
