@@ -14,6 +14,7 @@ use trilane_semantics::{Form, Method, RequestHead, StatusCode};
 
 use crate::allow::Allowed;
 use crate::chain::{Chain, Stack};
+use crate::fixed::FixedPaths;
 use crate::handler::Endpoint;
 use crate::host::Hosts;
 use crate::method::{Filter, MethodRouter};
@@ -23,6 +24,7 @@ use crate::path::{self, BadPath};
 pub struct App {
     routes: Vec<Route>,
     tree: matchit::Router<usize>,
+    fixed: FixedPaths,
     /// Those with routes of their own.
     hosts: Hosts<Self>,
     /// The fallbacks of nested routers.
@@ -111,6 +113,7 @@ impl App {
             .map(|(at, route)| (address(&route.template.text), at))
             .collect();
         templates.sort_unstable();
+        let fixed = FixedPaths::new(parts.routes.iter().map(|route| &*route.template.text));
         let of_routes = parts.routes.iter().any(Route::has_done);
         Self {
             has_done: of_routes
@@ -119,6 +122,7 @@ impl App {
                 || parts.nested.iter().any(|it| it.has_done()),
             templates,
             tree: parts.tree,
+            fixed,
             hosts: parts.hosts,
             nested: parts.nested,
             fallbacks: parts.fallbacks,
@@ -149,24 +153,24 @@ impl App {
             Err(BadPath::Encoding) => return &self.bad_path,
         }
         let path = request.path();
-        let Ok(found) = self.tree.at(path) else {
-            let nested =
-                self.fallbacks.at(path).ok().and_then(|found| self.nested.get(*found.value));
-            return nested.unwrap_or(&self.fallback);
+        let (at, values) = match self.fixed.at(path) {
+            Some(at) => (at, SmallVec::new()),
+            None => match self.tree.at(path) {
+                Ok(found) => (*found.value, places(path, &found.params)),
+                Err(_) => return self.fallback_for(path),
+            },
         };
-        // Every number in the tree is a route's.
-        let route = &self.routes[*found.value];
-        let values: SmallVec<[(u32, u32); 4]> = found
-            .params
-            .iter()
-            .map(|(_, value)| {
-                let start = value.as_ptr() as usize - path.as_ptr() as usize;
-                (start as u32, (start + value.len()) as u32)
-            })
-            .collect();
+        // Every number in either is a route's.
+        let route = &self.routes[at];
         let stack = route.stack(request.method());
         request.set_params(Params::new(Rc::clone(&route.template), values));
         stack
+    }
+
+    /// The stack for a path that no route has.
+    fn fallback_for(&self, path: &str) -> &Rc<Stack> {
+        let nested = self.fallbacks.at(path).ok().and_then(|found| self.nested.get(*found.value));
+        nested.unwrap_or(&self.fallback)
     }
 
     /// The stack that an exchange went through, as far as can be told from its route.
@@ -213,6 +217,15 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.routes.iter().map(|route| &route.template.text)).finish()
     }
+}
+
+/// Where in the path the parameters lie.
+fn places(path: &str, params: &matchit::Params<'_, '_>) -> SmallVec<[(u32, u32); 4]> {
+    let values = params.iter().map(|(_, value)| {
+        let start = value.as_ptr() as usize - path.as_ptr() as usize;
+        (start as u32, (start + value.len()) as u32)
+    });
+    values.collect()
 }
 
 fn address(template: &str) -> usize {

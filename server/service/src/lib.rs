@@ -36,6 +36,7 @@ pub mod body_limit;
 pub mod chain;
 pub mod extract;
 pub mod files;
+mod fixed;
 pub mod form;
 pub mod handler;
 mod host;

@@ -15,7 +15,8 @@ const LONGEST: usize = 64;
 /// ids of one shard share the first half.
 #[derive(Clone, Debug, Default)]
 pub struct RequestId {
-    first_half: Cell<Option<u64>>,
+    /// Its digits.
+    first_half: Cell<Option<[u8; 16]>>,
 }
 
 impl Hook for RequestId {
@@ -60,12 +61,12 @@ impl Hook for RequestId {
 impl RequestId {
     fn make(&self, shard: &Shard) -> [u8; 32] {
         let first = self.first_half.get().unwrap_or_else(|| {
-            let first = shard.random();
+            let first = hex(shard.random());
             self.first_half.set(Some(first));
             first
         });
         let mut id = [0; 32];
-        id[..16].copy_from_slice(&hex(first));
+        id[..16].copy_from_slice(&first);
         id[16..].copy_from_slice(&hex(shard.random()));
         id
     }
