@@ -142,6 +142,10 @@ impl App {
 
     /// The stack for a request; notes in it which route it took.
     fn find(&self, request: &mut Request) -> &Rc<Stack> {
+        // Such a path was checked when its route was added, and begins with a slash: it needs no other look.
+        if let Some(at) = self.fixed.at(request.path()) {
+            return self.routed(request, at, SmallVec::new());
+        }
         match request.head().form() {
             Form::Asterisk => return &self.asterisk,
             Form::Authority => return &self.connect,
@@ -153,14 +157,18 @@ impl App {
             Err(BadPath::Encoding) => return &self.bad_path,
         }
         let path = request.path();
-        let (at, values) = match self.fixed.at(path) {
-            Some(at) => (at, SmallVec::new()),
-            None => match self.tree.at(path) {
-                Ok(found) => (*found.value, places(path, &found.params)),
-                Err(_) => return self.fallback_for(path),
-            },
-        };
-        // Every number in either is a route's.
+        match self.tree.at(path) {
+            Ok(found) => {
+                let (at, values) = (*found.value, places(path, &found.params));
+                self.routed(request, at, values)
+            }
+            Err(_) => self.fallback_for(path),
+        }
+    }
+
+    /// The stack of route `at`, noted in the request.
+    fn routed(&self, request: &mut Request, at: usize, values: Places) -> &Rc<Stack> {
+        // Every number in the tree, and every fixed path's, is a route's.
         let route = &self.routes[at];
         let stack = route.stack(request.method());
         request.set_params(Params::new(Rc::clone(&route.template), values));
@@ -219,8 +227,11 @@ impl fmt::Debug for App {
     }
 }
 
+/// Beginning and end of each parameter.
+type Places = SmallVec<[(u32, u32); 4]>;
+
 /// Where in the path the parameters lie.
-fn places(path: &str, params: &matchit::Params<'_, '_>) -> SmallVec<[(u32, u32); 4]> {
+fn places(path: &str, params: &matchit::Params<'_, '_>) -> Places {
     let values = params.iter().map(|(_, value)| {
         let start = value.as_ptr() as usize - path.as_ptr() as usize;
         (start as u32, (start + value.len()) as u32)
