@@ -1,4 +1,4 @@
-//! A keep-alive connection to the demo application, without a socket: what a shard does between receiving and
+//! A keep-alive connection to the demo application, or to another, without a socket: what a shard does between receiving and
 //! sending, and nothing else.
 
 use std::rc::Rc;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 use trilane_connection::{Conversation, Goal, Host, Received, http1};
 use trilane_exchange::{Address, ConnectionInfo, Shard, WakeQueue};
 use trilane_semantics::{Instant, Limits};
-use trilane_service::{RouteError, default_layers};
+use trilane_service::{RouteError, Router, default_layers};
 use trilane_sim::capabilities::SimShard;
 use trilane_sim::clock::Clock;
 use trilane_sim::rng::Rng;
 
 use crate::requests::Scenario;
 
-/// One connection to the demo, with the router and the default layers that `trilane demo --log off` has.
+/// One connection to an application, such as the demo with the router and the default layers that `trilane demo --log off` has.
 #[derive(Debug)]
 pub struct Wire {
     host: Host,
@@ -27,11 +27,19 @@ impl Wire {
     /// # Errors
     /// The demo's routes conflict.
     pub fn new() -> Result<Self, RouteError> {
+        Self::serving(|shard| trilane_cli::demo::router(shard, None))
+    }
+
+    /// A new connection to another application, with the default layers.
+    ///
+    /// # Errors
+    /// Its routes conflict.
+    pub fn serving(routes: impl FnOnce(&Shard) -> Router) -> Result<Self, RouteError> {
         let queue = WakeQueue::new(|| ());
         let clock = Rc::new(Clock::default());
         let now = clock.now();
         let shard = Shard::new(Rc::new(SimShard::new(clock, Rng::new(1), queue.clone())));
-        let app = trilane_cli::demo::router(&shard, None).layer(default_layers(None)).build()?;
+        let app = routes(&shard).layer(default_layers(None)).build()?;
         let limits = Rc::new(Limits::default());
         let host = Host::new(Rc::new(app), limits, shard, queue, "trilane");
         let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });

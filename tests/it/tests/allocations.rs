@@ -1,15 +1,16 @@
-//! A warm keep-alive `GET /plaintext` allocates nothing, through the demo's own router, default layers and
-//! connection. A binary of its own, because the allocator belongs to the whole program.
+//! What warm keep-alive requests allocate, through the demo's own router, default layers and connection; and through
+//! an extractor and a response of JSON. A binary of its own, because the allocator belongs to the whole program.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use trilane::{Json, Router, Shard, get, post};
 use trilane_benches::counting::allocations;
 use trilane_benches::{Counting, Scenario, Wire};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn warm_allocations(scenario: &Scenario) -> usize {
-    let mut wire = Wire::new().unwrap();
+/// Allocations of the second hundred turns.
+fn warm_allocations(mut wire: Wire, scenario: &Scenario) -> usize {
     for _ in 0..100 {
         assert!(wire.turn(scenario), "{scenario:?} is answered wrongly");
     }
@@ -21,9 +22,46 @@ fn warm_allocations(scenario: &Scenario) -> usize {
 }
 
 #[test]
-fn a_warm_plaintext_request_allocates_nothing() {
-    assert!(warm_allocations(&Scenario::json()) > 0, "the allocator counts");
-    for scenario in [Scenario::plaintext(), Scenario::browser(), Scenario::pipelined()] {
-        assert_eq!(warm_allocations(&scenario), 0, "{scenario:?}");
+fn warm_requests_of_the_demo() {
+    for (scenario, most) in [
+        (Scenario::plaintext(), 0),
+        (Scenario::browser(), 0),
+        (Scenario::pipelined(), 0),
+        (Scenario::json(), 0),
+        // The string that its handler asks for.
+        (Scenario::parameter(), 1),
+        // The exchange that waits for its content, and the content.
+        (Scenario::echo(), 2),
+    ] {
+        let count = warm_allocations(Wire::new().unwrap(), &scenario);
+        assert!(count <= 100 * most, "{scenario:?}: {count} in 100 turns");
     }
+}
+
+#[test]
+fn json_in_and_out() {
+    let routes = |_: &Shard| {
+        Router::new()
+            .route("/boxed", get(|| async { Json(Box::new(7)) }))
+            .route("/json", post(async |Json(user): Json<(String, u64)>| Json(user)))
+    };
+    let json = br#"["Ann Example",1234567]"#;
+    let post = "POST /json HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 23\r\n\r\n";
+    let scenario = Scenario {
+        name: "JSON in and out",
+        bytes: [post.as_bytes(), json].concat(),
+        requests: 1,
+        body: json.to_vec(),
+    };
+    let boxed = Scenario {
+        name: "a box",
+        bytes: b"GET /boxed HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        requests: 1,
+        body: b"7".to_vec(),
+    };
+    let wire = || Wire::serving(routes).unwrap();
+    // The exchange, its content, the string that the extractor makes.
+    let count = warm_allocations(wire(), &scenario);
+    assert!(count <= 300, "{count} in 100 turns");
+    assert_eq!(warm_allocations(wire(), &boxed), 100, "the allocator counts");
 }
