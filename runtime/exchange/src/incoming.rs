@@ -1,28 +1,19 @@
 //! The content of a message that comes in: a bounded queue between its connection and its reader.
 //!
-//! Taking a frame is consuming it: only then does the peer get credit for more. Queues are recycled by a bounded
-//! free list of the thread, which is memory and no state.
+//! Taking a frame is consuming it: only then does the peer get credit for more.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use trilane_semantics::{Fields, Payload, Reason};
 
-/// Queues kept for reuse, a thread.
-const POOL: usize = 64;
-/// A queue that has held more frames than this is not kept.
-const KEEP: usize = 32;
+use crate::queue::{IncomingWriter, Queue, recycle};
+
 /// The most that is reserved on the word of a head alone, in bytes.
 const RESERVE: u64 = 1 << 20;
-
-thread_local! {
-    static FREE: RefCell<Vec<Rc<Queue>>> = const { RefCell::new(Vec::new()) };
-}
 
 /// A part of a message after its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,32 +64,6 @@ pub struct Incoming {
     taken: u64,
 }
 
-/// The connection's end of an [`Incoming`].
-#[derive(Debug)]
-pub struct IncomingWriter {
-    queue: Rc<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    frames: RefCell<VecDeque<Frame>>,
-    waker: RefCell<Option<Waker>>,
-    /// How much the head promised, if it did.
-    promised: Cell<Option<u64>>,
-    end: Cell<Option<Result<(), BodyError>>>,
-    /// Bytes in `frames`.
-    queued: Cell<usize>,
-    /// Bytes taken that the connection was not told of yet.
-    released: Cell<usize>,
-    /// The reader waits for more, or did.
-    wanted: Cell<bool>,
-    /// Wakes the connection when the queue has room again.
-    room: RefCell<Option<Waker>>,
-    reader_gone: Cell<bool>,
-    /// A tunnel that has not begun: reads as ended.
-    held: Cell<bool>,
-}
-
 impl Incoming {
     /// No content.
     #[must_use]
@@ -110,9 +75,7 @@ impl Incoming {
     /// fails.
     #[must_use]
     pub fn channel(promised: Option<u64>, limit: u64) -> (IncomingWriter, Self) {
-        let free = FREE.with(|free| free.borrow_mut().pop());
-        let queue = free.unwrap_or_default();
-        queue.promised.set(promised);
+        let queue = Queue::new(promised);
         (IncomingWriter { queue: Rc::clone(&queue) }, Self { queue: Some(queue), limit, taken: 0 })
     }
 
@@ -254,109 +217,6 @@ impl Drop for Incoming {
         queue.frames.borrow_mut().clear();
         queue.take(left);
         recycle(queue);
-    }
-}
-
-impl Drop for IncomingWriter {
-    fn drop(&mut self) {
-        recycle(&mut self.queue);
-    }
-}
-
-/// Keeps a queue for reuse, if this is the last of its two ends.
-fn recycle(queue: &mut Rc<Queue>) {
-    let Some(last) = Rc::get_mut(queue) else { return };
-    let mut frames = last.frames.take();
-    if frames.capacity() > KEEP {
-        return;
-    }
-    frames.clear();
-    *last = Queue { frames: frames.into(), ..Queue::default() };
-    // At thread exit the list may be gone already: then the queue is simply freed.
-    let _ = FREE.try_with(|free| {
-        let mut free = free.borrow_mut();
-        if free.len() < POOL {
-            free.push(Rc::clone(queue));
-        }
-    });
-}
-
-impl Queue {
-    fn take(&self, n: usize) {
-        self.queued.set(self.queued.get() - n);
-        self.released.set(self.released.get() + n);
-        if let Some(room) = self.room.borrow_mut().take() {
-            room.wake();
-        }
-    }
-}
-
-impl IncomingWriter {
-    /// Adds a frame and wakes the reader; a frame that nobody will read is dropped and counts as taken.
-    pub fn push(&self, frame: Frame) {
-        if let Frame::Data(data) = &frame {
-            if self.queue.reader_gone.get() {
-                self.queue.released.set(self.queue.released.get() + data.len());
-                return;
-            }
-            self.queue.queued.set(self.queue.queued.get() + data.len());
-        }
-        self.queue.frames.borrow_mut().push_back(frame);
-        self.wake();
-    }
-
-    /// The tunnel has begun.
-    pub fn open(&self) {
-        self.queue.held.set(false);
-    }
-
-    /// Ends the content: complete, or early.
-    pub fn end(&self, how: Result<(), BodyError>) {
-        if self.queue.end.get().is_none() {
-            self.queue.end.set(Some(how));
-            self.wake();
-        }
-    }
-
-    /// Whether it was ended.
-    #[must_use]
-    pub fn is_ended(&self) -> bool {
-        self.queue.end.get().is_some()
-    }
-
-    /// Bytes that wait for the reader.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        self.queue.queued.get()
-    }
-
-    /// Bytes taken since the last call: give the peer credit for them.
-    #[must_use]
-    pub fn take_released(&self) -> usize {
-        self.queue.released.replace(0)
-    }
-
-    /// Whether somebody may still read it.
-    #[must_use]
-    pub fn has_reader(&self) -> bool {
-        !self.queue.reader_gone.get()
-    }
-
-    /// Whether the reader has asked for more than there was.
-    #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        self.queue.wanted.get()
-    }
-
-    /// Wakes `waker` when the reader has taken something.
-    pub fn notify_room(&self, waker: &Waker) {
-        *self.queue.room.borrow_mut() = Some(waker.clone());
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = self.queue.waker.borrow_mut().take() {
-            waker.wake();
-        }
     }
 }
 

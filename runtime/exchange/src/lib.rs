@@ -1,7 +1,7 @@
 //! Requests, responses and bodies as a handler sees them, the same on HTTP/1.1, 2 and 3.
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
-//! request: [`exchange`] (what is known of it), [`incoming`] (its content), [`service`] (who answers),
+//! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`mod@join`], and [`wake`],
 //! which leads a waker back to its shard.
@@ -14,6 +14,7 @@ pub mod incoming;
 pub mod interval;
 pub mod join;
 pub mod outgoing;
+mod queue;
 pub mod response;
 pub mod service;
 pub mod shard;
@@ -29,10 +30,11 @@ mod tests;
 pub use connection::{Address, ConnectionInfo};
 pub use error::Error;
 pub use exchange::{Exchange, Params, Request, Template};
-pub use incoming::{BodyError, Frame, Incoming, IncomingWriter};
+pub use incoming::{BodyError, Frame, Incoming};
 pub use interval::Interval;
 pub use join::{join, join_all};
 pub use outgoing::{Outgoing, Source, Writer};
+pub use queue::IncomingWriter;
 pub use response::Response;
 pub use service::{After, Pool, Refusal, Reply, Running, Service};
 pub use shard::{Capabilities, Shard, Sleep};

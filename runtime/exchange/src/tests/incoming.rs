@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use std::task::Waker;
+
 use super::*;
 
 fn poll(incoming: &mut Incoming) -> Poll<Option<Result<Frame, BodyError>>> {
@@ -83,53 +85,6 @@ fn one_piece_is_not_copied_and_more_are_joined() {
     writer.push(data("ab"));
     writer.push(data("cd"));
     assert_eq!(collected(&mut incoming), Err(BodyError::TooLarge));
-}
-
-#[test]
-fn a_recycled_queue_is_as_new() {
-    let place = |incoming: &Incoming| incoming.queue.as_ref().map(Rc::as_ptr);
-    for writer_first in [true, false] {
-        let (writer, mut incoming) = Incoming::channel(Some(7), 100);
-        let old = place(&incoming);
-        assert!(poll(&mut incoming).is_pending());
-        writer.notify_room(Waker::noop());
-        writer.push(data("abc"));
-        writer.push(data("de"));
-        assert!(poll(&mut incoming).is_ready());
-        writer.end(Err(BodyError::Gone));
-        if writer_first {
-            drop(writer);
-            drop(incoming);
-        } else {
-            drop(incoming);
-            drop(writer);
-        }
-        let (writer, mut incoming) = Incoming::channel(None, 100);
-        assert_eq!(place(&incoming), old);
-        assert_eq!((incoming.promised(), writer.queued(), writer.take_released()), (None, 0, 0));
-        assert!(writer.has_reader() && !writer.is_wanted() && !writer.is_ended());
-        assert!(poll(&mut incoming).is_pending());
-    }
-}
-
-#[test]
-fn the_bound_of_what_a_kept_queue_holds() {
-    FREE.with(|free| free.borrow_mut().clear());
-    for (frames, kept) in [(KEEP - 1, 1), (KEEP, 1), (KEEP + 1, 0)] {
-        let (writer, incoming) = Incoming::channel(None, 100);
-        (0..frames).for_each(|_| writer.push(data("a")));
-        drop((writer, incoming));
-        assert_eq!(FREE.with(|free| free.borrow().len()), kept, "{frames}");
-    }
-}
-
-#[test]
-fn the_bound_of_kept_queues() {
-    let channels = |n: usize| (0..n).map(|_| Incoming::channel(None, 1)).collect::<Vec<_>>();
-    for (count, kept) in [(POOL - 1, POOL - 1), (POOL, POOL), (POOL + 1, POOL)] {
-        drop(channels(count));
-        assert_eq!(FREE.with(|free| free.take().len()), kept);
-    }
 }
 
 #[test]
