@@ -5,6 +5,8 @@ use std::fmt;
 
 use trilane_semantics::{Reason, StatusCode};
 
+use crate::incoming::BodyError;
+
 /// What a client is told of an error. What only a log may know is `internal`.
 ///
 /// ```
@@ -111,6 +113,13 @@ impl Error {
 impl From<Reason> for Error {
     fn from(reason: Reason) -> Self {
         Self::new(reason.status()).message(reason.text()).internal(reason.label())
+    }
+}
+
+/// The answer to content that ended early or is too large, so that a handler that reads it can use `?`.
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        error.reason().into()
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use trilane_semantics::{Fields, Payload, Reason};
@@ -172,29 +172,26 @@ impl Incoming {
     /// # Errors
     /// [`BodyError`] when the content ended early or is too large.
     pub async fn collect_payload(&mut self) -> Result<Payload, BodyError> {
-        let Some(first) = self.data().await? else { return Ok(Payload::new()) };
-        let Some(second) = self.data().await? else { return Ok(first) };
-        let promised = self.promised().unwrap_or(0).min(self.limit).min(RESERVE);
-        // No more than `RESERVE`.
-        let mut joined = Vec::with_capacity(promised as usize);
-        joined.extend_from_slice(first.as_ref());
-        let mut next = Some(second);
-        while let Some(data) = next {
-            joined.extend_from_slice(data.as_ref());
-            next = self.data().await?;
-        }
-        Ok(joined.into())
-    }
-
-    /// The next piece of content that is not empty.
-    async fn data(&mut self) -> Result<Option<Payload>, BodyError> {
-        loop {
-            match self.frame().await? {
-                Some(Frame::Data(data)) if !data.is_empty() => return Ok(Some(data)),
-                Some(_) => (),
-                None => return Ok(None),
+        let (mut first, mut joined) = (Payload::new(), Vec::new());
+        poll_fn(|cx| {
+            while let Some(frame) = ready!(self.poll_frame(cx)).transpose()? {
+                let Frame::Data(data) = frame else { continue };
+                if !joined.is_empty() {
+                    joined.extend_from_slice(data.as_ref());
+                } else if first.is_empty() {
+                    first = data;
+                } else if !data.is_empty() {
+                    let promised = self.promised().unwrap_or(0).min(self.limit).min(RESERVE);
+                    // No more than `RESERVE`.
+                    joined.reserve(promised as usize);
+                    joined.extend_from_slice(first.as_ref());
+                    joined.extend_from_slice(data.as_ref());
+                }
             }
-        }
+            Poll::Ready(Ok(()))
+        })
+        .await?;
+        Ok(if joined.is_empty() { first } else { joined.into() })
     }
 }
 

@@ -53,6 +53,28 @@ impl Queue {
         queue
     }
 
+    /// Empty again; its memory stays.
+    fn reset(&mut self) {
+        // Named one by one, so that none can be forgotten.
+        let Self {
+            frames,
+            waker,
+            promised,
+            end,
+            queued,
+            released,
+            wanted,
+            room,
+            reader_gone,
+            held,
+        } = self;
+        frames.get_mut().clear();
+        (*waker.get_mut(), *room.get_mut()) = (None, None);
+        (*promised.get_mut(), *end.get_mut()) = (None, None);
+        (*queued.get_mut(), *released.get_mut()) = (0, 0);
+        (*wanted.get_mut(), *reader_gone.get_mut(), *held.get_mut()) = (false, false, false);
+    }
+
     /// The reader has taken that many bytes.
     pub(crate) fn take(&self, n: usize) {
         self.queued.set(self.queued.get() - n);
@@ -141,12 +163,10 @@ impl Drop for IncomingWriter {
 /// Keeps a queue for reuse, if this is the last of its two ends.
 pub(crate) fn recycle(queue: &mut Rc<Queue>) {
     let Some(last) = Rc::get_mut(queue) else { return };
-    let mut frames = last.frames.take();
-    if frames.capacity() > KEEP {
+    if last.frames.get_mut().capacity() > KEEP {
         return;
     }
-    frames.clear();
-    *last = Queue { frames: frames.into(), ..Queue::default() };
+    last.reset();
     // At thread exit the list may be gone already: then the queue is simply freed.
     let _ = FREE.try_with(|free| {
         let mut free = free.borrow_mut();

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Known, StatusCode};
 
-use crate::extract::{FromRequest, whole};
+use crate::extract::FromRequest;
 use crate::json::does_not_fit;
 use crate::respond::{IntoResponse, content};
 
@@ -27,7 +27,7 @@ impl<S, T: DeserializeOwned> FromRequest<S> for Form<T> {
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
                 .message("the content type must be application/x-www-form-urlencoded"));
         }
-        let content = whole(&mut request).await?;
+        let content = request.body.collect_payload().await?;
         let text = std::str::from_utf8(content.as_ref())
             .map_err(|_| Error::new(StatusCode::BAD_REQUEST).message("the content is not UTF-8"))?;
         serde_urlencoded::from_str(text).map(Self).map_err(|error| does_not_fit(error.to_string()))

@@ -6,7 +6,7 @@ use serde_json::error::Category;
 use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Fields, Known, StatusCode};
 
-use crate::extract::{FromRequest, whole};
+use crate::extract::FromRequest;
 use crate::rendered::rendered;
 use crate::respond::{IntoResponse, content};
 
@@ -25,7 +25,7 @@ impl<S, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
                 .message("the content type must be application/json"));
         }
-        let content = whole(&mut request).await?;
+        let content = request.body.collect_payload().await?;
         serde_json::from_slice(content.as_ref()).map(Self).map_err(misfit)
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use trilane::{
-    BodyError, BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Outgoing,
-    Path, Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, get, post,
+    BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Outgoing, Path,
+    Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, get, post,
 };
 
 use users::Users;
@@ -109,8 +109,7 @@ struct Uploaded {
 /// Counts content without keeping it.
 async fn upload(mut content: Incoming) -> Result<Json<Uploaded>, Error> {
     let mut bytes = 0;
-    let refused = |error: BodyError| Error::from(error.reason());
-    while let Some(frame) = content.frame().await.map_err(refused)? {
+    while let Some(frame) = content.frame().await? {
         if let Frame::Data(data) = frame {
             bytes += data.len() as u64;
         }

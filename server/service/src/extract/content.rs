@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use trilane_exchange::{Error, Incoming, Request};
-use trilane_semantics::{Payload, StatusCode};
+use trilane_semantics::StatusCode;
 
 use crate::extract::FromRequest;
 
@@ -31,7 +31,7 @@ impl<S> FromRequest<S> for Bytes {
     type Rejection = Error;
 
     async fn from_request(mut request: Request, _: &S) -> Result<Self, Error> {
-        whole(&mut request).await.map(Payload::into_bytes)
+        Ok(request.body.collect().await?)
     }
 }
 
@@ -44,9 +44,4 @@ impl<S> FromRequest<S> for String {
         Self::from_utf8(bytes.into())
             .map_err(|_| Error::new(StatusCode::BAD_REQUEST).message("the content is not UTF-8"))
     }
-}
-
-/// All content, to be read in place.
-pub(crate) async fn whole(request: &mut Request) -> Result<Payload, Error> {
-    request.body.collect_payload().await.map_err(|error| Error::from(error.reason()))
 }

@@ -18,7 +18,6 @@ use trilane_exchange::Request;
 use crate::respond::IntoResponse;
 
 pub use connect::ConnectInfo;
-pub(crate) use content::whole;
 pub use header::{Header, TypedHeader};
 pub use path::Path;
 pub use query::Query;
