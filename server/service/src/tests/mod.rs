@@ -6,5 +6,6 @@ mod files;
 mod hosts;
 mod layering;
 mod logging;
+mod rejections;
 mod routing;
 mod support;
