@@ -16,7 +16,7 @@ thread_local! {
     static SPARE: Cell<Option<Rc<Buffer>>> = const { Cell::new(None) };
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Buffer(Vec<u8>);
 
 impl Memory for Buffer {
@@ -32,10 +32,8 @@ impl Memory for Buffer {
 pub(crate) fn rendered<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Payload, E> {
     // Taken out, so that whatever renders while this renders has another one.
     let mut buffer = SPARE.take().filter(|it| Rc::strong_count(it) == 1).unwrap_or_default();
-    let Some(Buffer(bytes)) = Rc::get_mut(&mut buffer) else {
-        // Never: it is new, or was nobody else's.
-        return Ok(Payload::new());
-    };
+    // Nobody else's, so nothing is cloned.
+    let Buffer(bytes) = Rc::make_mut(&mut buffer);
     bytes.clear();
     bytes.reserve(USUAL);
     write(bytes)?;
