@@ -77,10 +77,11 @@ fn parse_request(bytes: &[u8], limits: &Limits) -> Result<Found<RequestHead>, Re
     if text.len() > limits.target {
         return Ok(None);
     }
-    let mut fields = Fields::new();
-    let Some(end) = parse_fields(&mut fields, bytes, line_end, limits) else { return Ok(None) };
-    let text = std::str::from_utf8(text).map_err(|_| Reason::Target)?;
-    let head = RequestHead::with_target(method, protocol, fields, target, text);
+    let mut head = RequestHead::blank(method, protocol);
+    let Some(end) = parse_fields(&mut head.fields, bytes, line_end, limits) else {
+        return Ok(None);
+    };
+    head.set_target(target, std::str::from_utf8(text).map_err(|_| Reason::Target)?);
     check_target(&head)?;
     check_host(&head)?;
     Ok(Some((head, end)))

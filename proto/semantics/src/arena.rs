@@ -8,11 +8,12 @@ use crate::fields::InvalidField;
 /// No well-known name; also the most field lines that a section may have.
 pub(crate) const NONE: u16 = u16::MAX;
 
+/// An arena whose buffers grew past this is not kept, in bytes.
+const KEEP: usize = 16 << 10;
+
 /// Field lines, and the bytes that they are ranges of.
 pub(crate) struct Arena {
     pub(crate) bytes: Vec<u8>,
-    /// One string beside the lines: a head's target.
-    pub(crate) text: String,
     pub(crate) lines: Vec<Line>,
     /// `bytes` are the lines and nothing else, each as HTTP/1.1 writes it (RFC 9112 §5).
     pub(crate) is_wire: bool,
@@ -63,7 +64,6 @@ impl Arena {
     pub(crate) fn new() -> Box<Self> {
         Box::new(Self {
             bytes: Vec::with_capacity(512),
-            text: String::new(),
             lines: Vec::with_capacity(16),
             is_wire: true,
             present: 0,
@@ -72,11 +72,16 @@ impl Arena {
         })
     }
 
+    /// Whether its memory has grown too large to be kept.
+    #[inline]
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes.capacity() > KEEP || self.lines.capacity() > KEEP / size_of::<Line>()
+    }
+
     /// Empties it, for its next use.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.text.clear();
         self.lines.clear();
         (self.present, self.repeated, self.is_wire) = (0, 0, true);
     }

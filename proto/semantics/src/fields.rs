@@ -13,8 +13,6 @@ use crate::lines::Lines;
 
 /// Arenas kept for reuse, a thread.
 const POOL: usize = 64;
-/// An arena whose buffer grew past this is not kept, in bytes.
-const KEEP: usize = 16 << 10;
 
 thread_local! {
     // Boxed, so that a `Fields` is one pointer wherever it is stored or moved.
@@ -268,16 +266,14 @@ impl Fields {
         Lines::read(self.arena_mut(), bytes, parse)
     }
 
-    /// Keeps one string beside the lines: a head's target.
-    pub(crate) fn set_text(&mut self, text: &str) {
-        let arena = self.arena_mut();
-        arena.text.clear();
-        arena.text.push_str(text);
-    }
-
-    /// That string.
-    pub(crate) fn text(&self) -> &str {
-        self.arena.as_ref().map_or("", |arena| &arena.text)
+    /// Removes all lines; the memory stays for the next ones, unless it has grown large.
+    #[inline]
+    pub fn clear(&mut self) {
+        match &mut self.arena {
+            Some(arena) if arena.is_large() => self.arena = None,
+            Some(arena) => arena.clear(),
+            None => (),
+        }
     }
 
     #[inline]
@@ -291,8 +287,7 @@ impl Fields {
 impl Drop for Fields {
     fn drop(&mut self) {
         let Some(mut arena) = self.arena.take() else { return };
-        let grown = arena.bytes.capacity().max(arena.text.capacity()) > KEEP;
-        if grown || arena.lines.capacity() > KEEP / size_of::<Line>() {
+        if arena.is_large() {
             return;
         }
         arena.clear();
@@ -312,7 +307,6 @@ impl Clone for Fields {
         if let Some(from) = self.arena.as_deref() {
             let to = copy.arena_mut();
             to.bytes.extend_from_slice(&from.bytes);
-            to.text.push_str(&from.text);
             to.lines.extend_from_slice(&from.lines);
             (to.present, to.repeated, to.is_wire) = (from.present, from.repeated, from.is_wire);
             to.first = from.first;

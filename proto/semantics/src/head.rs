@@ -1,6 +1,8 @@
 //! Heads: what stands before the content of a message (RFC 9110 §6.2, §6.3).
 
+use std::cell::RefCell;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use http::{Method, StatusCode};
 
@@ -40,15 +42,31 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// The head of a request. The target lies in the arena of the fields.
+/// Heads kept for reuse, a thread.
+const POOL: usize = 64;
+/// A head whose target was longer is not kept, in bytes.
+const KEEP: usize = 16 << 10;
+
+thread_local! {
+    #[expect(clippy::vec_box, reason = "the boxes themselves are recycled")]
+    static FREE: RefCell<Vec<Box<Parts>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The head of a request: one pointer to its [`Parts`], which are recycled, with their memory, as those of [`Fields`].
 ///
 /// ```
 /// use trilane_semantics::{Method, RequestHead};
 /// let head = RequestHead::new(Method::GET, "/search?q=1").unwrap();
-/// assert_eq!((head.path(), head.query()), ("/search", Some("q=1")));
+/// assert_eq!((&head.method, head.path(), head.query()), (&Method::GET, "/search", Some("q=1")));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
 pub struct RequestHead {
+    // Taken by its drop only.
+    parts: Option<Box<Parts>>,
+}
+
+/// What a request's head is made of.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Parts {
     /// The method, case-sensitive (RFC 9110 §9.1).
     pub method: Method,
     /// The protocol it came over.
@@ -56,9 +74,79 @@ pub struct RequestHead {
     /// The field lines.
     pub fields: Fields,
     target: Target,
+    text: String,
+}
+
+static NOTHING: Parts = Parts::nothing();
+
+impl Parts {
+    const fn nothing() -> Self {
+        Self {
+            method: Method::GET,
+            protocol: Protocol::Http11,
+            fields: Fields::new(),
+            target: Target::root(),
+            text: String::new(),
+        }
+    }
+
+    /// Sets the target: its text, and what was read of it.
+    #[inline]
+    pub fn set_target(&mut self, target: Target, text: &str) {
+        self.target = target;
+        self.text.clear();
+        self.text.push_str(text);
+    }
+
+    /// The target as it was sent.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.text
+    }
+
+    /// The form of the target.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.target.form()
+    }
+
+    /// The path, still percent-encoded; `*` in the asterisk form, empty in the authority form.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.target.path(&self.text)
+    }
+
+    /// The query without its `?`, still percent-encoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.target.query(&self.text)
+    }
+
+    /// The scheme of an absolute target.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&str> {
+        Some(self.target.scheme(&self.text)).filter(|scheme| !scheme.is_empty())
+    }
+
+    /// Whom the request is for: the target's authority, else the Host field (RFC 9112 §3.2.2).
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let authority = self.target.authority(&self.text);
+        if authority.is_empty() { self.fields.get_str(Known::Host) } else { Some(authority) }
+    }
 }
 
 impl RequestHead {
+    /// A head without a target and without fields: to be filled in.
+    #[must_use]
+    #[inline]
+    pub fn blank(method: Method, protocol: Protocol) -> Self {
+        let spare = FREE.with(|free| free.borrow_mut().pop());
+        let mut parts = spare.unwrap_or_else(|| Box::new(Parts::nothing()));
+        (parts.method, parts.protocol) = (method, protocol);
+        Self { parts: Some(parts) }
+    }
+
     /// A head with no fields yet, HTTP/1.1. `None` when the target has none of the four forms.
     #[must_use]
     pub fn new(method: Method, target: &str) -> Option<Self> {
@@ -74,62 +162,69 @@ impl RequestHead {
         target: &str,
     ) -> Option<Self> {
         let parsed = Target::parse(target.as_bytes())?;
-        Some(Self::with_target(method, protocol, fields, parsed, target))
-    }
-
-    /// A head with these fields and a target that was read before, from that text.
-    #[must_use]
-    #[inline]
-    pub fn with_target(
-        method: Method,
-        protocol: Protocol,
-        mut fields: Fields,
-        target: Target,
-        text: &str,
-    ) -> Self {
-        fields.set_text(text);
-        Self { method, protocol, fields, target }
-    }
-
-    /// The target as it was sent.
-    #[must_use]
-    pub fn target(&self) -> &str {
-        self.fields.text()
-    }
-
-    /// The form of the target.
-    #[must_use]
-    pub const fn form(&self) -> Form {
-        self.target.form()
-    }
-
-    /// The path, still percent-encoded; `*` in the asterisk form, empty in the authority form.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.target.path(self.fields.text())
-    }
-
-    /// The query without its `?`, still percent-encoded.
-    #[must_use]
-    pub fn query(&self) -> Option<&str> {
-        self.target.query(self.fields.text())
-    }
-
-    /// The scheme of an absolute target.
-    #[must_use]
-    pub fn scheme(&self) -> Option<&str> {
-        Some(self.target.scheme(self.fields.text())).filter(|scheme| !scheme.is_empty())
-    }
-
-    /// Whom the request is for: the target's authority, else the Host field (RFC 9112 §3.2.2).
-    #[must_use]
-    pub fn authority(&self) -> Option<&str> {
-        let authority = self.target.authority(self.fields.text());
-        if authority.is_empty() { self.fields.get_str(Known::Host) } else { Some(authority) }
+        let mut head = Self::blank(method, protocol);
+        head.fields = fields;
+        head.set_target(parsed, target);
+        Some(head)
     }
 }
 
+impl Deref for RequestHead {
+    type Target = Parts;
+
+    #[inline]
+    fn deref(&self) -> &Parts {
+        self.parts.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for RequestHead {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Parts {
+        self.parts.get_or_insert_with(|| Box::new(Parts::nothing()))
+    }
+}
+
+impl Clone for RequestHead {
+    fn clone(&self) -> Self {
+        Self { parts: self.parts.clone() }
+    }
+}
+
+impl Drop for RequestHead {
+    fn drop(&mut self) {
+        let Some(mut parts) = self.parts.take() else { return };
+        if parts.text.capacity() > KEEP {
+            return;
+        }
+        parts.fields.clear();
+        parts.text.clear();
+        parts.target = Target::root();
+        // At thread exit the list may be gone already: then it is simply freed.
+        let _ = FREE.try_with(|free| {
+            let mut free = free.borrow_mut();
+            if free.len() < POOL {
+                free.push(parts);
+            }
+        });
+    }
+}
+
+impl PartialEq for RequestHead {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for RequestHead {}
+
 impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {:?}", self.method, self.target(), self.protocol, self.fields)
     }
@@ -155,6 +250,27 @@ impl ResponseHead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recycled_head_is_blank() {
+        let mut head = RequestHead::new(Method::PUT, "/somewhere?else").unwrap();
+        head.fields.append(Known::Host, "b").unwrap();
+        let copy = head.clone();
+        assert_eq!(copy, head);
+        drop((head, copy));
+        let head = RequestHead::blank(Method::GET, Protocol::Http2);
+        assert_eq!(format!("{head:?}"), "GET  HTTP/2 {}");
+        assert_eq!((head.path(), head.query(), head.authority()), ("", None, None));
+        let other = RequestHead::new(Method::GET, "/").unwrap();
+        assert_eq!((other.target(), other.authority()), ("/", None));
+        // As many as there may be are kept, and one more is no harm.
+        for count in [POOL - 1, POOL, POOL + 1] {
+            drop((0..count).map(|_| RequestHead::new(Method::GET, "/")).collect::<Vec<_>>());
+            assert_eq!(FREE.with(|free| free.borrow().len()), count.min(POOL));
+        }
+        drop(RequestHead::new(Method::GET, &format!("/{}", "x".repeat(KEEP))));
+        assert!(FREE.with(|free| free.borrow().iter().all(|parts| parts.text.capacity() <= KEEP)));
+    }
 
     #[test]
     fn the_authority_of_the_target_wins_over_host() {

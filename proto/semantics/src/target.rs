@@ -29,6 +29,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// That of `/`.
+    pub(crate) const fn root() -> Self {
+        Self { form: Form::Origin, authority: 0, path: 0, path_end: 1, end: 1 }
+    }
+
     /// Splits a target. `None` when it has none of the four forms, or a byte that a URI cannot have
     /// (RFC 3986 §2), or a fragment.
     ///

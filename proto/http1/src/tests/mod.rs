@@ -208,12 +208,8 @@ fn verdict(bytes: impl AsRef<[u8]>, change: impl Fn(&mut Limits)) -> Option<Stri
 fn request(method: &str, target: &str, lines: &[(&str, &str)]) -> RequestHead {
     let method = method.parse().unwrap();
     let mut head = RequestHead::new(method, target).unwrap();
-    head.fields = {
-        let mut all = head.fields;
-        for (name, value) in lines {
-            all.append(*name, value).unwrap();
-        }
-        all
-    };
+    for (name, value) in lines {
+        head.fields.append(*name, value).unwrap();
+    }
     head
 }

@@ -168,8 +168,8 @@ fn json(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     timestamp(out, wall);
     out.push('"');
     member(out, "method", entry.head.map(|head| head.method.as_str()));
-    member(out, "path", entry.head.map(RequestHead::path));
-    member(out, "query", entry.head.and_then(RequestHead::query));
+    member(out, "path", entry.head.map(|head| head.path()));
+    member(out, "query", entry.head.and_then(|head| head.query()));
     count(out, "status", entry.status());
     count(out, "duration_us", entry.micros);
     count(out, "bytes_in", entry.bytes.map(|(bytes_in, _)| bytes_in));
