@@ -27,6 +27,9 @@ pub struct Limits {
     pub receive_budget: usize,
     /// Bytes that wait to be sent, a connection; then handlers wait. Default 256 KiB.
     pub send_queue: usize,
+    /// Bytes of open files that wait to be sent, a connection; they take no memory. Where files are sent as they are,
+    /// this is also what one turn sends of them at most. Default 1 MiB.
+    pub file_queue: usize,
     /// Events a connection may have in one turn before others have theirs. Default 256.
     pub events_a_turn: usize,
     /// From the first byte of a head, or from accept, to its end. Default 15 s.
@@ -62,6 +65,7 @@ impl Default for Limits {
             receive_queue: 64 << 10,
             receive_budget: 16 << 20,
             send_queue: 256 << 10,
+            file_queue: 1 << 20,
             events_a_turn: 256,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),

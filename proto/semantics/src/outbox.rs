@@ -23,6 +23,7 @@ pub struct Outbox<S = ()> {
     arena: Vec<u8>,
     entries: Vec<Entry<S>>,
     payload_bytes: usize,
+    file_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -57,13 +58,15 @@ pub enum Command {
 pub enum Piece<'a> {
     /// Send these.
     Bytes(&'a [u8]),
+    /// Send this range of an open file; only where the transport was said to take such.
+    File(&'a Payload),
     /// Do this.
     Command(Command),
 }
 
 impl<S> Default for Outbox<S> {
     fn default() -> Self {
-        Self { arena: Vec::new(), entries: Vec::new(), payload_bytes: 0 }
+        Self { arena: Vec::new(), entries: Vec::new(), payload_bytes: 0, file_bytes: 0 }
     }
 }
 
@@ -86,10 +89,16 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.arena.capacity() + self.entries.capacity() > 0
     }
 
-    /// Bytes waiting here: framing and payloads.
+    /// Bytes waiting here: framing and payloads, but for those of files.
     #[must_use]
     pub fn len(&self) -> usize {
         self.arena.len() + self.payload_bytes
+    }
+
+    /// Bytes of files waiting to be sent; they take no memory here.
+    #[must_use]
+    pub const fn file_bytes(&self) -> usize {
+        self.file_bytes
     }
 
     /// Appends framing: `write` gets the arena and must only append to it.
@@ -103,7 +112,10 @@ impl<S: Copy + PartialEq> Outbox<S> {
 
     /// Appends a payload: copied when it is small, moved when it is not.
     pub fn payload(&mut self, stream: S, payload: Payload) {
-        if payload.len() <= JOIN {
+        if payload.file().is_some() {
+            self.file_bytes += payload.len();
+            self.entries.push(Entry { stream, what: What::Payload(payload) });
+        } else if payload.len() <= JOIN {
             let start = self.arena.len();
             self.arena.extend_from_slice(payload.as_ref());
             self.note_framing(stream, start);
@@ -128,6 +140,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.entries.iter().map(|entry| {
             let piece = match &entry.what {
                 What::Framing(range) => Piece::Bytes(&self.arena[range.clone()]),
+                What::Payload(payload) if payload.file().is_some() => Piece::File(payload),
                 What::Payload(payload) => Piece::Bytes(payload.as_ref()),
                 What::Command(command) => Piece::Command(*command),
             };
@@ -147,7 +160,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
     /// Forgets everything; keeps up to `keep` bytes of memory for the next use.
     pub fn clear(&mut self, keep: usize) {
         self.entries.clear();
-        self.payload_bytes = 0;
+        (self.payload_bytes, self.file_bytes) = (0, 0);
         self.arena.clear();
         self.arena.shrink_to(keep);
         self.entries.shrink_to(64);
@@ -200,5 +213,19 @@ mod tests {
         out.clear(0);
         assert!(out.is_empty());
         assert_eq!(out.len(), 0);
+    }
+
+    #[test]
+    fn a_range_of_a_file_takes_no_memory_and_is_never_joined() {
+        let mut out = Outbox::new();
+        let range = Payload::from_file(std::rc::Rc::new(std::io::stdin()), 3, 4);
+        out.framing((), |bytes| bytes.push(b'a'));
+        out.payload((), range.clone());
+        out.framing((), |bytes| bytes.push(b'b'));
+        assert_eq!((out.len(), out.file_bytes(), out.single()), (2, 4, None));
+        let pieces: Vec<_> = out.pieces().collect();
+        assert_eq!(pieces, [Piece::Bytes(b"a"), Piece::File(&range), Piece::Bytes(b"b")]);
+        out.clear(0);
+        assert_eq!((out.len(), out.file_bytes()), (0, 0));
     }
 }

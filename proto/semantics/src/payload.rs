@@ -1,6 +1,7 @@
-//! Content on its way out: moved, never copied when it is big.
+//! Content on its way out: moved, never copied when it is big. It names open files, and never reads one.
 
 use std::fmt;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -11,7 +12,11 @@ pub trait Memory {
     fn as_slice(&self) -> &[u8];
 }
 
-/// Bytes that can be sent later without copying them: static, counted, or leased.
+/// Bytes that can be sent later without copying them: static, counted, leased, or a range of an open file.
+///
+/// A range of a file has a length but no bytes here: its [`AsRef`] is empty, and [`Payload::file`] names it. Whoever
+/// sends it sees to its bytes (see [`Piece::File`](crate::Piece::File)); a handler may give it as content to any
+/// connection.
 ///
 /// ```
 /// use trilane_semantics::Payload;
@@ -31,6 +36,7 @@ enum Store {
     Static(&'static [u8]),
     Counted(Bytes),
     Leased(Rc<dyn Memory>),
+    File(Rc<dyn AsFd>),
 }
 
 impl Payload {
@@ -52,6 +58,21 @@ impl Payload {
         let there = memory.as_slice().len();
         let start = start.min(there);
         Self { end: start + len.min(there - start), start, store: Store::Leased(memory) }
+    }
+
+    /// A range of an open file: `start` and `len` in bytes. Nobody looks whether they are there before they are sent.
+    #[must_use]
+    pub fn from_file(file: Rc<dyn AsFd>, start: usize, len: usize) -> Self {
+        Self { store: Store::File(file), start, end: start.saturating_add(len) }
+    }
+
+    /// The file that this is a range of, and where in it that begins, if it is one.
+    #[must_use]
+    pub const fn file(&self) -> Option<(&Rc<dyn AsFd>, usize)> {
+        match &self.store {
+            Store::File(file) => Some((file, self.start)),
+            Store::Static(_) | Store::Counted(_) | Store::Leased(_) => None,
+        }
     }
 
     /// How many bytes there are.
@@ -78,7 +99,7 @@ impl Payload {
         front
     }
 
-    /// The bytes as an owned, sendable value; copies only what was leased.
+    /// The bytes as an owned, sendable value; copies only what was leased. None of a file's.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.store {
@@ -89,6 +110,7 @@ impl Payload {
             Store::Leased(memory) => {
                 Bytes::copy_from_slice(&memory.as_slice()[self.start..self.end])
             }
+            Store::File(_) => Bytes::new(),
         }
     }
 }
@@ -99,6 +121,7 @@ impl AsRef<[u8]> for Payload {
             Store::Static(bytes) => bytes,
             Store::Counted(bytes) => &bytes[..],
             Store::Leased(memory) => memory.as_slice(),
+            Store::File(_) => return &[],
         };
         &all[self.start..self.end]
     }
@@ -112,13 +135,23 @@ impl Default for Payload {
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({:?})", String::from_utf8_lossy(self.as_ref()))
+        match self.file() {
+            Some(_) => write!(f, "Payload({}..{} of a file)", self.start, self.end),
+            None => write!(f, "Payload({:?})", String::from_utf8_lossy(self.as_ref())),
+        }
     }
 }
 
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.as_ref() == other.as_ref()
+        match (self.file(), other.file()) {
+            (None, None) => self.as_ref() == other.as_ref(),
+            (Some((ours, start)), Some((theirs, at))) => {
+                let same = ours.as_fd().as_raw_fd() == theirs.as_fd().as_raw_fd();
+                same && (start, self.len()) == (at, other.len())
+            }
+            _ => false,
+        }
     }
 }
 
@@ -192,6 +225,25 @@ mod tests {
         }
         let bytes = whole.into_bytes();
         assert!(bytes.is_unique() && bytes.as_ptr() == place);
+    }
+
+    #[test]
+    fn a_range_of_a_file_splits_like_bytes() {
+        // Any descriptor will do: nothing is read.
+        let file: Rc<dyn AsFd> = Rc::new(std::io::stdin());
+        let range = |start, len| Payload::from_file(Rc::clone(&file), start, len);
+        for at in 0..7 {
+            let mut rest = range(10, 5);
+            let front = rest.split_to(at);
+            let middle = at.min(5);
+            assert_eq!(front, range(10, middle));
+            assert_eq!(rest, range(10 + middle, 5 - middle));
+            assert_eq!((front.file().unwrap().1, rest.file().unwrap().1), (10, 10 + middle));
+            assert!(rest.as_ref().is_empty() && rest.into_bytes().is_empty());
+        }
+        assert!(Payload::from("x").file().is_none());
+        assert_ne!(range(0, 0), Payload::new());
+        assert_eq!(range(2, usize::MAX).len(), usize::MAX - 2);
     }
 
     #[test]

@@ -45,6 +45,7 @@ fn sent(out: &mut Outbox) -> String {
     for piece in out.pieces() {
         match piece {
             Piece::Bytes(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
+            Piece::File(range) => text.push_str(&format!("<{range:?}>")),
             Piece::Command(_) => text.push_str("<fin>"),
         }
     }

@@ -120,6 +120,7 @@ impl World {
                 Some(out) => {
                     acts.extend(out.entries().map(|(stream, piece)| match piece {
                         Piece::Bytes(bytes) => (stream, Act::Bytes(bytes.to_vec())),
+                        Piece::File(_) => panic!("a file over a transport of bytes"),
                         Piece::Command(command) => (stream, Act::Command(command)),
                     }));
                     connection.sent(&self.host, self.now());
