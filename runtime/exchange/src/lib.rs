@@ -15,6 +15,7 @@ pub mod interval;
 pub mod join;
 pub mod outgoing;
 mod queue;
+pub mod read;
 pub mod response;
 pub mod service;
 pub mod shard;

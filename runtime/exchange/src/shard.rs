@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use trilane_semantics::Instant;
 
+use crate::read::{Read, ReadDone, read_now};
 use crate::stats::Stats;
 
 /// A task that stays on its shard.
@@ -41,6 +43,11 @@ pub trait Capabilities {
     fn spawn(&self, task: LocalTask);
     /// Runs work that may block, on another thread.
     fn blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// Reads at most `most` bytes of `file` from offset `at`, and gives them to `done`: none at all is the end of the
+    /// file. A shard does not wait for it; who has nobody waiting need not say how.
+    fn read(&self, file: Rc<dyn AsFd>, at: u64, most: usize, done: ReadDone) {
+        done(read_now(&*file, at, most));
+    }
     /// The shard's counters.
     fn stats(&self) -> &Stats;
     /// The counters of every shard of the server.
@@ -114,6 +121,13 @@ impl Shard {
     /// Runs a task, first polled in a later turn.
     pub(crate) fn spawn_task(&self, task: LocalTask) {
         self.0.spawn(task);
+    }
+
+    /// At most `most` bytes of an open file from offset `at`, without waiting for a disk; none is its end.
+    pub fn read(&self, file: Rc<dyn AsFd>, at: u64, most: usize) -> Read {
+        let (read, done) = Read::new();
+        self.0.read(file, at, most, done);
+        read
     }
 
     /// Runs `work`, which may block, on another thread. A panic in it goes on in whoever awaits it.

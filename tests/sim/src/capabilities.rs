@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
+use trilane_exchange::read::{ReadDone, read_now};
 use trilane_exchange::shard::LocalTask;
 use trilane_exchange::{Capabilities, Stats, Tasks, WakeQueue};
 use trilane_semantics::Instant;
@@ -15,7 +17,7 @@ use trilane_semantics::Instant;
 use crate::clock::Clock;
 use crate::rng::Rng;
 
-type Work = Box<dyn FnOnce() + Send>;
+type Work = Box<dyn FnOnce()>;
 
 /// A shard without a thread, a ring or a socket.
 pub struct SimShard {
@@ -54,6 +56,13 @@ impl SimShard {
     #[must_use]
     pub fn next_work(&self) -> Option<Instant> {
         self.work.borrow().keys().next().map(|(at, _)| *at)
+    }
+
+    /// Does that as a disk or another thread would: some time later.
+    fn later(&self, work: Work) {
+        let mut rng = self.rng.borrow_mut();
+        let at = self.now() + Duration::from_micros(rng.range(1, 5000));
+        self.work.borrow_mut().insert((at, rng.bits()), work);
     }
 
     /// Polls a woken task.
@@ -103,10 +112,13 @@ impl Capabilities for SimShard {
         self.tasks.borrow_mut().spawn(task);
     }
 
-    fn blocking(&self, work: Work) {
-        let mut rng = self.rng.borrow_mut();
-        let at = self.now() + Duration::from_micros(rng.range(1, 5000));
-        self.work.borrow_mut().insert((at, rng.bits()), work);
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.later(work);
+    }
+
+    fn read(&self, file: Rc<dyn AsFd>, at: u64, most: usize, done: ReadDone) {
+        // The files of a world are written before it begins, or while it stands still.
+        self.later(Box::new(move || done(read_now(&*file, at, most))));
     }
 
     fn stats(&self) -> &Stats {
