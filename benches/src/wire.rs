@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use trilane_connection::{Conversation, Goal, Host, Received, http1};
+use trilane_connection::{Conversation, Goal, Host, Received, Sends, http1};
 use trilane_exchange::{Address, ConnectionInfo, Shard, WakeQueue};
 use trilane_semantics::{Instant, Limits};
 use trilane_service::{RouteError, Router, default_layers};
@@ -43,7 +43,7 @@ impl Wire {
         let limits = Rc::new(Limits::default());
         let host = Host::new(Rc::new(app), limits, shard, queue, "trilane");
         let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });
-        let conversation = http1(&host, now, 0, info);
+        let conversation = http1(&host, now, 0, info, Sends::Bytes);
         Ok(Self { host, conversation, now })
     }
 

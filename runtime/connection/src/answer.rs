@@ -7,9 +7,10 @@ use trilane_semantics::{
     Cause, Content, ExchangeId, Fields, Instant, Machine, Method, Payload, StatusCode,
 };
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Sends};
 use crate::guarded::Guarded;
 use crate::host::Host;
+use crate::reading::Reading;
 use crate::slot::{Slot, Stage};
 
 /// What a step of sending came to.
@@ -124,8 +125,18 @@ impl<M: Machine> Connection<M> {
         let Stage::Sending { mut rest, mut source } = stage else { return false };
         let mut budget = host.limits().events_a_turn;
         let step = loop {
-            // What is in memory already takes no more of it by being queued.
-            let room = if source.is_some() { self.room(host) } else { usize::MAX };
+            if rest.file().is_some() && !rest.is_empty() && self.sends == Sends::Bytes {
+                let then = source.take().and_then(Guarded::into_inner);
+                let left = std::mem::take(&mut rest);
+                let reading = Reading::new(host.shard().clone(), left, then);
+                source = Some(Guarded::new(Box::pin(reading)));
+            }
+            let room = match &source {
+                _ if rest.file().is_some() => self.file_room(host),
+                Some(_) => self.room(host),
+                // What is in memory already takes no more of it by being queued.
+                None => usize::MAX,
+            };
             let before = rest.len();
             let sent = self.machine.send_body(slot.id, &mut rest, room, &mut self.out);
             slot.bytes_out += (before - rest.len()) as u64;
@@ -232,10 +243,19 @@ impl<M: Machine> Connection<M> {
         host.give_exchange(exchange);
     }
 
-    /// How many bytes of content may be queued to be sent.
+    /// How many bytes of content may be queued to be sent; none while files fill their own queue.
     pub(crate) fn room(&self, host: &Host) -> usize {
+        if self.file_room(host) == 0 {
+            return 0;
+        }
         let in_flight = self.in_flight.unwrap_or(0);
         host.limits().send_queue.saturating_sub(self.out.len() + in_flight)
+    }
+
+    /// How many bytes of open files may be queued to be sent.
+    fn file_room(&self, host: &Host) -> usize {
+        let waiting = self.out.file_bytes() + self.files_in_flight;
+        host.limits().file_queue.saturating_sub(waiting)
     }
 
     /// The peer has taken a part of the bytes that the shard took: it has its time anew for the rest.
@@ -248,7 +268,7 @@ impl<M: Machine> Connection<M> {
     /// The bytes that the shard took have been sent: there is room again.
     pub fn sent(&mut self, host: &Host, now: Instant) {
         let was_held_up = self.room(host) == 0;
-        (self.in_flight, self.write_deadline) = (None, None);
+        (self.in_flight, self.files_in_flight, self.write_deadline) = (None, 0, None);
         self.left_at = self.left_at.map(|_| now + host.limits().write_timeout);
         let waiting: Vec<ExchangeId> = self
             .slots

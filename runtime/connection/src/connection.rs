@@ -17,6 +17,16 @@ use crate::slot::{Slot, Stage};
 /// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
 pub const LEASE_FROM: usize = 2 << 10;
 
+/// What a transport can send. The one place where that is said: content in open files is read for all that send bytes
+/// only, whatever the protocol above them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sends {
+    /// Bytes.
+    Bytes,
+    /// Ranges of open files too, as they are.
+    Files,
+}
+
 /// Bytes that came, and how to keep them without a copy.
 #[derive(Clone, Copy)]
 pub struct Received<'a> {
@@ -71,6 +81,9 @@ pub struct Connection<M: Machine> {
     pub(crate) out: Outbox<M::Stream>,
     /// Bytes taken by the shard and not yet sent; perhaps none, but a command.
     pub(crate) in_flight: Option<usize>,
+    /// Bytes of files among what the shard took, which are not counted above.
+    pub(crate) files_in_flight: usize,
+    pub(crate) sends: Sends,
     pub(crate) write_deadline: Option<Instant>,
     pub(crate) closed: Option<Closed>,
     pub(crate) linger_until: Option<Instant>,
@@ -95,6 +108,8 @@ impl<M: Machine> Connection<M> {
             carry: Carry::new(),
             out: Outbox::new(),
             in_flight: None,
+            files_in_flight: 0,
+            sends: Sends::Bytes,
             write_deadline: None,
             closed: None,
             linger_until: None,
@@ -104,6 +119,13 @@ impl<M: Machine> Connection<M> {
             peer_done: false,
             queued: 0,
         }
+    }
+
+    /// The same over a transport that can send more than bytes.
+    #[must_use]
+    pub fn sending(mut self, sends: Sends) -> Self {
+        self.sends = sends;
+        self
     }
 
     /// Bytes came on `stream`; `fin` when nothing comes after them on that stream. Where one stream is all of

@@ -8,7 +8,7 @@ use trilane_exchange::ConnectionInfo;
 use trilane_http1::Http1;
 use trilane_semantics::{Cause, ExchangeId, Instant, Machine, Outbox};
 
-use crate::connection::{Connection, Received};
+use crate::connection::{Connection, Received, Sends};
 use crate::ending::Goal;
 use crate::host::Host;
 
@@ -50,16 +50,17 @@ pub trait Conversation: fmt::Debug {
     fn cause(&self) -> Option<Cause>;
 }
 
-/// A conversation in HTTP/1.1, server role. `key` is the shard's name for it.
+/// A conversation in HTTP/1.1, server role, over what `sends` can send. `key` is the shard's name for it.
 #[must_use]
 pub fn http1(
     host: &Host,
     now: Instant,
     key: u64,
     info: Rc<ConnectionInfo>,
+    sends: Sends,
 ) -> Box<dyn Conversation> {
     let machine = Http1::server(Rc::clone(host.limits()), now);
-    Box::new(Connection::new(machine, key, info))
+    Box::new(Connection::new(machine, key, info).sending(sends))
 }
 
 impl<M: Machine<Stream = ()>> Connection<M> {

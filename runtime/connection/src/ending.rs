@@ -181,7 +181,7 @@ impl<M: Machine> Connection<M> {
             return None;
         }
         let out = std::mem::take(&mut self.out);
-        self.in_flight = Some(out.len());
+        (self.in_flight, self.files_in_flight) = (Some(out.len()), out.file_bytes());
         self.write_deadline = Some(now + host.limits().write_timeout);
         Some(out)
     }
@@ -228,6 +228,7 @@ impl<M: Machine> Connection<M> {
         let is_cut = is_sending || self.in_flight.is_some() || !self.out.is_empty();
         let linger = if is_cut && cause != Cause::Transport { Linger::Reset } else { Linger::No };
         (self.in_flight, self.write_deadline, self.linger_until) = (None, None, None);
+        self.files_in_flight = 0;
         self.out.clear(0);
         self.close(host, now, Closed { cause, linger });
         self.closed = self.closed.map(|closed| Closed { linger, ..closed });

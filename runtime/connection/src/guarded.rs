@@ -14,6 +14,11 @@ impl<T> Guarded<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(Some(value))
     }
+
+    /// The value, unguarded again.
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        self.0.take()
+    }
 }
 
 impl Guarded<Pin<Box<dyn Source>>> {

@@ -3,7 +3,7 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `ending` (how it ends), with [`host`] beside it: what all connections of a shard share.
+//! `reading` (files for who sends bytes only), `ending` (how it ends), with [`host`] beside it: what all connections of a shard share.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -13,9 +13,10 @@ pub mod conversation;
 mod ending;
 mod guarded;
 pub mod host;
+mod reading;
 mod slot;
 
-pub use connection::{Connection, LEASE_FROM, Received};
+pub use connection::{Connection, LEASE_FROM, Received, Sends};
 pub use conversation::{Conversation, http1};
 pub use ending::Goal;
 pub use host::Host;

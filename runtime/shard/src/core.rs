@@ -2,15 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::SystemTime;
 
+use trilane_exchange::read::ReadDone;
 use trilane_exchange::shard::LocalTask;
 use trilane_exchange::{Capabilities, Stats, Tasks, WakeQueue};
 use trilane_semantics::Instant;
 
 use crate::blocking::Blocking;
+use crate::sending::{Reader, Wanted};
 use crate::slots::Key;
 use crate::wheel::{TimerKey, Wheel};
 
@@ -35,6 +39,8 @@ pub(crate) struct Core {
     now: Cell<Instant>,
     pub(crate) wheel: RefCell<Wheel<Timer>>,
     pub(crate) tasks: RefCell<Tasks>,
+    /// Reads that the loop is to begin, in this turn.
+    pub(crate) wanted: RefCell<Vec<Wanted>>,
     blocking: Blocking,
     stats: Arc<Stats>,
     all_stats: Arc<[Arc<Stats>]>,
@@ -56,6 +62,7 @@ impl Core {
             now: Cell::default(),
             wheel: RefCell::new(Wheel::new(Instant::default())),
             tasks: RefCell::new(Tasks::new(queue)),
+            wanted: RefCell::default(),
             blocking,
             stats: Arc::clone(&all_stats[id]),
             all_stats,
@@ -110,6 +117,11 @@ impl Capabilities for Core {
 
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
         self.blocking.run(work);
+    }
+
+    fn read(&self, file: Rc<dyn AsFd>, at: u64, most: usize, done: ReadDone) {
+        let reader = Reader::Task(done);
+        self.wanted.borrow_mut().push(Wanted { file, at, most, reader });
     }
 
     fn stats(&self) -> &Stats {

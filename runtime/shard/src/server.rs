@@ -21,7 +21,7 @@ use crate::core::Core;
 use crate::listen::{ListenAddress, Listener, Listeners};
 use crate::preflight::{self, StartError};
 use crate::ring::{Ring, RingConfig};
-use crate::sending::Sendings;
+use crate::sending::{Reads, Sendings};
 use crate::shard::{Shard, State};
 use crate::slots::Slots;
 use crate::socket::GROUP;
@@ -44,6 +44,10 @@ pub struct Config {
     pub limits: Limits,
     /// The Server field of responses; empty for none. Default `trilane`.
     pub server_field: &'static str,
+    /// What is sent at once and has as many bytes or more is not copied into the kernel; 0 for never. Default 0. The next
+    /// bytes of a connection wait until its peer has acknowledged these, the pages count against `RLIMIT_MEMLOCK` (past it
+    /// they are copied), and over the loopback the kernel copies all the same: measure before you switch it on.
+    pub zero_copy_from: usize,
     /// How long a drain keeps an idle connection open for a request that is on its way. Default 2 s.
     pub drain_idle_grace: Duration,
     /// How long a drain may take. Default 30 s.
@@ -61,6 +65,7 @@ impl Config {
             topology: Topology::detect()?,
             limits: Limits::default(),
             server_field: "trilane",
+            zero_copy_from: 0,
             drain_idle_grace: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
         })
@@ -265,7 +270,8 @@ impl Plan {
             host: Rc::new(host),
             state: State::Serving,
             starved: Vec::new(),
-            sendings: Sendings::default(),
+            sendings: Sendings::new(self.config.zero_copy_from),
+            reads: Reads::new(),
             trims: false,
             control: self.control,
             balance: self.balance,

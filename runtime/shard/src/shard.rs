@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_connection::{Host, http1};
+use trilane_connection::{Host, Sends, http1};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
@@ -19,7 +19,7 @@ use crate::buffers::Buffers;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
 use crate::ring::{Completion, Extent, Ring, Submission};
-use crate::sending::Sendings;
+use crate::sending::{Reader, Reads, Sendings};
 use crate::slots::{Key, Slots};
 use crate::socket::{Socket, Verdict};
 use crate::sys;
@@ -47,6 +47,7 @@ pub(crate) struct Shard {
     pub(crate) state: State,
     pub(crate) starved: Vec<Key>,
     pub(crate) sendings: Sendings,
+    pub(crate) reads: Reads,
     /// A timer is set that takes buffers out of use.
     pub(crate) trims: bool,
 }
@@ -115,6 +116,9 @@ impl Shard {
             if self.obey(now).is_break() {
                 return self.end(&mut completions);
             }
+            for wanted in self.core.wanted.borrow_mut().drain(..) {
+                self.reads.start(wanted, &mut self.ring);
+            }
             if quiet && self.queue.park() {
                 let next = self.core.wheel.borrow().next();
                 let nap = next.map_or(NAP, |next| next.since(now).min(NAP));
@@ -158,10 +162,19 @@ impl Shard {
                 }
                 self.drive(now, token.key);
             }
-            Op::Send => {
-                let sending = self.sendings.finish(&completion);
+            Op::Send => self.sent(now, token.key, &completion),
+            Op::Read => match self.reads.finish(&completion, &mut self.ring) {
+                Some((Reader::Socket(key), result)) => {
+                    let Some(socket) = self.sockets.get_mut(key) else { return };
+                    socket.filled(&self.host, now, result);
+                    self.drive(now, key);
+                }
+                Some((Reader::Task(done), result)) => done(result),
+                None => {}
+            },
+            Op::Writable => {
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
-                socket.sent(&self.host, now, completion.result(), sending);
+                socket.writable();
                 self.drive(now, token.key);
             }
             Op::Cancel => {
@@ -173,6 +186,28 @@ impl Shard {
             Op::Message if completion.result() < 0 => self.control.wake_all(),
             Op::CancelAccept | Op::Close | Op::Message => {}
         }
+    }
+
+    fn sent(&mut self, now: Instant, key: Key, completion: &Completion) {
+        let (sending, result) = if completion.is_notice() {
+            let Some(sent) = self.sendings.let_go(key) else { return };
+            sent
+        } else if completion.more() {
+            self.sendings.hold(completion);
+            let Some(socket) = self.sockets.get_mut(key) else { return };
+            socket.is_held();
+            return self.drive(now, key);
+        } else {
+            let Some(sending) = self.sendings.finish(completion) else { return };
+            if let Some(socket) = self.sockets.get_mut(key) {
+                socket.settled();
+            }
+            (sending, completion.result())
+        };
+        // Whose socket is gone has nobody who could go on.
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        socket.sent(&self.host, now, result, sending);
+        self.drive(now, key);
     }
 
     fn accepted(&mut self, now: Instant, completion: &mut Completion, number: usize) {
@@ -219,7 +254,8 @@ impl Shard {
             peer: peer.map_or(Address::Unix, Address::Ip),
         });
         let key = self.sockets.insert_with(|key| {
-            Socket::new(descriptor, http1(&self.host, now, key.pack(), info), extent)
+            let conversation = http1(&self.host, now, key.pack(), info, Sends::Files);
+            Socket::new(descriptor, conversation, extent)
         });
         if self.state == State::Draining
             && let Some(socket) = self.sockets.get_mut(key)
@@ -298,7 +334,8 @@ impl Shard {
     /// Does what a conversation wants, after anything was done to it.
     fn drive(&mut self, now: Instant, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
-        if socket.drive(&self.host, now, key, &mut self.ring, &mut self.sendings) == Verdict::Gone {
+        let (ring, sendings, reads) = (&mut self.ring, &mut self.sendings, &mut self.reads);
+        if socket.drive(&self.host, now, key, ring, sendings, reads) == Verdict::Gone {
             self.forget(key);
             return;
         }

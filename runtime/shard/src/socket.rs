@@ -1,14 +1,15 @@
 //! One accepted socket: its conversation, and what the ring is doing for it.
 
+use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 
 use trilane_connection::{Conversation, Goal, Host, LEASE_FROM, Received};
-use trilane_semantics::Instant;
+use trilane_semantics::{Cause, Instant};
 
 use crate::buffers::Buffer;
 use crate::ring::{Extent, Ring, Submission};
-use crate::sending::{Sending, Sendings};
+use crate::sending::{Next, Reader, Reads, Sending, Sendings, Wanted};
 use crate::slots::Key;
 use crate::sys;
 use crate::token::{Op, Token};
@@ -17,6 +18,16 @@ use crate::wheel::TimerKey;
 /// The group of buffers that TCP receives into.
 pub(crate) const GROUP: u16 = 0;
 
+/// Bytes of a file that are read at once when they are not in memory.
+const READ: usize = 256 << 10;
+
+/// Whether a socket may send of files in this turn: once, so that others have theirs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Fresh,
+    Over,
+}
+
 /// One accepted socket.
 pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
@@ -24,7 +35,7 @@ pub(crate) struct Socket {
     receiving: Receiving,
     /// What is left of an outbox between two sends.
     sending: Option<Box<Sending>>,
-    send_under_way: bool,
+    waits: Waits,
     extent: Extent,
     /// Operations whose last completion has not come.
     under_way: u8,
@@ -34,6 +45,20 @@ pub(crate) struct Socket {
     ended: bool,
     closing: bool,
     pub(crate) timer: Option<(TimerKey, Instant)>,
+}
+
+/// What sending waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    No,
+    /// Bytes of a file, from the disk.
+    Read,
+    /// The kernel, to send.
+    Send,
+    /// The kernel, to let go of the memory that it has sent from.
+    Notice,
+    /// The peer, to make room.
+    Room,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +91,7 @@ impl Socket {
             conversation,
             receiving: Receiving::No,
             sending: None,
-            send_under_way: false,
+            waits: Waits::No,
             extent,
             under_way: 0,
             acknowledged: 0,
@@ -119,27 +144,18 @@ impl Socket {
         }
     }
 
-    /// A send has completed.
+    /// A send is over.
     pub(crate) fn sent(
         &mut self,
         host: &Host,
         now: Instant,
         result: i32,
-        sending: Option<Box<Sending>>,
+        mut sending: Box<Sending>,
     ) {
-        self.under_way -= 1;
-        self.send_under_way = false;
+        self.waits = Waits::No;
         match usize::try_from(result) {
-            Ok(n) => {
-                host.stats().sent.add(n as u64);
-                self.sending = sending;
-                if let Some(sending) = &mut self.sending {
-                    sending.advance(n);
-                    if n > 0 && !sending.is_done() {
-                        self.conversation.progress(host, now);
-                    }
-                }
-            }
+            Ok(n) => self.advance(host, now, n, sending),
+            Err(_) if sending.falls_back(result) => self.sending = Some(sending),
             Err(_) => {
                 self.ended = true;
                 self.conversation.failed(host, now);
@@ -147,10 +163,47 @@ impl Socket {
         }
     }
 
+    /// `n` bytes more of `sending` were sent.
+    fn advance(&mut self, host: &Host, now: Instant, n: usize, mut sending: Box<Sending>) {
+        host.stats().sent.add(n as u64);
+        sending.advance(n);
+        if n > 0 && !matches!(sending.next(), Next::Done) {
+            self.conversation.progress(host, now);
+        }
+        self.sending = Some(sending);
+    }
+
+    /// A send is over but for the memory, which the kernel still reads: it outlives the socket, if need be.
+    pub(crate) const fn is_held(&mut self) {
+        self.under_way -= 1;
+        self.waits = Waits::Notice;
+    }
+
+    /// There may be room to send again.
+    pub(crate) const fn writable(&mut self) {
+        self.under_way -= 1;
+        self.waits = Waits::No;
+    }
+
+    /// Bytes of a file were read that had not been in memory.
+    pub(crate) fn filled(&mut self, host: &Host, now: Instant, result: io::Result<Vec<u8>>) {
+        self.under_way -= 1;
+        self.waits = Waits::No;
+        match result {
+            Ok(bytes) if !bytes.is_empty() => {
+                if let Some(sending) = &mut self.sending {
+                    sending.fill(bytes);
+                }
+            }
+            // It was promised, and is not there any more.
+            Ok(_) | Err(_) => self.conversation.shut(host, now, Cause::Aborted),
+        }
+    }
+
     /// Tells the conversation if the peer has taken something since the last time: the kernel finishes a send by
     /// itself, and says nothing before.
     pub(crate) fn note_progress(&mut self, host: &Host, now: Instant) {
-        if !self.send_under_way {
+        if self.waits == Waits::No {
             return;
         }
         let acknowledged = sys::bytes_acknowledged(&self.descriptor).unwrap_or(0);
@@ -178,9 +231,10 @@ impl Socket {
         key: Key,
         ring: &mut Ring,
         sendings: &mut Sendings,
+        reads: &mut Reads,
     ) -> Verdict {
         if !self.closing {
-            self.drive_send(host, now, key, ring, sendings);
+            self.drive_send(host, now, key, ring, sendings, reads);
             match self.conversation.goal() {
                 Goal::Open => {}
                 Goal::HalfClose => {
@@ -208,8 +262,10 @@ impl Socket {
         key: Key,
         ring: &mut Ring,
         sendings: &mut Sendings,
+        reads: &mut Reads,
     ) {
-        while !self.send_under_way {
+        let mut files = Turn::Fresh;
+        while self.waits == Waits::No {
             let sending = match self.sending.take() {
                 // The rest: the kernel took only a part.
                 Some(sending) => Some(sending),
@@ -219,19 +275,72 @@ impl Socket {
                 }
             };
             let Some(sending) = sending else { return };
-            if !sending.is_done() {
-                sendings.start(sending, &self.descriptor, key, self.extent, ring);
-                self.send_under_way = true;
-                self.under_way += 1;
-                return;
+            match sending.next() {
+                Next::Bytes => {
+                    sendings.start(sending, &self.descriptor, key, self.extent, ring);
+                    self.waits = Waits::Send;
+                    self.under_way += 1;
+                }
+                Next::Done => {
+                    let ends = sending.ends();
+                    host.give_outbox(sendings.give(sending));
+                    if ends {
+                        self.shut_write();
+                    }
+                    self.conversation.sent(host, now);
+                }
+                Next::File(..) if files == Turn::Over => {
+                    self.sending = Some(sending);
+                    self.wait_for_room(key, ring);
+                }
+                Next::File(file, at, len) if sys::is_resident(&file, at, len) => {
+                    files = Turn::Over;
+                    self.send_file(
+                        host,
+                        now,
+                        sending,
+                        sys::send_file(&self.descriptor, &file, at, len),
+                    );
+                }
+                Next::File(file, at, len) => {
+                    self.sending = Some(sending);
+                    let (most, reader) = (len.min(READ), Reader::Socket(key));
+                    reads.start(Wanted { file, at, most, reader }, ring);
+                    self.waits = Waits::Read;
+                    self.under_way += 1;
+                }
             }
-            let ends = sending.ends();
-            host.give_outbox(sendings.give(sending));
-            if ends {
-                self.shut_write();
-            }
-            self.conversation.sent(host, now);
         }
+    }
+
+    /// What became of a range of a file: the next try, if one is needed, is for another turn.
+    fn send_file(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        sending: Box<Sending>,
+        result: io::Result<usize>,
+    ) {
+        match result {
+            // It has become shorter than was promised.
+            Ok(0) => self.conversation.shut(host, now, Cause::Aborted),
+            Ok(n) => self.advance(host, now, n, sending),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.sending = Some(sending),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.sending = Some(sending)
+            }
+            Err(_) => {
+                self.ended = true;
+                self.conversation.failed(host, now);
+            }
+        }
+    }
+
+    /// Goes on when the peer has taken something, in another turn at the earliest.
+    fn wait_for_room(&mut self, key: Key, ring: &mut Ring) {
+        ring.push(Submission::writable(&self.descriptor, Token { key, op: Op::Writable }));
+        self.waits = Waits::Room;
+        self.under_way += 1;
     }
 
     fn drive_receive(&mut self, host: &Host, key: Key, ring: &mut Ring) {
@@ -288,9 +397,15 @@ impl Socket {
             self.receiving = Receiving::No;
         }
         self.stop_receiving(key, ring);
-        if self.send_under_way {
+        let op = match self.waits {
+            Waits::Room => Some(Op::Writable),
+            Waits::Send => Some(Op::Send),
+            // A read ends by itself, and memory is let go of when the descriptor is closed.
+            Waits::No | Waits::Notice | Waits::Read => None,
+        };
+        if let Some(op) = op {
             // The peer takes nothing and its time is over.
-            let target = Token { key, op: Op::Send };
+            let target = Token { key, op };
             ring.push(Submission::cancel(target, Token { key, op: Op::Cancel }));
             self.under_way += 1;
         }

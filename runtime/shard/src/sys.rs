@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 mod enter;
+mod file;
 mod name;
 
 use std::ffi::c_int;
@@ -13,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 pub(crate) use self::enter::{Entry, register_ring_fd, unregister_ring_fd};
+pub(crate) use self::file::{is_resident, send_file};
 pub(crate) use self::name::SocketName;
 
 /// The kernel's rule for errors: -1, and `errno` says which.

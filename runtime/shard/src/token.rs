@@ -28,22 +28,28 @@ pub(crate) enum Op {
     Close,
     /// Our side of a word to another shard, or its side.
     Message,
+    /// A range of a file, read.
+    Read,
     /// Bytes, as they come.
     Receive,
     /// Bytes sent.
     Send,
+    /// Room to send, waited for.
+    Writable,
 }
 
 impl Op {
     /// Every operation.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Accept,
         Self::Cancel,
         Self::CancelAccept,
         Self::Close,
         Self::Message,
+        Self::Read,
         Self::Receive,
         Self::Send,
+        Self::Writable,
     ];
 }
 
@@ -80,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_nobody_packed_is_nobodys() {
-        for user_data in [0, u64::from(u32::MAX), 8 << 48, (1 << 56) | (1 << 48), u64::MAX] {
+        for user_data in [0, u64::from(u32::MAX), 10 << 48, (1 << 56) | (1 << 48), u64::MAX] {
             assert_eq!(Token::unpack(user_data), None);
         }
     }

@@ -36,6 +36,7 @@ pub struct Server<F> {
     shards: Option<NonZero<usize>>,
     cpus: Option<String>,
     limits: Limits,
+    zero_copy_from: usize,
     log: Log,
     drain: (Duration, Duration),
 }
@@ -86,6 +87,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             shards: None,
             cpus: None,
             limits: Limits::default(),
+            zero_copy_from: 0,
             log: Log::Off,
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
         }
@@ -127,6 +129,14 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
+    /// Sends so many bytes or more without copying them into the kernel. Default: 0, never. What it costs is told at
+    /// [`trilane_shard::Config::zero_copy_from`].
+    #[must_use]
+    pub const fn zero_copy_from(mut self, bytes: usize) -> Self {
+        self.zero_copy_from = bytes;
+        self
+    }
+
     /// An access log. Default: off.
     #[must_use]
     pub const fn log(mut self, log: Log) -> Self {
@@ -159,6 +169,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             config.topology = config.topology.with_shards(shards);
         }
         config.limits = self.limits;
+        config.zero_copy_from = self.zero_copy_from;
         (config.drain_idle_grace, config.drain_deadline) = self.drain;
         let (app, log) = (self.app, self.log);
         let writer = match log {

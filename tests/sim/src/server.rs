@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_connection::{Connection, Conversation, Goal, Host, Received};
+use trilane_connection::{Connection, Conversation, Goal, Host, Received, Sends};
+use trilane_exchange::read::read_now;
 use trilane_exchange::{Address, ConnectionInfo, Service, Shard, Stats, Wake, WakeQueue};
 use trilane_http1::Http1;
 use trilane_semantics::{Cause, Command, Instant, Limits, Memory, Outbox, Piece};
@@ -49,6 +50,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Served {
     conversation: Box<dyn Conversation>,
+    sends: Sends,
     link: Rc<RefCell<Link>>,
     sending: Option<Sending>,
     is_half_closed: bool,
@@ -61,6 +63,8 @@ struct Sending {
     bytes: Vec<u8>,
     at: usize,
     fin: bool,
+    /// A file had less than was promised.
+    is_cut: bool,
 }
 
 /// A receive buffer that can be leased.
@@ -140,8 +144,12 @@ impl Server {
         let address = |port| Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
         let info = Rc::new(ConnectionInfo { local: address(80), peer: address(40_000) });
         let machine = Http1::server(Rc::clone(self.host.limits()), self.clock.now());
+        // Every other connection is one whose transport sends bytes only, as TLS does.
+        let sends = if self.last.is_multiple_of(2) { Sends::Files } else { Sends::Bytes };
+        let connection = Connection::new(machine, self.last, info).sending(sends);
         let served = Served {
-            conversation: Box::new(Connection::new(machine, self.last, info)),
+            conversation: Box::new(connection),
+            sends,
             link,
             sending: None,
             is_half_closed: false,
@@ -298,14 +306,23 @@ impl Server {
         {
             let sending = Sending::new(outbox);
             self.trace.note(now, key, format!("out {}", sending.bytes.len()));
-            let most = self.host.limits().send_queue + LARGEST + FRAMING;
-            if sending.bytes.len() > most {
+            let limits = self.host.limits();
+            let most = limits.send_queue + LARGEST + FRAMING;
+            let (files, bytes) = (sending.outbox.file_bytes(), sending.outbox.len());
+            if files > limits.file_queue || files > 0 && served.sends == Sends::Bytes {
+                self.trace.fail(now, key, format!("{files} of files to be sent"));
+            }
+            if bytes > most {
                 self.trace.fail(now, key, format!("{} to be sent", sending.bytes.len()));
             }
             if served.is_half_closed && !sending.bytes.is_empty() {
                 self.trace.fail(now, key, "output after the half-close");
             }
-            served.sending = Some(sending);
+            if sending.is_cut {
+                served.conversation.shut(&self.host, now, Cause::Aborted);
+            } else {
+                served.sending = Some(sending);
+            }
         }
         if served.conversation.goal() == Goal::HalfClose {
             if served.sending.is_some() || served.is_half_closed {
@@ -373,13 +390,19 @@ impl Served {
 
 impl Sending {
     fn new(outbox: Outbox) -> Self {
-        let (mut bytes, mut fin) = (Vec::with_capacity(outbox.len()), false);
+        let (mut bytes, mut fin, mut is_cut) = (Vec::with_capacity(outbox.len()), false, false);
         for ((), piece) in outbox.entries() {
             match piece {
                 Piece::Bytes(piece) => bytes.extend_from_slice(piece),
+                Piece::File(range) => {
+                    let Some((file, at)) = range.file() else { continue };
+                    let read = read_now(&**file, at as u64, range.len()).unwrap_or_default();
+                    is_cut |= read.len() < range.len();
+                    bytes.extend_from_slice(&read);
+                }
                 Piece::Command(command) => fin |= command == Command::Fin,
             }
         }
-        Self { outbox, bytes, at: 0, fin }
+        Self { outbox, bytes, at: 0, fin, is_cut }
     }
 }

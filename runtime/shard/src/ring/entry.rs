@@ -20,12 +20,24 @@ pub(crate) enum Extent {
     Part,
 }
 
-impl Extent {
+/// How something is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) extent: Extent,
+    /// More follows at once, which may share its last segment.
+    pub(crate) followed: bool,
+    /// The kernel reads the memory where it is until a second completion, [`Completion::is_notice`], says that it has
+    /// let go of it. There is none if the first has not [`Completion::more`].
+    pub(crate) zero_copy: bool,
+}
+
+impl Manner {
     const fn flags(self) -> i32 {
-        match self {
-            Self::All => libc::MSG_WAITALL,
-            Self::Part => 0,
-        }
+        let all = match self.extent {
+            Extent::All => libc::MSG_WAITALL,
+            Extent::Part => 0,
+        };
+        if self.followed { all | libc::MSG_MORE } else { all }
     }
 }
 
@@ -48,32 +60,61 @@ impl Submission {
     /// Sends `len` bytes at `start`, all or a part.
     ///
     /// # Safety
-    /// The bytes stay where they are, unchanged, until the operation's completion was taken.
+    /// The bytes stay where they are, unchanged, until the operation's last completion was taken.
     pub(crate) unsafe fn send(
         socket: impl AsFd,
         start: *const u8,
         len: u32,
-        extent: Extent,
+        manner: Manner,
         token: Token,
     ) -> Self {
-        let entry = opcode::Send::new(fd(&socket), start, len).flags(extent.flags()).build();
+        let (socket, flags) = (fd(&socket), manner.flags());
+        let entry = match manner.zero_copy {
+            true => opcode::SendZc::new(socket, start, len).flags(flags).build(),
+            false => opcode::Send::new(socket, start, len).flags(flags).build(),
+        };
         Self::new(entry, token)
+    }
+
+    /// Reads at most `len` bytes of a file from offset `at` to `start`. Needs no cancelling: a disk answers.
+    ///
+    /// # Safety
+    /// The memory stays where it is, and nobody looks at it, until the operation's completion was taken.
+    pub(crate) unsafe fn read(
+        file: impl AsFd,
+        start: *mut u8,
+        len: u32,
+        at: u64,
+        token: Token,
+    ) -> Self {
+        Self::new(opcode::Read::new(fd(&file), start, len).offset(at).build(), token)
+    }
+
+    /// Waits until the socket takes more, or has failed.
+    pub(crate) fn writable(socket: impl AsFd, token: Token) -> Self {
+        // A poll mask is a small positive constant.
+        let mask = libc::POLLOUT as u32;
+        Self::new(opcode::PollAdd::new(fd(&socket), mask).build(), token)
     }
 
     /// Sends what the list of `message` names, as [`Submission::send`].
     ///
     /// # Safety
-    /// The message, its list and the bytes stay where they are, unchanged, until the operation's completion
-    /// was taken.
+    /// The message, its list and the bytes stay where they are, unchanged, until the operation's last
+    /// completion was taken.
     pub(crate) unsafe fn send_list(
         socket: impl AsFd,
         message: *const libc::msghdr,
-        extent: Extent,
+        manner: Manner,
         token: Token,
     ) -> Self {
         // Message flags are small positive constants.
-        let flags = extent.flags() as u32;
-        Self::new(opcode::SendMsg::new(fd(&socket), message).flags(flags).build(), token)
+        let (socket, flags) = (fd(&socket), manner.flags() as u32);
+        let entry = match manner.zero_copy {
+            true => opcode::SendMsgZc::new(socket, message).flags(flags).build(),
+            false => opcode::SendMsg::new(socket, message).flags(flags).build(),
+        };
+        Self::new(entry, token)
     }
 
     /// Ends `target`, which completes with ECANCELED unless it was faster; we are told either way.
@@ -129,6 +170,12 @@ impl Completion {
     #[must_use]
     pub(crate) fn more(&self) -> bool {
         cqueue::more(self.flags)
+    }
+
+    /// Whether it only says that the kernel has let go of memory that was sent from.
+    #[must_use]
+    pub(crate) fn is_notice(&self) -> bool {
+        cqueue::notif(self.flags)
     }
 
     /// The accepted connection; once.

@@ -14,6 +14,8 @@ use crate::token::{Op, Token};
 
 const SMALL: RingConfig = RingConfig { submissions: 4, completions: 8 };
 
+const WHOLE: Manner = Manner { extent: Extent::All, followed: false, zero_copy: false };
+
 fn token(index: u32, op: Op) -> Token {
     Token { key: Key { index, generation: 7 }, op }
 }
@@ -86,9 +88,7 @@ fn a_connection_lives_and_dies() {
     assert!(accepted.take_descriptor().is_none(), "once");
     let words = *b"hello";
     // SAFETY: `words` outlives the send, which completes below.
-    ring.push(unsafe {
-        Submission::send(&socket, words.as_ptr(), 5, Extent::All, token(1, Op::Send))
-    });
+    ring.push(unsafe { Submission::send(&socket, words.as_ptr(), 5, WHOLE, token(1, Op::Send)) });
     let mut sent = turn(&mut ring).remove(0);
     assert_eq!((sent.token(), sent.result()), (Some(token(1, Op::Send)), 5));
     assert!(sent.take_descriptor().is_none(), "5 is no descriptor here");
@@ -126,12 +126,42 @@ fn a_list_is_sent_whole() {
     message.msg_iovlen = vectors.len();
     // SAFETY: message, list and bytes outlive the send, which completes below.
     ring.push(unsafe {
-        Submission::send_list(&ours, &raw const message, Extent::All, token(1, Op::Send))
+        Submission::send_list(&ours, &raw const message, WHOLE, token(1, Op::Send))
     });
     assert_eq!(turn(&mut ring).remove(0).result(), 4);
     let mut got = [0; 4];
     io::Read::read_exact(&mut &theirs, &mut got).unwrap();
     assert_eq!(&got, b"abcd");
+}
+
+#[test]
+fn what_is_sent_without_a_copy_is_let_go_of_later() {
+    let mut ring = Ring::new(SMALL).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut theirs, _) = listener.accept().unwrap();
+    let bytes = vec![b'z'; 100_000];
+    let manner = Manner { zero_copy: true, ..WHOLE };
+    // SAFETY: the bytes outlive the send, whose last completion is waited for.
+    ring.push(unsafe {
+        Submission::send(&ours, bytes.as_ptr(), 100_000, manner, token(1, Op::Send))
+    });
+    let mut seen = turn(&mut ring);
+    let reader = thread::spawn(move || {
+        let mut got = vec![0; 100_000];
+        io::Read::read_exact(&mut theirs, &mut got).map(|()| got)
+    });
+    for _ in 0..5000 {
+        if seen.last().is_some_and(Completion::is_notice) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+        seen.extend(turn(&mut ring));
+    }
+    let [sent, notice] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((sent.result(), sent.more(), sent.is_notice()), (100_000, true, false));
+    assert_eq!((notice.token(), notice.more()), (sent.token(), false));
+    assert_eq!(reader.join().unwrap().unwrap(), bytes);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The demo application's routes, directly on `Service`: what the worlds of these tests run.
 
+use std::fs::File;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use trilane_exchange::{
     BodyError, Error, Frame, Outgoing, Pool, Reply, Request, Response, Service,
 };
-use trilane_semantics::{Known, Method, StatusCode};
+use trilane_semantics::{Known, Method, Payload, StatusCode};
 
 /// Content that `/echo` takes at most.
 const ECHO: u64 = 32 << 20;
@@ -30,7 +31,7 @@ impl Service for Demo {
         let rest = parts.next().unwrap_or_default().to_owned();
         let handler: Handler = match (route.as_str(), request.method() == Method::POST) {
             ("plaintext", false) => Box::pin(async { text("Hello, World!") }),
-            ("bytes", false) => Box::pin(async move { ok(vec![b'x'; number(&rest)]) }),
+            ("bytes", false) => Box::pin(async move { ok(bytes(number(&rest))) }),
             ("slow", false) => Box::pin(slow(request, number(&rest))),
             ("stream", false) => Box::pin(async move { stream(&request, number(&rest)) }),
             ("echo", true) if rest == "stream" => Box::pin(async { ok(frames(request)) }),
@@ -48,6 +49,27 @@ impl Service for Demo {
 
 fn number(text: &str) -> usize {
     text.parse().unwrap_or(0)
+}
+
+/// So many, in an open file if they are many.
+fn bytes(n: usize) -> Payload {
+    thread_local! {
+        static FILE: Rc<File> = Rc::new(file());
+    }
+    match n {
+        ..=60_000 => vec![b'x'; n].into(),
+        _ => Payload::from_file(FILE.with(Rc::clone) as _, 7, n),
+    }
+}
+
+/// A file without a name, of the letter alone.
+fn file() -> File {
+    let name = format!("trilane-sim-{}-{:?}", std::process::id(), std::thread::current().id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, vec![b'x'; 1 << 20]).expect("the temporary directory is writable");
+    let file = File::open(&path).expect("it was just written");
+    let _ = std::fs::remove_file(path);
+    file
 }
 
 fn ok(body: impl Into<Outgoing>) -> Response {
