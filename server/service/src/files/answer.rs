@@ -1,28 +1,17 @@
 //! The answer to a GET or HEAD of a file that is there: 200, 206, 304, 412 or 416.
 
-use std::fs::File;
-
 use trilane_exchange::{Error, Outgoing, Request, Response};
 use trilane_semantics::{Known, Method, Payload, StatusCode};
 
 use super::condition::{Verdict, verdict};
 use super::entry::Description;
 use super::range::{Asked, asked};
-use super::stream;
 
-/// Where the content is.
-pub(super) enum Content<'a> {
-    /// An open file.
-    File(File),
-    /// All of it in memory.
-    Memory(&'a Payload),
-}
-
-/// Answers; `cache_control` goes with all but errors.
+/// Answers with `content`, in memory or in an open file; `cache_control` goes with all but errors.
 pub(super) fn answer(
     request: &Request,
     file: &Description,
-    content: Content<'_>,
+    content: &Payload,
     cache_control: Option<&str>,
 ) -> Response {
     let fields = &request.head().fields;
@@ -55,16 +44,10 @@ pub(super) fn answer(
         let part = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
         response = response.field(Known::ContentRange, part);
     }
-    let body = match content {
-        Content::File(open) => stream::part(request.shard(), open, range),
-        Content::Memory(content) => {
-            // What is in memory is shorter than any `usize`.
-            let mut front = content.clone().split_to(range.end as usize);
-            let _ = front.split_to(range.start as usize);
-            Outgoing::Full(front)
-        }
-    };
-    response.body(body)
+    // Both lie within the content, whose length is a `usize`.
+    let mut part = content.clone().split_to(range.end as usize);
+    let _ = part.split_to(range.start as usize);
+    response.body(Outgoing::Full(part))
 }
 
 /// The fields that 200, 206 and 304 have in common (RFC 9110 §15.3.7, §15.4.5).

@@ -1,5 +1,7 @@
-//! What is known of a file: how it is described (RFC 9110 §8), and perhaps its content.
+//! What is known of a file: how it is described (RFC 9110 §8), and its content, read or open.
 
+use std::fs::File;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use trilane_semantics::Payload;
@@ -38,7 +40,7 @@ impl Description {
     }
 }
 
-/// A file whose content is in memory.
+/// A file and its content: in memory, or a range of an open file.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) description: Description,
@@ -52,6 +54,14 @@ impl Entry {
     pub(super) fn read(name: &str, content: Vec<u8>, stamp: Stamp) -> Self {
         let description = Description::new(name, &stamp);
         Self { description, content: content.into(), stamp: Some(stamp) }
+    }
+
+    /// A file on the disk, open.
+    pub(super) fn open(name: &str, file: File, stamp: Stamp) -> Self {
+        let description = Description::new(name, &stamp);
+        // Longer than any `usize` there are none: the system counts in 63 bits.
+        let content = Payload::from_file(Rc::new(file), 0, stamp.length as usize);
+        Self { description, content, stamp: Some(stamp) }
     }
 
     /// A file that is part of the program. Its tag is a hash of its content; nobody knows when it

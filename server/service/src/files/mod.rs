@@ -2,8 +2,8 @@
 //! requests (RFC 9110 §13) and ranges (§14).
 //!
 //! The way of a request: `name` (which file), `cache` (is it in memory), `disk` (what is
-//! there, on the blocking pool), `condition` and `range` (what of it is wanted), `answer` and
-//! `stream`. Never lists a directory, never writes, and never opens what lies outside the root,
+//! there, on the blocking pool), `condition` and `range` (what of it is wanted), `answer`. Large
+//! files are open ranges, which the shard sends as it can. Never lists a directory, never writes, and never opens what lies outside the root,
 //! wherever links lead.
 
 mod answer;
@@ -14,7 +14,6 @@ mod entry;
 mod mime;
 mod name;
 mod range;
-mod stream;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -27,13 +26,15 @@ use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Known, StatusCode};
 
 use crate::handler::Handler;
-use answer::{Content, answer};
+use answer::answer;
 use cache::{Cache, Hit};
 use disk::Found;
-use entry::{Description, Entry};
+use entry::Entry;
 
 /// What a shard keeps in memory, in bytes, unless it is told otherwise.
 const CACHE: usize = 32 << 20;
+/// Files that a shard keeps open, unless it is told otherwise.
+const OPEN: usize = 64;
 
 /// A handler of files. Give it to [`Router::serve_dir`](crate::Router::serve_dir), or to
 /// [`get`](crate::get) on a path that ends in a parameter, which is then the name below the root.
@@ -43,8 +44,9 @@ const CACHE: usize = 32 << 20;
 /// - A directory is its `index.html`; without the slash at its end it is a redirect there.
 /// - Entity tags are strong, made of size and time of change in nanoseconds. One range is 206;
 ///   several are answered with the whole (RFC 9110 §14.2 allows it).
-/// - Files up to 256 KiB are kept in memory; that they have changed shows at most a second later.
-///   Larger ones are read in pieces of 256 KiB while they are sent.
+/// - Files up to 256 KiB are kept in memory, larger ones are kept open and sent from the system's
+///   own cache; that they have changed shows at most a second later. One that becomes shorter while
+///   it is sent breaks its message off.
 ///
 /// Clones share their memory. Made once a shard.
 ///
@@ -95,13 +97,21 @@ impl ServeDir {
 
     /// With at most so many bytes of files in memory, a shard; 0 for none. Default: 32 MiB.
     #[must_use]
-    pub fn cache_bytes(mut self, most: usize) -> Self {
-        self.cache = Rc::new(RefCell::new(Cache::new(most)));
+    pub fn cache_bytes(self, most: usize) -> Self {
+        self.cache.borrow_mut().limit_bytes(most);
+        self
+    }
+
+    /// With at most so many larger files open, a shard; 0 for none that nobody is being sent.
+    /// Default: 64.
+    #[must_use]
+    pub fn open_files(self, most: usize) -> Self {
+        self.cache.borrow_mut().limit_files(most);
         self
     }
 
     fn of(place: Place) -> Self {
-        Self { place, cache_control: None, cache: Rc::new(RefCell::new(Cache::new(CACHE))) }
+        Self { place, cache_control: None, cache: Rc::new(RefCell::new(Cache::new(CACHE, OPEN))) }
     }
 
     async fn serve(&self, request: &Request) -> Response {
@@ -148,16 +158,12 @@ impl ServeDir {
         match found {
             Ok(Found::Directory) => with_slash(request),
             Ok(Found::Large(file, stamp)) => {
-                let description = Description::new(name, &stamp);
-                answer(request, &description, Content::File(file), self.cache_control.as_deref())
+                self.keep(request, name, Entry::open(name, file, stamp))
             }
             // Nothing is the same as what was not known.
             Ok(Found::Missing | Found::Same) => missing(),
             Ok(Found::Small(content, stamp)) => {
-                let entry = Rc::new(Entry::read(name, content, stamp));
-                let now = request.shard().now();
-                self.cache.borrow_mut().keep(name, Rc::clone(&entry), now);
-                self.kept(request, &entry)
+                self.keep(request, name, Entry::read(name, content, stamp))
             }
             Err(error) => {
                 Error::new(StatusCode::INTERNAL_SERVER_ERROR).internal(error.to_string()).into()
@@ -165,9 +171,16 @@ impl ServeDir {
         }
     }
 
+    fn keep(&self, request: &Request, name: &str, entry: Entry) -> Response {
+        let entry = Rc::new(entry);
+        let now = request.shard().now();
+        self.cache.borrow_mut().keep(name, Rc::clone(&entry), now);
+        self.kept(request, &entry)
+    }
+
     fn kept(&self, request: &Request, entry: &Entry) -> Response {
-        let content = Content::Memory(&entry.content);
-        answer(request, &entry.description, content, self.cache_control.as_deref())
+        let cache_control = self.cache_control.as_deref();
+        answer(request, &entry.description, &entry.content, cache_control)
     }
 }
 

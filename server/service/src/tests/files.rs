@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
 
-use trilane_exchange::{Frame, Outgoing};
+use trilane_exchange::Outgoing;
+use trilane_exchange::read::read_now;
 use trilane_semantics::Known;
 
 use super::support::{built, request, seen, send};
@@ -73,20 +73,13 @@ fn field(response: &Response, name: Known) -> Option<&str> {
     response.head.fields.get_str(name)
 }
 
-/// The content, and whether it is whole.
+/// The content, read from its file, and whether it is whole.
 fn drain(response: Response) -> (Vec<u8>, bool) {
-    let Outgoing::Stream { mut source, length } = response.body else { panic!("no stream") };
-    let mut content = Vec::new();
-    loop {
-        match source.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(Ok(Frame::Data(piece)))) => {
-                content.extend_from_slice(piece.as_ref());
-            }
-            Poll::Ready(None) => return (content.clone(), length == Some(content.len() as u64)),
-            Poll::Ready(Some(Err(_))) => return (content, false),
-            other => panic!("{other:?}"),
-        }
-    }
+    let Outgoing::Full(payload) = response.body else { panic!("no payload") };
+    let (file, at) = payload.file().expect("no file");
+    let content = read_now(&**file, at as u64, payload.len()).unwrap();
+    let is_whole = content.len() == payload.len();
+    (content, is_whole)
 }
 
 #[test]
@@ -200,7 +193,7 @@ fn conditions_and_ranges() {
 }
 
 #[test]
-fn large_files_are_streamed() {
+fn large_files_are_ranges_of_open_files() {
     let folder = Folder::new();
     let app = folder.app();
     let content: Vec<_> = (0..LARGE).map(|at| at as u8).collect();
@@ -210,21 +203,25 @@ fn large_files_are_streamed() {
     let part = get(&app, "/static/large.bin", &[("range", "bytes=262143-262144")]);
     assert_eq!(part.head.status.as_u16(), 206);
     assert_eq!(drain(part), (content[262_143..=262_144].to_vec(), true));
-    // A file that shrinks while it is sent breaks the message off.
+    // Whoever sends it sees that the file has shrunk.
     let cut = get(&app, "/static/large.bin", &[]);
     folder.write("large.bin", [7; 10]);
     assert_eq!(drain(cut), (vec![7; 10], false));
+}
+
+fn is_file(response: &Response) -> bool {
+    matches!(&response.body, Outgoing::Full(payload) if payload.file().is_some())
 }
 
 #[test]
 fn the_bound_of_what_is_kept_in_memory() {
     let folder = Folder::new();
     let app = folder.app();
-    for (size, is_stream) in [(262_143, false), (262_144, false), (262_145, true)] {
+    for (size, is_open) in [(262_143, false), (262_144, false), (262_145, true)] {
         let name = format!("of-{size}");
         folder.write(&name, vec![0; size]);
         let answer = get(&app, &format!("/static/{name}"), &[]);
-        assert_eq!(matches!(answer.body, Outgoing::Stream { .. }), is_stream, "{size}");
+        assert_eq!(is_file(&answer), is_open, "{size}");
     }
     let none = ServeDir::new(folder.root()).cache_bytes(0);
     let app = built(Router::new().serve_dir("/", none));
@@ -239,8 +236,10 @@ fn a_hot_hit_looks_at_nothing() {
     let folder = Folder::new();
     let app = folder.app();
     assert_eq!(seen(get(&app, "/static/dir/", &[])).0, 200);
+    assert!(is_file(&get(&app, "/static/large.bin", &[])));
     fs::remove_dir_all(folder.root()).unwrap();
     assert_eq!(seen(get(&app, "/static/dir/", &[])), (200, "<p>index".into()));
+    assert!(drain(get(&app, "/static/large.bin", &[])).1, "it is still open");
     assert_eq!(seen(get(&app, "/static/a.txt", &[])).0, 404);
 }
 
