@@ -31,6 +31,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// How to stop.
     pub drain: DrainSection,
+    /// How the ring is used.
+    pub ring: RingSection,
 }
 
 /// `[limits]`: sizes in bytes, times in seconds. What is not there keeps its default.
@@ -63,6 +65,16 @@ pub struct LimitsSection {
     pub tunnel_timeout: Option<u64>,
     /// Content that may wait for handlers on one shard, in bytes.
     pub receive_budget: Option<usize>,
+    /// Bytes of open files that wait to be sent, a connection.
+    pub file_queue: Option<usize>,
+}
+
+/// `[ring]`: sizes in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RingSection {
+    /// As much or more is sent without copying it into the kernel; 0 for never. Default 0.
+    pub zero_copy_from: usize,
 }
 
 /// `[drain]`: seconds.
@@ -149,6 +161,7 @@ impl Config {
         set(&mut limits.body_grace, section.body_grace);
         set(&mut limits.tunnel_timeout, section.tunnel_timeout);
         limits.body_rate = section.body_rate.unwrap_or(limits.body_rate);
+        limits.file_queue = section.file_queue.unwrap_or(limits.file_queue);
         limits.receive_budget = section.receive_budget.unwrap_or(limits.receive_budget);
         limits
     }
@@ -173,7 +186,8 @@ mod tests {
     fn a_whole_file() {
         let config = parse(
             "http = [':80', 'unix:/run/t']\nshards = 3\ncpus = '0-2'\nroot = '/srv'\nlog = 'json'\n\
-             [limits]\nbody = 5\nhead_timeout = 2\nbody_rate = 7\ntunnel_timeout = 8\n[drain]\ndeadline = 9\n",
+             [limits]\nbody = 5\nhead_timeout = 2\nbody_rate = 7\ntunnel_timeout = 8\nfile_queue = 4\n[drain]\ndeadline = 9\n\
+             [ring]\nzero_copy_from = 65536\n",
         )
         .unwrap();
         assert_eq!(config.http, [":80", "unix:/run/t"]);
@@ -181,7 +195,11 @@ mod tests {
         let limits = config.limits();
         assert_eq!((limits.body, limits.head_timeout), (5, Duration::from_secs(2)));
         assert_eq!((limits.body_rate, limits.tunnel_timeout), (7, Duration::from_secs(8)));
-        assert_eq!(limits.head, Limits::default().head);
+        assert_eq!((limits.head, limits.file_queue), (Limits::default().head, 4));
+        assert_eq!(
+            (config.ring.zero_copy_from, Config::default().ring.zero_copy_from),
+            (65_536, 0)
+        );
         assert_eq!(config.drain(), (Duration::from_secs(2), Duration::from_secs(9)));
         assert_eq!(parse(""), Ok(Config::default()));
     }

@@ -82,8 +82,10 @@ fn serve(
     config: Config,
     app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
 ) -> Result<(), Failure> {
-    let mut server =
-        Server::new(move |shard| app(&shard)).limits(config.limits()).log(log(&flags, &config)?);
+    let mut server = Server::new(move |shard| app(&shard))
+        .limits(config.limits())
+        .zero_copy_from(config.ring.zero_copy_from)
+        .log(log(&flags, &config)?);
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
     for address in addresses(&flags, &config, std::env::var("PORT").ok())? {
