@@ -13,6 +13,7 @@ mod files;
 mod h1;
 mod house;
 mod lane;
+mod large;
 mod leaving;
 mod limits;
 mod parser;
