@@ -6,6 +6,8 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::time::Duration;
 
+use super::check_long;
+
 /// `IORING_ENTER_GETEVENTS`: run the deferred work.
 const GETEVENTS: c_long = 1;
 /// `IORING_ENTER_EXT_ARG`: the argument is an [`Arguments`].
@@ -83,9 +85,10 @@ impl Entry {
         };
         // SAFETY: no signal mask; an argument is laid out as EXT_ARG says and only read, as is the time it names, which
         // lives as long as it. What the entries point at is `Ring::push`'s concern.
-        check(unsafe {
+        check_long(unsafe {
             libc::syscall(libc::SYS_io_uring_enter, ring, count, least, flags, argument, size)
         })
+        .map(drop)
     }
 }
 
@@ -114,12 +117,8 @@ pub(crate) fn unregister_ring_fd(ring: RawFd, index: c_int) -> io::Result<()> {
 fn ring_fds(ring: RawFd, opcode: c_long, update: &mut RingFd) -> io::Result<()> {
     let (update, count): (*mut RingFd, c_long) = (update, 1);
     // SAFETY: both opcodes read and write one io_uring_rsrc_update, which ours is laid out as.
-    check(unsafe {
+    check_long(unsafe {
         libc::syscall(libc::SYS_io_uring_register, c_long::from(ring), opcode, update, count)
     })
-}
-
-/// The kernel's rule for errors: -1, and `errno` says which.
-fn check(result: c_long) -> io::Result<()> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    .map(drop)
 }
