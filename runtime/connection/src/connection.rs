@@ -428,6 +428,13 @@ impl<M: Machine> Connection<M> {
         self.slots.iter().any(|slot| slot.is_full(most))
     }
 
+    /// Whether more content of some exchange is to come.
+    #[must_use]
+    pub fn takes_content(&self) -> bool {
+        let mut writers = self.slots.iter().filter_map(|slot| slot.writer.as_ref());
+        writers.any(|writer| !writer.is_ended())
+    }
+
     /// Tells the host how much waits for our readers now.
     pub(crate) fn account(&mut self, host: &Host) {
         let queued = self.slots.iter().filter_map(|slot| slot.writer.as_ref());

@@ -40,6 +40,9 @@ pub trait Conversation: fmt::Debug {
     fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox>;
     /// Whether bytes are welcome.
     fn wants_input(&self, host: &Host) -> bool;
+    /// Whether content is under way: then read it by pieces, asking each time whether bytes are welcome, for
+    /// what was read ahead must be kept, however far the reader is behind.
+    fn takes_content(&self) -> bool;
     /// What the transport should do once everything in hand is sent.
     fn goal(&self) -> Goal;
     /// When `timeout` wants to be called.
@@ -126,6 +129,10 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
 
     fn wants_input(&self, host: &Host) -> bool {
         Self::wants_input(self, host)
+    }
+
+    fn takes_content(&self) -> bool {
+        Self::takes_content(self)
     }
 
     fn goal(&self) -> Goal {

@@ -23,6 +23,9 @@ pub(crate) const COUNT: u16 = 1 << 12;
 /// Buffers in use at first, and at least: a ring of buffers goes through all its memory, so it should not be larger than
 /// what is needed.
 pub(crate) const FIRST: u16 = 1 << 6;
+/// The most buffers that the kernel has at once, so that it cannot fill more in one turn: 2 MiB, which is less than a
+/// millisecond of work. What waits for handlers comes on top, up to [`COUNT`].
+pub(crate) const AHEAD: u16 = 1 << 8;
 /// Bytes of a buffer, unless said otherwise.
 pub(crate) const SIZE: u32 = 8 << 10;
 /// Bytes of a page.
@@ -52,10 +55,12 @@ impl Buffers {
             free: Cell::new(0),
             leased: Cell::new(0),
             count,
-            in_use: Cell::new(count.min(FIRST)),
+            // Those used last are withheld first, and offered first: a pool no larger than the work.
+            withheld: RefCell::new((0..count).rev().collect()),
+            wanted: Cell::new(count.min(FIRST)),
             least_free: Cell::new(u16::MAX),
         };
-        (0..pool.in_use.get()).for_each(|number| pool.offer(number, Place::Withheld));
+        pool.fill();
         let buffers = Self { pool: Rc::new(pool) };
         buffers.publish();
         Ok(buffers)
@@ -82,12 +87,14 @@ impl Buffers {
         self.pool.publish();
     }
 
-    /// Doubles the buffers in use, up to all of them. Whether there are more now.
+    /// Doubles the buffers in use, up to all of them, and while the kernel has fewer than [`AHEAD`]. Whether there are
+    /// more now.
     pub(crate) fn grow(&self) -> bool {
-        let (before, after) = (self.in_use(), self.in_use().saturating_mul(2).min(self.pool.count));
-        self.pool.in_use.set(after);
-        // Those that are not withheld come back by themselves.
-        (before..after).for_each(|number| self.pool.offer(number, Place::Withheld));
+        let before = self.in_use();
+        let room = AHEAD.saturating_sub(self.free());
+        let after = before.saturating_mul(2).min(before.saturating_add(room)).min(self.pool.count);
+        self.pool.wanted.set(after);
+        self.pool.fill();
         after > before
     }
 
@@ -97,14 +104,14 @@ impl Buffers {
         let least_free = self.pool.least_free.replace(self.free());
         if self.in_use() > FIRST && least_free >= self.in_use() / 4 * 3 {
             // Those that the kernel has leave as they come back.
-            self.pool.in_use.set(self.in_use() / 2);
+            self.pool.wanted.set(self.in_use() / 2);
         }
         self.in_use() > FIRST
     }
 
     /// How many are in use.
     pub(crate) fn in_use(&self) -> u16 {
-        self.pool.in_use.get()
+        self.pool.wanted.get()
     }
 
     /// How many there can be.
@@ -185,8 +192,10 @@ struct Pool {
     leased: Cell<u16>,
     /// How many there are.
     count: u16,
-    /// Numbers from here on are withheld when they come back.
-    in_use: Cell<u16>,
+    /// Those that are nowhere.
+    withheld: RefCell<Vec<u16>>,
+    /// How many should be somewhere; the others are withheld as they come back.
+    wanted: Cell<u16>,
     /// The fewest that were free since [`Buffers::shrink`] last looked.
     least_free: Cell<u16>,
 }
@@ -204,11 +213,26 @@ enum Place {
 
 impl Pool {
     fn give_back(&self, number: u16) {
-        if number < self.in_use.get() {
+        if self.out() <= self.wanted.get() && self.free.get() < AHEAD {
             self.offer(number, Place::Us);
         } else {
             self.places.borrow_mut()[usize::from(number)] = Place::Withheld;
             self.region.discard(number);
+            self.withheld.borrow_mut().push(number);
+        }
+    }
+
+    /// How many are not withheld.
+    fn out(&self) -> u16 {
+        // Invariant: it holds each number once at most.
+        self.count - self.withheld.borrow().len() as u16
+    }
+
+    /// Offers as many as are wanted, and as the kernel may have.
+    fn fill(&self) {
+        while self.out() < self.wanted.get() && self.free.get() < AHEAD {
+            let Some(number) = self.withheld.borrow_mut().pop() else { return };
+            self.offer(number, Place::Withheld);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A server: its sockets, its shards, and how it ends.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -269,7 +270,7 @@ impl Plan {
             sockets: Slots::new(),
             host: Rc::new(host),
             state: State::Serving,
-            starved: Vec::new(),
+            starved: VecDeque::new(),
             sendings: Sendings::new(self.config.zero_copy_from),
             reads: Reads::new(),
             trims: false,

@@ -3,6 +3,7 @@
 //! `turn` is the order of the day: completions, then what they woke, then timers, then word from outside. A
 //! handler runs inside the turn that brought its request, and its answer goes out with the next system call.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -45,7 +46,8 @@ pub(crate) struct Shard {
     pub(crate) balance: Arc<Balance>,
     pub(crate) locals: Vec<Address>,
     pub(crate) state: State,
-    pub(crate) starved: Vec<Key>,
+    /// Who found no buffer, in order.
+    pub(crate) starved: VecDeque<Key>,
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
     /// A timer is set that takes buffers out of use.
@@ -98,7 +100,7 @@ impl Shard {
             for completion in completions.drain(..) {
                 self.completed(now, completion);
             }
-            self.feed_starved();
+            quiet &= !self.feed_starved();
             for parcel in self.balance.collect(self.host.shard().id()) {
                 quiet = false;
                 self.adopt(now, parcel);
@@ -158,7 +160,7 @@ impl Shard {
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
                 socket.received(&self.host, now, buffer, may_lease, result, more);
                 if socket.is_starved() {
-                    self.starved.push(token.key);
+                    self.starved.push_back(token.key);
                 }
                 self.drive(now, token.key);
             }
@@ -265,24 +267,28 @@ impl Shard {
         self.drive(now, key);
     }
 
-    /// Lets those receive again who found no buffer, now that there may be some.
-    fn feed_starved(&mut self) {
+    /// Lets those receive again who found no buffer, now that there may be some: as many as there are, but for a quarter
+    /// that is left to those who come. Whether there may be more to do at once.
+    fn feed_starved(&mut self) -> bool {
         if self.starved.is_empty() {
-            return;
+            return false;
         }
         if self.buffers.grow() && !std::mem::replace(&mut self.trims, true) {
             let at = self.host.shard().now() + TRIM;
             self.core.wheel.borrow_mut().insert(at, Timer::Trim);
         }
-        if self.buffers.free() == 0 {
-            return;
+        let free = usize::from(self.buffers.free());
+        if free == 0 {
+            return false;
         }
         self.buffers.publish();
-        for key in std::mem::take(&mut self.starved) {
+        let fed = self.starved.len().min(free - free / 4);
+        for key in self.starved.drain(..fed) {
             if let Some(socket) = self.sockets.get_mut(key) {
                 socket.feed(&self.host, key, &mut self.ring);
             }
         }
+        !self.starved.is_empty()
     }
 
     fn wake(&mut self, now: Instant, wake: Wake) {

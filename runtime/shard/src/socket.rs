@@ -64,7 +64,10 @@ enum Waits {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Receiving {
     No,
-    Yes,
+    /// One piece at most.
+    Piece,
+    /// All that comes, until it is stopped.
+    Stream,
     /// The kernel was asked to stop.
     Stopping,
     /// No buffer was free; to be tried again.
@@ -346,8 +349,11 @@ impl Socket {
     fn drive_receive(&mut self, host: &Host, key: Key, ring: &mut Ring) {
         let wanted = self.conversation.wants_input(host) && !self.ended;
         match self.receiving {
-            Receiving::No if wanted => self.receive(key, ring),
-            Receiving::Yes if !wanted => self.stop_receiving(key, ring),
+            Receiving::No if wanted && self.conversation.takes_content() => self.piece(key, ring),
+            Receiving::No if wanted => self.stream(key, ring),
+            Receiving::Stream if !wanted || self.conversation.takes_content() => {
+                self.stop_receiving(key, ring);
+            }
             _ => {}
         }
     }
@@ -361,22 +367,31 @@ impl Socket {
     pub(crate) fn feed(&mut self, host: &Host, key: Key, ring: &mut Ring) {
         if self.is_starved() {
             self.receiving = Receiving::No;
-            if !self.closing {
-                self.drive_receive(host, key, ring);
+            if !self.closing && !self.ended && self.conversation.wants_input(host) {
+                // One piece each, so that there is something for everybody.
+                self.piece(key, ring);
             }
         }
     }
 
-    /// Begins to receive.
-    fn receive(&mut self, key: Key, ring: &mut Ring) {
+    /// Begins to receive whatever comes: what costs least while requests are small.
+    fn stream(&mut self, key: Key, ring: &mut Ring) {
         let token = Token { key, op: Op::Receive };
         ring.push(Submission::receive(&self.descriptor, GROUP, token));
-        self.receiving = Receiving::Yes;
+        self.receiving = Receiving::Stream;
+        self.under_way += 1;
+    }
+
+    /// Receives one piece: the credit of a reader who may fall behind.
+    fn piece(&mut self, key: Key, ring: &mut Ring) {
+        let token = Token { key, op: Op::Receive };
+        ring.push(Submission::receive_once(&self.descriptor, GROUP, token));
+        self.receiving = Receiving::Piece;
         self.under_way += 1;
     }
 
     fn stop_receiving(&mut self, key: Key, ring: &mut Ring) {
-        if self.receiving == Receiving::Yes {
+        if matches!(self.receiving, Receiving::Piece | Receiving::Stream) {
             let target = Token { key, op: Op::Receive };
             ring.push(Submission::cancel(target, Token { key, op: Op::Cancel }));
             self.receiving = Receiving::Stopping;

@@ -6,6 +6,7 @@
 //! whether the ring waits on a non-blocking one or answers EAGAIN is up to the kernel's release.
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::ptr;
 
 use io_uring::{cqueue, opcode, squeue, types};
 
@@ -55,6 +56,13 @@ impl Submission {
     /// Receives until cancelled, ended or out of buffers (ENOBUFS), each time into a buffer of the group.
     pub(crate) fn receive(socket: impl AsFd, group: u16, token: Token) -> Self {
         Self::new(opcode::RecvMulti::new(fd(&socket), group).build(), token)
+    }
+
+    /// Receives once, into a buffer of the group, which it takes when there is something to receive.
+    pub(crate) fn receive_once(socket: impl AsFd, group: u16, token: Token) -> Self {
+        // No memory of ours: length 0 is the whole buffer.
+        let entry = opcode::Recv::new(fd(&socket), ptr::null_mut(), 0).buf_group(group).build();
+        Self::new(entry.flags(squeue::Flags::BUFFER_SELECT), token)
     }
 
     /// Sends `len` bytes at `start`, all or a part.

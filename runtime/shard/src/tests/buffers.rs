@@ -175,3 +175,52 @@ fn a_group_grows_when_starved_and_shrinks_when_not() {
     assert!(rig.buffers.grow());
     assert_eq!(rig.buffers.free(), 2 * FIRST);
 }
+
+#[test]
+fn the_kernel_never_has_more_than_it_may_fill_in_a_turn() {
+    let mut rig = Rig::new(4 * AHEAD, 8);
+    let mut held = Vec::new();
+    for _ in 0..4 * AHEAD {
+        if rig.buffers.free() == 0 {
+            assert_eq!(rig.say(b"x").pop().unwrap().result(), -libc::ENOBUFS);
+            rig.buffers.grow();
+            rig.buffers.publish();
+            rig.ring.push(Submission::receive(&rig.ours, 0, RECEIVE));
+            let mut out = Vec::new();
+            rig.ring.turn(&mut out).unwrap();
+            held.extend(out.iter_mut().filter_map(|completion| rig.buffers.take(completion)));
+            continue;
+        }
+        held.push(rig.hear(b"x"));
+        assert!(rig.buffers.free() <= AHEAD);
+    }
+    assert_eq!(held.len(), usize::from(4 * AHEAD), "all of the budget, and no more");
+    assert_eq!((rig.buffers.free(), rig.buffers.grow()), (0, false));
+    for (back, free) in [(AHEAD - 1, AHEAD - 1), (1, AHEAD), (1, AHEAD)] {
+        held.truncate(held.len() - usize::from(back));
+        assert_eq!(rig.buffers.free(), free);
+    }
+    held.clear();
+    assert_eq!((rig.buffers.free(), rig.buffers.grow()), (AHEAD, false));
+}
+
+#[test]
+fn a_single_receive_takes_one_buffer_and_only_for_bytes() {
+    let mut ring = Ring::new(RingConfig { submissions: 8, completions: 16 }).unwrap();
+    let buffers = Buffers::new(&mut ring, 0, 4, 8).unwrap();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ring.push(Submission::receive_once(&ours, 0, RECEIVE));
+    let mut out = Vec::new();
+    ring.turn(&mut out).unwrap();
+    assert!(out.is_empty() && buffers.free() == 4);
+    theirs.write_all(b"abcdefghijkl").unwrap();
+    for words in [&b"abcdefgh"[..], b"ijkl"] {
+        ring.turn(&mut out).unwrap();
+        assert_eq!((out.len(), out[0].more()), (1, false));
+        assert_eq!(&*buffers.take(&mut out[0]).unwrap(), words);
+        out.clear();
+        ring.turn(&mut out).unwrap();
+        assert!(out.is_empty(), "nothing comes that was not asked for");
+        ring.push(Submission::receive_once(&ours, 0, RECEIVE));
+    }
+}
