@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use trilane_exchange::Stats;
 
+use crate::balance::Parcel;
 use crate::listen::Listener;
 use crate::ring::{Completion, Ring, Submission};
 use crate::slots::Key;
@@ -16,6 +17,8 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 /// The listeners of one shard.
 pub(crate) struct Acceptors {
     list: Vec<Acceptor>,
+    /// There are as many connections as there may be.
+    held: bool,
     closing: bool,
 }
 
@@ -44,11 +47,12 @@ pub(crate) enum Accepted {
 impl Acceptors {
     pub(crate) fn new(listeners: Vec<Listener>) -> Self {
         let acceptor = |listener| Acceptor { listener: Some(listener), state: State::Idle };
-        Self { list: listeners.into_iter().map(acceptor).collect(), closing: false }
+        Self { list: listeners.into_iter().map(acceptor).collect(), held: false, closing: false }
     }
 
-    /// Begins to accept, or goes on after a pause.
+    /// Begins to accept, or goes on after a pause or [`Acceptors::hold`].
     pub(crate) fn resume(&mut self, ring: &mut Ring) {
+        self.held = false;
         for number in 0..self.list.len() {
             self.list[number].state = match self.list[number].state {
                 State::Accepting => State::Accepting,
@@ -88,10 +92,26 @@ impl Acceptors {
         Accepted::Nothing
     }
 
-    /// Stops accepting, for good. What was queued in the kernel has been accepted by the turn before, unless accepting
-    /// is paused for want of descriptors: nobody could serve it.
+    /// Accepts no more until [`Acceptors::resume`]; the queue of the kernel holds those who come. `false` if it was so
+    /// already.
+    pub(crate) fn hold(&mut self, ring: &mut Ring) -> bool {
+        let is_new = !self.held && !self.closing;
+        self.held = true;
+        if is_new {
+            self.cancel(ring);
+        }
+        is_new
+    }
+
+    /// Stops accepting, for good. Who is in the kernel's queue still comes, by [`Acceptors::take_queued`].
     pub(crate) fn close(&mut self, ring: &mut Ring) {
         self.closing = true;
+        if !self.held {
+            self.cancel(ring);
+        }
+    }
+
+    fn cancel(&self, ring: &mut Ring) {
         for (number, acceptor) in self.list.iter().enumerate() {
             if acceptor.state == State::Accepting {
                 ring.push(Submission::cancel(
@@ -102,19 +122,30 @@ impl Acceptors {
         }
     }
 
-    /// Closes the sockets whose last accept has completed; whether all are closed.
-    pub(crate) fn is_closed(&mut self) -> bool {
-        for acceptor in &mut self.list {
-            if self.closing && acceptor.state != State::Accepting {
-                acceptor.listener = None;
+    /// Closes the sockets whose last accept has completed, and takes the connections that the kernel still had for them.
+    /// Those that descriptors are missing for are lost.
+    pub(crate) fn take_queued(&mut self) -> Vec<Parcel> {
+        let mut parcels = Vec::new();
+        for (number, acceptor) in self.list.iter_mut().enumerate() {
+            if self.closing
+                && acceptor.state != State::Accepting
+                && let Some(listener) = acceptor.listener.take()
+            {
+                let queued = listener.into_queued();
+                parcels.extend(queued.map(|descriptor| Parcel { descriptor, listener: number }));
             }
         }
+        parcels
+    }
+
+    /// Whether all sockets are closed.
+    pub(crate) fn is_closed(&self) -> bool {
         self.list.iter().all(|acceptor| acceptor.listener.is_none())
     }
 
     fn submit(&self, number: usize, ring: &mut Ring) -> State {
         match &self.list[number].listener {
-            Some(listener) if !self.closing => {
+            Some(listener) if !self.closing && !self.held => {
                 ring.push(Submission::accept(listener, token(number, Op::Accept)));
                 State::Accepting
             }

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -101,6 +101,23 @@ impl Listener {
     #[must_use]
     pub const fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// Closes it, once the connections that wait in its queue are taken; those only, and as long as there are
+    /// descriptors for them. A unix socket is closed at once: other shards may still accept from it.
+    pub(crate) fn into_queued(self) -> impl Iterator<Item = OwnedFd> {
+        let listener = match self.address {
+            ListenAddress::Tcp(_) => Some(TcpListener::from(self.socket)),
+            ListenAddress::Unix(_) => None,
+        };
+        let listener = listener.filter(|listener| listener.set_nonblocking(true).is_ok());
+        // A queue holds at most this many, so that a flood of them cannot keep it open.
+        (0..BACKLOG).map_while(move |_| {
+            let (stream, _) = listener.as_ref()?.accept().ok()?;
+            // The flag of the listener is not inherited; nothing here rests on it if a kernel does otherwise.
+            stream.set_nonblocking(false).ok()?;
+            Some(stream.into())
+        })
     }
 }
 

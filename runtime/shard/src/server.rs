@@ -30,6 +30,8 @@ use crate::topology::Topology;
 
 /// Descriptors that a server wants at least: it raises its own soft limit towards the hard one.
 const DESCRIPTORS: u64 = 1024;
+/// Connections of a shard, unless said otherwise.
+const CONNECTIONS: NonZero<usize> = NonZero::new(1 << 20).unwrap();
 /// Memory that glommio registers for files on each shard, in bytes. The net ring brings its own.
 const FILE_MEMORY: usize = 64 << 10;
 
@@ -43,6 +45,10 @@ pub struct Config {
     pub topology: Topology,
     /// The limits of every connection.
     pub limits: Limits,
+    /// Connections that a shard serves at once, at most. Then it accepts no more until one ends, and those who come wait
+    /// in the kernel's queue ([`BACKLOG`](crate::listen::BACKLOG)) for their turn. Default 1,048,576, which is more than
+    /// descriptors allow nearly everywhere.
+    pub connections: NonZero<usize>,
     /// The Server field of responses; empty for none. Default `trilane`.
     pub server_field: &'static str,
     /// What is sent at once and has as many bytes or more is not copied into the kernel; 0 for never. Default 0. The next
@@ -65,6 +71,7 @@ impl Config {
             listen,
             topology: Topology::detect()?,
             limits: Limits::default(),
+            connections: CONNECTIONS,
             server_field: "trilane",
             zero_copy_from: 0,
             drain_idle_grace: Duration::from_secs(2),
@@ -271,6 +278,8 @@ impl Plan {
             host: Rc::new(host),
             state: State::Serving,
             starved: VecDeque::new(),
+            most: self.config.connections.get(),
+            surplus: VecDeque::new(),
             sendings: Sendings::new(self.config.zero_copy_from),
             reads: Reads::new(),
             trims: false,

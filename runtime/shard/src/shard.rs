@@ -48,6 +48,9 @@ pub(crate) struct Shard {
     pub(crate) state: State,
     /// Who found no buffer, in order.
     pub(crate) starved: VecDeque<Key>,
+    /// The most connections, and those that were accepted beyond them and wait for their turn.
+    pub(crate) most: usize,
+    pub(crate) surplus: VecDeque<Parcel>,
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
     /// A timer is set that takes buffers out of use.
@@ -121,6 +124,7 @@ impl Shard {
             for wanted in self.core.wanted.borrow_mut().drain(..) {
                 self.reads.start(wanted, &mut self.ring);
             }
+            quiet &= !self.admit(now);
             if quiet && self.queue.park() {
                 let next = self.core.wheel.borrow().next();
                 let nap = next.map_or(NAP, |next| next.since(now).min(NAP));
@@ -245,8 +249,31 @@ impl Shard {
         None
     }
 
-    /// Begins to serve a fresh connection.
-    fn adopt(&mut self, now: Instant, Parcel { descriptor, listener }: Parcel) {
+    /// Takes a fresh connection: it is served, or waits while there are as many as there may be.
+    fn adopt(&mut self, now: Instant, parcel: Parcel) {
+        if self.sockets.len() < self.most {
+            self.serve(now, parcel);
+        } else {
+            self.surplus.push_back(parcel);
+        }
+        if self.sockets.len() >= self.most && self.acceptors.hold(&mut self.ring) {
+            self.host.stats().accept_pauses.add(1);
+        }
+    }
+
+    /// Serves those who waited, now that others have left. Whether there was one.
+    fn admit(&mut self, now: Instant) -> bool {
+        let mut admitted = false;
+        while self.sockets.len() < self.most
+            && let Some(parcel) = self.surplus.pop_front()
+        {
+            admitted = true;
+            self.serve(now, parcel);
+        }
+        admitted
+    }
+
+    fn serve(&mut self, now: Instant, Parcel { descriptor, listener }: Parcel) {
         self.host.stats().open.add(1);
         let peer = sys::peer_address(&descriptor).ok().flatten();
         // What a unix socket's peer has taken is told by completions only.
@@ -322,6 +349,8 @@ impl Shard {
                     self.core.wheel.borrow_mut().insert(now + TRIM, Timer::Trim);
                 }
             }
+            // Unless there are as many connections as there may be: then the next to end resumes it.
+            Timer::Accept if self.sockets.len() >= self.most => {}
             Timer::Accept => self.acceptors.resume(&mut self.ring),
             Timer::DrainDeadline => self.shut_all(now, Cause::DrainDeadline),
             Timer::Connection(key) => {
@@ -364,7 +393,9 @@ impl Shard {
         self.host.stats().open.sub(1);
         socket.close(key, &mut self.ring);
         // A descriptor came free: who waits for one may try at once.
-        self.acceptors.resume(&mut self.ring);
+        if self.surplus.is_empty() && self.sockets.len() < self.most {
+            self.acceptors.resume(&mut self.ring);
+        }
     }
 
     /// Looks whether somebody outside wants something.
@@ -390,7 +421,15 @@ impl Shard {
             self.state = State::Draining;
             self.acceptors.close(&mut self.ring);
         }
-        let is_empty = self.acceptors.is_closed() && self.sockets.is_empty();
+        // Who was in the kernel's queue came before the end, and is served like the others.
+        for parcel in self.acceptors.take_queued() {
+            self.host.stats().accepted.add(1);
+            if self.control.order() == Order::Drain {
+                self.adopt(now, parcel);
+            }
+        }
+        let is_empty =
+            self.acceptors.is_closed() && self.sockets.is_empty() && self.surplus.is_empty();
         if is_empty && self.balance.close(self.host.shard().id()) {
             return ControlFlow::Break(());
         }
@@ -398,6 +437,7 @@ impl Shard {
     }
 
     fn shut_all(&mut self, now: Instant, cause: Cause) {
+        self.surplus.clear();
         for key in self.keys() {
             if let Some(socket) = self.sockets.get_mut(key) {
                 socket.conversation.shut(&self.host, now, cause);

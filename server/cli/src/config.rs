@@ -67,6 +67,8 @@ pub struct LimitsSection {
     pub receive_budget: Option<usize>,
     /// Bytes of open files that wait to be sent, a connection.
     pub file_queue: Option<usize>,
+    /// Connections at once, a shard.
+    pub connections: Option<NonZero<usize>>,
 }
 
 /// `[ring]`: sizes in bytes.

@@ -91,6 +91,9 @@ fn serve(
     for address in addresses(&flags, &config, std::env::var("PORT").ok())? {
         server = server.listen(address);
     }
+    if let Some(most) = config.limits.connections {
+        server = server.connections(most);
+    }
     if let Some(cpus) = flags.cpus.or(config.cpus) {
         server = server.cpus(cpus);
     }

@@ -37,6 +37,7 @@ pub struct Server<F> {
     cpus: Option<String>,
     limits: Limits,
     zero_copy_from: usize,
+    connections: Option<NonZero<usize>>,
     log: Log,
     drain: (Duration, Duration),
 }
@@ -88,6 +89,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             cpus: None,
             limits: Limits::default(),
             zero_copy_from: 0,
+            connections: None,
             log: Log::Off,
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
         }
@@ -137,6 +139,13 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
+    /// At most so many connections at once on each shard; who comes then waits to be accepted. Default 1,048,576.
+    #[must_use]
+    pub const fn connections(mut self, most: NonZero<usize>) -> Self {
+        self.connections = Some(most);
+        self
+    }
+
     /// An access log. Default: off.
     #[must_use]
     pub const fn log(mut self, log: Log) -> Self {
@@ -170,6 +179,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         }
         config.limits = self.limits;
         config.zero_copy_from = self.zero_copy_from;
+        config.connections = self.connections.unwrap_or(config.connections);
         (config.drain_idle_grace, config.drain_deadline) = self.drain;
         let (app, log) = (self.app, self.log);
         let writer = match log {

@@ -46,6 +46,75 @@ fn hello(_: Shard) -> Router {
     Router::new().route("/", get(|| async { "here" }))
 }
 
+/// Asks without waiting for an answer.
+fn begin(server: &Running) -> TcpStream {
+    let mut stream = connect(server);
+    write!(stream, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    stream
+}
+
+fn is_answered(mut stream: &TcpStream) -> bool {
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    answer[..length].ends_with(b"here")
+}
+
+/// As many as there may be, and one fewer and one more: who is too many waits for another to leave.
+#[test]
+fn connections_beyond_the_limit_wait() {
+    const MOST: usize = 3;
+    let server = Server::new(hello)
+        .listen("127.0.0.1:0")
+        .shards(NonZero::new(1).unwrap())
+        .connections(NonZero::new(MOST).unwrap())
+        .start()
+        .unwrap();
+    let stats = &server.stats()[0];
+    let mut served: Vec<TcpStream> = (1..=MOST).map(|_| begin(&server)).collect();
+    for (number, stream) in (1..).zip(&served) {
+        assert!(is_answered(stream));
+        assert!(stats.open.get() <= MOST as u64, "{number}");
+    }
+    assert_eq!((stats.open.get(), stats.accept_pauses.get()), (MOST as u64, 1));
+    let mut late: Vec<TcpStream> = (0..MOST).map(|_| begin(&server)).collect();
+    for stream in &served {
+        // The served ones still are, and the late ones still wait.
+        write!(&mut &*stream, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert!(is_answered(stream));
+    }
+    assert_eq!((stats.open.get(), stats.requests.get()), (MOST as u64, 2 * MOST as u64));
+    // One for one.
+    for (number, stream) in (1..).zip(late.drain(..)) {
+        drop(served.remove(0));
+        assert!(is_answered(&stream));
+        assert_eq!(stats.requests.get(), 2 * MOST as u64 + number);
+        assert!(stats.open.get() <= MOST as u64);
+        served.push(stream);
+    }
+    // The listener is open again below the limit.
+    drop(served);
+    assert!(is_answered(&begin(&server)));
+}
+
+/// They are in the kernel's queue when the drain begins, and get their answer.
+#[test]
+fn a_drain_serves_those_who_were_not_accepted_yet() {
+    let server = Server::new(hello)
+        .listen("127.0.0.1:0")
+        .shards(NonZero::new(1).unwrap())
+        .connections(NonZero::<usize>::MIN)
+        .start()
+        .unwrap();
+    let first = begin(&server);
+    assert!(is_answered(&first));
+    let late: Vec<TcpStream> = (0..20).map(|_| begin(&server)).collect();
+    server.stopper().drain();
+    drop(first);
+    // In the order in which they came, one at a time.
+    late.into_iter().for_each(|stream| assert!(is_answered(&stream)));
+    server.wait().unwrap();
+}
+
 #[test]
 fn a_server_that_has_stopped_holds_no_connection() {
     let (server, mut stream) = start(hello, Limits::default());
