@@ -7,41 +7,80 @@ use std::time::Duration;
 
 use trilane::{ListenAddress, Router, Running, Server, get};
 
-const CONNECTIONS: u64 = 400;
+const CONNECTIONS: u64 = 1000;
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn start() -> (Running, SocketAddr) {
-    let server = Server::new(|_| Router::new().route("/", get(|| async { "here" })))
-        .listen("127.0.0.1:0")
-        .shards(NonZero::new(2).unwrap())
-        .start()
-        .unwrap();
+    let app = |_| {
+        Router::new().route("/", get(|| async { "here" })).route(
+            "/busy",
+            get(|| async {
+                // What a handler must not do: its shard does nothing else meanwhile.
+                std::thread::sleep(Duration::from_millis(300));
+                "here"
+            }),
+        )
+    };
+    let server =
+        Server::new(app).listen("127.0.0.1:0").shards(NonZero::new(2).unwrap()).start().unwrap();
     let ListenAddress::Tcp(address) = server.addresses()[0] else { panic!() };
     (server, address)
 }
 
-/// A connection that has had an answer.
-fn served(address: SocketAddr) -> TcpStream {
+/// A connection on which something was asked.
+fn asked(address: SocketAddr, request: &[u8]) -> TcpStream {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    connection.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    connection.write_all(request).unwrap();
+    connection
+}
+
+fn answered(mut connection: &TcpStream) {
     let mut answer = [0; 512];
     let length = connection.read(&mut answer).unwrap();
     assert!(answer[..length].ends_with(b"here"));
+}
+
+/// A connection that has had an answer.
+fn served(address: SocketAddr) -> TcpStream {
+    let connection = asked(address, REQUEST);
+    answered(&connection);
     connection
 }
 
 /// Busiest to idlest at most 1.2, as R1 says. The kernel's hash alone is worse than that every few runs.
-#[test]
-fn shards_have_equally_many_connections() {
-    let (server, address) = start();
-    let connections: Vec<_> = (0..CONNECTIONS).map(|_| served(address)).collect();
+fn are_even(server: Running, connections: Vec<TcpStream>) {
     let open: Vec<u64> = server.stats().iter().map(|stats| stats.open.get()).collect();
-    assert_eq!(open.iter().sum::<u64>(), CONNECTIONS);
+    assert_eq!(open.iter().sum::<u64>(), connections.len() as u64);
     let (least, most) = (*open.iter().min().unwrap(), *open.iter().max().unwrap());
     assert!(most * 10 <= least * 12, "{open:?}");
     drop(connections);
     server.stopper().drain();
     server.wait().unwrap();
+}
+
+#[test]
+fn shards_have_equally_many_connections() {
+    let (server, address) = start();
+    let connections: Vec<_> = (0..CONNECTIONS).map(|_| served(address)).collect();
+    are_even(server, connections);
+}
+
+#[test]
+fn also_when_they_come_at_once() {
+    let (server, address) = start();
+    let connections: Vec<_> = (0..CONNECTIONS).map(|_| asked(address, REQUEST)).collect();
+    connections.iter().for_each(answered);
+    are_even(server, connections);
+}
+
+#[test]
+fn also_while_one_shard_is_busy() {
+    let (server, address) = start();
+    let mut connections = vec![asked(address, b"GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")];
+    connections.extend((1..CONNECTIONS).map(|_| asked(address, REQUEST)));
+    connections.iter().for_each(answered);
+    are_even(server, connections);
 }
 
 /// Only what shard 0 accepted is kept open, so that it fills whatever the hash does: it gives away.
