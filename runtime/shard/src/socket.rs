@@ -39,8 +39,8 @@ pub(crate) struct Socket {
     extent: Extent,
     /// Operations whose last completion has not come.
     under_way: u8,
-    /// Bytes that the peer had taken when we last looked.
-    acknowledged: u64,
+    /// Bytes that the peer had taken when we last looked, their low half: idle connections are many.
+    acknowledged: u32,
     /// The peer's half has ended, or failed.
     ended: bool,
     closing: bool,
@@ -209,8 +209,9 @@ impl Socket {
         if self.waits == Waits::No {
             return;
         }
-        let acknowledged = sys::bytes_acknowledged(&self.descriptor).unwrap_or(0);
-        if acknowledged > self.acknowledged {
+        // The kernel's count only grows, and not by 4 GiB to the byte between two looks.
+        let acknowledged = sys::bytes_acknowledged(&self.descriptor).unwrap_or(0) as u32;
+        if acknowledged != self.acknowledged {
             self.acknowledged = acknowledged;
             self.conversation.progress(host, now);
         }
