@@ -29,7 +29,7 @@ use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -81,12 +81,12 @@ pub(crate) struct Ring {
     regions: Vec<Rc<Region>>,
     /// The registered index, or -1.
     index: c_int,
-    /// Rung by the kernel, while that is switched on.
-    bell: File,
     door: Arc<Door>,
     /// The door is polled.
     listens: bool,
-    /// The bell as glommio's file; made in the first sleep, because it needs an executor.
+    /// Rung by the kernel, while that is switched on; until the first sleep.
+    bell: Option<OwnedFd>,
+    /// The bell as glommio's file, from then on: it needs an executor.
     gate: Option<BufferedFile>,
     /// What did not fit the queue. Bounded by the callers: a few operations a connection.
     backlog: VecDeque<squeue::Entry>,
@@ -123,7 +123,7 @@ impl Ring {
             preflight::ring_error(error, locked.map_or(0, |limit| limit.soft))
         })?;
         let other = |what| move |error| StartError::Other { what, error };
-        let bell = File::from(sys::eventfd().map_err(other("make an eventfd"))?);
+        let bell = sys::eventfd().map_err(other("make an eventfd"))?;
         let door = File::from(sys::eventfd().map_err(other("make an eventfd"))?);
         io.submitter()
             .register_eventfd(bell.as_raw_fd())
@@ -135,7 +135,7 @@ impl Ring {
             io,
             regions: Vec::new(),
             index,
-            bell,
+            bell: Some(bell),
             door: Arc::new(Door { eventfd: door, knocked: AtomicBool::new(false) }),
             listens: false,
             gate: None,
@@ -267,10 +267,9 @@ impl Ring {
 
     /// Waits for the bell, and silences it by reading it.
     async fn wait(&mut self, at_most: Option<Duration>) -> io::Result<()> {
-        if self.gate.is_none() {
-            let copy = self.bell.try_clone()?;
+        if let Some(bell) = self.bell.take() {
             // SAFETY: the descriptor is open, and ours to give away.
-            self.gate = Some(unsafe { BufferedFile::from_raw_fd(copy.into_raw_fd()) });
+            self.gate = Some(unsafe { BufferedFile::from_raw_fd(bell.into_raw_fd()) });
         }
         let Some(gate) = &self.gate else { return Ok(()) };
         let mut read = pin!(gate.read_at(0, size_of::<u64>()));
