@@ -62,7 +62,7 @@ fn search(bytes: &[u8], from: usize, hits: impl Fn(u64) -> u64) -> Option<usize>
         }
     }
     // One byte, and seven that are harmless.
-    let is_hit = |&byte: &u8| hits(ONES * u64::from(b'a') ^ u64::from(b'a' ^ byte)) & 0x80 != 0;
+    let is_hit = |&byte: &u8| hits((ONES * u64::from(b'a')) ^ u64::from(b'a' ^ byte)) & 0x80 != 0;
     tail.iter().position(is_hit).map(|at| bytes.len() - tail.len() + at)
 }
 
