@@ -39,6 +39,7 @@ pub(crate) struct Plan {
 }
 
 /// A final response's head.
+#[inline]
 pub(crate) fn response(bytes: &mut Vec<u8>, head: &ResponseHead, stamp: &Stamp, plan: Plan) {
     // What the common head takes, once and not piece by piece.
     bytes.reserve(256);
@@ -147,6 +148,7 @@ fn end(bytes: &mut Vec<u8>, framing: Framing) {
 }
 
 /// Written from its end, so that it is one copy.
+#[inline]
 fn length_and_end(bytes: &mut Vec<u8>, mut length: u64) {
     const NAME: &[u8; 16] = b"content-length: ";
     const END: &[u8; 4] = b"\r\n\r\n";

@@ -24,6 +24,7 @@ impl Machine for Http1 {
         open.then(|| self.id())
     }
 
+    #[inline]
     fn respond(
         &mut self,
         id: ExchangeId,
@@ -128,6 +129,7 @@ impl Machine for Http1 {
         Ok(self.begin(kind))
     }
 
+    #[inline]
     fn send_body(
         &mut self,
         id: ExchangeId,
@@ -166,6 +168,7 @@ impl Machine for Http1 {
         Ok(())
     }
 
+    #[inline]
     fn finish(
         &mut self,
         id: ExchangeId,
@@ -275,6 +278,7 @@ impl Http1 {
     }
 
     /// The framing of a response, and what may be sent of its content (RFC 9112 §6.3).
+    #[inline]
     fn frame(&self, status: StatusCode, content: Content) -> (Framing, Outgoing) {
         if framing::is_bare(status) {
             return (Framing::Absent, swallow(content));
@@ -302,6 +306,7 @@ impl Http1 {
     }
 
     /// What comes after this response; decided once, so that its Connection field is true.
+    #[inline]
     fn ending_after(&self, head: &ResponseHead, outgoing: Outgoing) -> Ending {
         if self.ending != Ending::Keep {
             return self.ending;
@@ -333,6 +338,7 @@ const fn swallow(content: Content) -> Outgoing {
     }
 }
 
+#[inline]
 fn send(payload: Payload, out: &mut Outbox) {
     if !payload.is_empty() {
         out.payload((), payload);

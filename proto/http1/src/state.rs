@@ -241,6 +241,7 @@ impl Http1 {
     }
 
     /// The transition: one of the halves has ended. What comes now?
+    #[inline]
     pub(crate) fn settle(&mut self) {
         let incoming_over = matches!(self.incoming, Incoming::Over);
         let outgoing_over = matches!(self.outgoing, Outgoing::Over | Outgoing::Gone);

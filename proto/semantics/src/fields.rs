@@ -205,9 +205,16 @@ impl Fields {
     /// debug assertions are on.
     #[inline]
     pub fn append_static(&mut self, name: Known, value: &'static str) {
-        debug_assert!(is_value(value.as_bytes()), "a value of the program is valid");
+        self.append_valid(name, value.as_bytes());
+    }
+
+    /// Adds a line whose value the caller has checked, or made of what is always valid (RFC 9110 §5.5): not checked
+    /// again, unless debug assertions are on.
+    #[inline]
+    pub fn append_valid(&mut self, name: Known, value: &[u8]) {
+        debug_assert!(is_value(value), "a value that was checked is valid");
         // Past 65,534 lines there is no place for one more; nobody's program says as much.
-        let _ = self.arena_mut().append(NameRef::Known(name), value.as_bytes());
+        let _ = self.arena_mut().append(NameRef::Known(name), value);
     }
 
     /// Replaces all lines with that name by this one.

@@ -111,6 +111,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
     }
 
     /// Appends a payload: copied when it is small, moved when it is not.
+    #[inline]
     pub fn payload(&mut self, stream: S, payload: Payload) {
         if payload.file().is_some() {
             self.file_bytes += payload.len();
@@ -166,6 +167,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.entries.shrink_to(64);
     }
 
+    #[inline]
     fn note_framing(&mut self, stream: S, start: usize) {
         let end = self.arena.len();
         if start == end {

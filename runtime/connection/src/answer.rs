@@ -104,6 +104,7 @@ impl<M: Machine> Connection<M> {
     }
 
     /// Sends content that is all here: it takes no more memory by being queued. Whether the exchange is over.
+    #[inline]
     fn send_full(&mut self, host: &Host, now: Instant, slot: &mut Slot, all: Payload) -> bool {
         let (length, mut rest) = (all.len(), all);
         let sent = self.machine.send_body(slot.id, &mut rest, usize::MAX, &mut self.out);
@@ -196,6 +197,7 @@ impl<M: Machine> Connection<M> {
         }
     }
 
+    #[inline]
     fn finish(&mut self, id: ExchangeId, trailers: Option<&Fields>) -> Step {
         match self.machine.finish(id, trailers, &mut self.out) {
             Ok(()) => Step::Done,
@@ -204,6 +206,7 @@ impl<M: Machine> Connection<M> {
     }
 
     /// The outgoing half is complete; the exchange is over unless it is a tunnel whose other half is open.
+    #[inline]
     fn complete(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
         if slot.writer.as_ref().is_some_and(|writer| !writer.is_ended()) && slot.is_tunnel() {
             slot.stage = Stage::Sent;
@@ -212,6 +215,7 @@ impl<M: Machine> Connection<M> {
         self.over(host, now, slot, Outcome::Complete)
     }
 
+    #[inline]
     fn over(&mut self, host: &Host, now: Instant, slot: &mut Slot, outcome: Outcome) -> bool {
         if let Some(writer) = &slot.writer {
             writer.end(Err(BodyError::Gone));
@@ -224,6 +228,7 @@ impl<M: Machine> Connection<M> {
     }
 
     /// Tells the service that an exchange is over.
+    #[inline]
     pub(crate) fn finished(&self, host: &Host, now: Instant, slot: &Slot, outcome: Outcome) {
         let summary = Summary {
             outcome,

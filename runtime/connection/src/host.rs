@@ -133,14 +133,17 @@ impl Host {
         self.queued.set(self.queued.get() - before + after);
     }
 
+    #[inline]
     pub(crate) fn take_waker(&self, connection: u64, id: ExchangeId) -> ExchangeWaker {
         self.wakers.borrow_mut().take(connection, id)
     }
 
+    #[inline]
     pub(crate) fn give_waker(&self, waker: ExchangeWaker) {
         self.wakers.borrow_mut().give(waker);
     }
 
+    #[inline]
     pub(crate) fn new_exchange(
         &self,
         head: RequestHead,
@@ -156,6 +159,7 @@ impl Host {
         Rc::new(Exchange::new(head, Rc::clone(connection), self.shard.clone(), now))
     }
 
+    #[inline]
     pub(crate) fn give_exchange(&self, exchange: Rc<Exchange>) {
         let mut exchanges = self.exchanges.borrow_mut();
         if exchanges.len() < KEEP && Rc::strong_count(&exchange) == 1 {

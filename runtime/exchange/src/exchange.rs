@@ -39,6 +39,7 @@ impl Exchange {
     }
 
     /// Makes another exchange of it, on the same shard, in the same memory.
+    #[inline]
     pub fn renew(&mut self, head: RequestHead, connection: &Rc<ConnectionInfo>, started: Instant) {
         (self.head, self.started) = (head, started);
         (self.params, self.request_id) = (OnceCell::new(), OnceCell::new());

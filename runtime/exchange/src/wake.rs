@@ -189,6 +189,7 @@ impl Wakers {
     }
 
     /// A waker of that exchange; allocates nothing when one was given back.
+    #[inline]
     pub fn take(&mut self, connection: u64, id: ExchangeId) -> ExchangeWaker {
         let wake = Wake::Exchange(connection, id);
         if let Some(spare) = self.free.pop() {
@@ -200,6 +201,7 @@ impl Wakers {
     }
 
     /// Gives it back. It is used again only if nobody holds a clone, which could wake a stranger.
+    #[inline]
     pub fn give(&mut self, spare: ExchangeWaker) {
         if self.free.len() < KEEP && Arc::strong_count(&spare.target) == 2 {
             self.free.push(spare);

@@ -11,12 +11,12 @@ use crate::layer::{Hook, Phases};
 const LONGEST: usize = 64;
 
 /// Gives each exchange an id, and its response an `X-Request-Id`. An id in the request is kept when
-/// it is 1 to 64 visible ASCII characters; else it is 128 random bits in hexadecimal, of which the
-/// ids of one shard share the first half.
+/// it is 1 to 64 visible ASCII characters; else it is 128 bits in hexadecimal: 64 random ones that the ids of one shard
+/// share, and a count from a random start, mixed. Unique, and not a secret.
 #[derive(Clone, Debug, Default)]
 pub struct RequestId {
-    /// Its digits.
-    first_half: Cell<Option<[u8; 16]>>,
+    /// The digits of the first half, and the count.
+    made: Cell<Option<([u8; 16], u64)>>,
 }
 
 impl Hook for RequestId {
@@ -60,25 +60,35 @@ impl Hook for RequestId {
 
 impl RequestId {
     fn make(&self, shard: &Shard) -> [u8; 32] {
-        let first = self.first_half.get().unwrap_or_else(|| {
-            let first = hex(shard.random());
-            self.first_half.set(Some(first));
-            first
-        });
+        let made = self.made.get();
+        let (first, count) = made.unwrap_or_else(|| (hex(shard.random()), shard.random()));
+        self.made.set(Some((first, count.wrapping_add(1))));
         let mut id = [0; 32];
         id[..16].copy_from_slice(&first);
-        id[16..].copy_from_slice(&hex(shard.random()));
+        id[16..].copy_from_slice(&hex(mixed(count)));
         id
     }
 }
 
 fn set(response: &mut Response, id: &[u8]) {
     // An id is visible ASCII, which is a valid value (RFC 9110 §5.5).
-    let _ = response.head.fields.set(Known::XRequestId, id);
+    let fields = &mut response.head.fields;
+    if fields.contains(Known::XRequestId) {
+        fields.remove(Known::XRequestId);
+    }
+    fields.append_valid(Known::XRequestId, id);
 }
 
 fn is_sane(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+}
+
+/// Another number for each number: neighbours look nothing alike.
+const fn mixed(mut number: u64) -> u64 {
+    // Odd factors and shifted exclusive ors can be undone, so no two numbers become one.
+    number = (number ^ (number >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    number = (number ^ (number >> 29)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    number ^ (number >> 32)
 }
 
 /// The sixteen hexadecimal digits of a number.
