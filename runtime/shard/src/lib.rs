@@ -1,7 +1,7 @@
 //! One event loop a core: the only crate that names glommio and io-uring.
 //!
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
-//! [`preflight`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
+//! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
 //! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept` and
 //! `balance` (who gets a connection), `socket` and `sending` (what the ring does for one). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
@@ -17,6 +17,7 @@ mod chunks;
 mod control;
 mod core;
 pub mod listen;
+pub mod memory;
 pub mod preflight;
 mod ring;
 mod sending;
@@ -31,6 +32,7 @@ pub mod topology;
 mod wheel;
 
 pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners};
+pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
 pub use server::{AppError, Config, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals};

@@ -7,7 +7,7 @@ mod enter;
 mod file;
 mod name;
 
-use std::ffi::{c_int, c_long};
+use std::ffi::{c_int, c_long, c_ulong};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -25,6 +25,13 @@ fn check(result: c_int) -> io::Result<c_int> {
 /// As [`check`], for calls made by number.
 fn check_long(result: c_long) -> io::Result<c_long> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Has the kernel give this process no huge pages on its own account (`PR_SET_THP_DISABLE`).
+pub(crate) fn refuse_huge_pages() -> io::Result<()> {
+    let (on, unused): (c_ulong, c_ulong) = (1, 0);
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) }).map(drop)
 }
 
 /// A stream socket of that family, close-on-exec; `flags` may add `SOCK_NONBLOCK`.

@@ -30,4 +30,4 @@ pub use trilane_exchange::{
 };
 pub use trilane_semantics::{Known, Limits, Payload};
 pub use trilane_service::*;
-pub use trilane_shard::{ListenAddress, StartError, Stopper, Topology};
+pub use trilane_shard::{ListenAddress, StartError, Stopper, Topology, refuse_huge_pages};
