@@ -63,6 +63,10 @@ fn trimmed_start(value: &[u8]) -> usize {
 
 fn same(fields: &Fields, model: &Model, last: NameRef<'_>) {
     assert_eq!((fields.len(), fields.is_empty()), (model.len(), model.is_empty()));
+    if let Some(wire) = fields.wire() {
+        let lines = model.iter().map(|(name, value)| [name, &b": "[..], value, b"\r\n"].concat());
+        assert_eq!(wire, lines.collect::<Vec<_>>().concat());
+    }
     assert!(fields.iter().eq(model.iter().map(|(name, value)| (&name[..], &value[..]))));
     for name in Known::ALL.iter().map(|known| NameRef::Known(*known)).chain([last]) {
         let lower = name.as_bytes().to_ascii_lowercase();

@@ -1,7 +1,7 @@
 //! Finds the end of a head or trailer section (RFC 9112 §2.1) without looking at a byte twice.
 //!
 //! Enforces the limits and the form of a section line by line, so that the verdict does not depend
-//! on how the bytes were cut, and comes with the first wrong line. Never keeps what stands in one.
+//! on how the bytes were cut (but with a limit of less than 65 bytes a head), and comes with the first wrong line. Never keeps what stands in one.
 
 use memchr::memchr_iter;
 use trilane_semantics::field::is_token;

@@ -5,7 +5,7 @@
 use crate::field::{Known, NameRef};
 use crate::fields::InvalidField;
 
-/// No well-known name; also the most field lines that a section may have.
+/// No well-known name; also how many field lines a section may have.
 pub(crate) const NONE: u16 = u16::MAX;
 
 /// An arena whose buffers grew past this is not kept, in bytes.
@@ -90,7 +90,12 @@ impl Arena {
     #[inline]
     pub(crate) fn append(&mut self, name: NameRef<'_>, value: &[u8]) -> Result<(), InvalidField> {
         let (start, name_len) = (self.bytes.len(), name.as_bytes().len());
-        self.bytes.reserve(name_len + value.len() + 4);
+        let fits = start + name_len + value.len() + 4 <= u32::MAX as usize;
+        let name_len = u16::try_from(name_len).map_err(|_| InvalidField)?;
+        if !fits || self.lines.len() >= NONE as usize {
+            return Err(InvalidField);
+        }
+        self.bytes.reserve(usize::from(name_len) + value.len() + 4);
         let known = match name {
             NameRef::Known(known) => {
                 self.bytes.extend_from_slice(known.line_start().as_bytes());
@@ -104,13 +109,13 @@ impl Arena {
         };
         self.bytes.extend_from_slice(value);
         self.bytes.extend_from_slice(b"\r\n");
-        let end = u32::try_from(self.bytes.len()).map_err(|_| InvalidField)?;
-        let value_len = value.len() as u32;
+        // All of it fits into a u32.
+        let (end, value_len) = (self.bytes.len() as u32, value.len() as u32);
         self.push_line(Line {
             name: start as u32,
             value: end - 2 - value_len,
             value_len,
-            name_len: u16::try_from(name_len).map_err(|_| InvalidField)?,
+            name_len,
             known,
         })
         .ok_or(InvalidField)

@@ -1,5 +1,7 @@
 //! Field names (RFC 9110 §5.1): the well-known ones are small numbers, the others are bytes.
 
+use crate::octets::find_control;
+
 /// Declares the well-known names, shortest first, so that a lookup reads one run of the table.
 macro_rules! known {
     ($($(#[$doc:meta])* $id:ident = $name:literal,)*) => {
@@ -259,7 +261,7 @@ pub fn is_token(name: &[u8]) -> bool {
 /// (RFC 9110 §5.5).
 #[must_use]
 pub fn is_value(value: &[u8]) -> bool {
-    value.iter().fold(true, |good, &b| good & ((b >= 0x20) & (b != 0x7f) | (b == b'\t')))
+    find_control(value, 0).is_none()
 }
 
 /// Without optional white space around it (RFC 9110 §5.6.3): spaces and tabs, nothing else.

@@ -189,11 +189,13 @@ impl Fields {
         name: impl Into<NameRef<'n>>,
         value: impl AsRef<[u8]>,
     ) -> Result<(), InvalidField> {
-        let (name, value) = (name.into(), trim_ows(value.as_ref()));
-        if let NameRef::Other(other) = name
-            && (!is_token(other) || other.len() > u16::MAX.into())
-        {
-            return Err(InvalidField);
+        let (mut name, value) = (name.into(), trim_ows(value.as_ref()));
+        if let NameRef::Other(other) = name {
+            if !is_token(other) || other.len() > u16::MAX.into() {
+                return Err(InvalidField);
+            }
+            // Whoever names it without looking it up means the same field.
+            name = NameRef::new(other);
         }
         if !is_value(value) {
             return Err(InvalidField);
@@ -205,16 +207,9 @@ impl Fields {
     /// debug assertions are on.
     #[inline]
     pub fn append_static(&mut self, name: Known, value: &'static str) {
-        self.append_valid(name, value.as_bytes());
-    }
-
-    /// Adds a line whose value the caller has checked, or made of what is always valid (RFC 9110 §5.5): not checked
-    /// again, unless debug assertions are on.
-    #[inline]
-    pub fn append_valid(&mut self, name: Known, value: &[u8]) {
-        debug_assert!(is_value(value), "a value that was checked is valid");
-        // Past 65,534 lines there is no place for one more; nobody's program says as much.
-        let _ = self.arena_mut().append(NameRef::Known(name), value);
+        debug_assert!(is_value(value.as_bytes()), "a value of the program is valid");
+        // Past 65,535 lines there is no place for one more; nobody's program says as much.
+        let _ = self.arena_mut().append(NameRef::Known(name), value.as_bytes());
     }
 
     /// Replaces all lines with that name by this one.
@@ -273,13 +268,17 @@ impl Fields {
         Lines::read(self.arena_mut(), bytes, parse)
     }
 
-    /// Removes all lines; the memory stays for the next ones, unless it has grown large.
+    /// Whether the lines lie in so much memory that it is not kept.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.arena.as_ref().is_some_and(|arena| arena.is_large())
+    }
+
+    /// Removes all lines; the memory stays for the next ones.
     #[inline]
     pub fn clear(&mut self) {
-        match &mut self.arena {
-            Some(arena) if arena.is_large() => self.arena = None,
-            Some(arena) => arena.clear(),
-            None => (),
+        if let Some(arena) = &mut self.arena {
+            arena.clear();
         }
     }
 

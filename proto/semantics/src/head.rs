@@ -98,6 +98,12 @@ impl Parts {
         self.text.push_str(text);
     }
 
+    /// Whether it takes so much memory that it is not kept for reuse.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.text.capacity() > KEEP || self.fields.is_large()
+    }
+
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
@@ -194,7 +200,7 @@ impl Clone for RequestHead {
 impl Drop for RequestHead {
     fn drop(&mut self) {
         let Some(mut parts) = self.parts.take() else { return };
-        if parts.text.capacity() > KEEP {
+        if parts.is_large() {
             return;
         }
         parts.fields.clear();

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-/// Limits of one connection, or of what it says there. Sizes are bytes.
+/// Limits of one connection, or of what it says there. Sizes are bytes. Queues, and the events of a turn, are 1 at
+/// least: 0 counts as 1, or nothing would ever move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -53,6 +54,18 @@ pub struct Limits {
     pub linger_timeout: Duration,
 }
 
+impl Limits {
+    /// The same, with 1 where 0 would stop everything.
+    #[must_use]
+    pub fn usable(mut self) -> Self {
+        let queues = [&mut self.receive_queue, &mut self.receive_budget, &mut self.send_queue];
+        for least_one in queues.into_iter().chain([&mut self.file_queue, &mut self.events_a_turn]) {
+            *least_one = (*least_one).max(1);
+        }
+        self
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -76,6 +89,24 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             tunnel_timeout: Duration::from_secs(300),
             linger_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_moves_others_is_zero() {
+        assert_eq!(Limits::default().usable(), Limits::default());
+        for (given, used) in [(0, 1), (1, 1), (2, 2)] {
+            let mut limits = Limits::default();
+            (limits.file_queue, limits.send_queue, limits.events_a_turn) = (given, given, given);
+            (limits.receive_queue, limits.receive_budget) = (given, given);
+            let limits = limits.usable();
+            assert_eq!([limits.file_queue, limits.send_queue, limits.events_a_turn], [used; 3]);
+            assert_eq!([limits.receive_queue, limits.receive_budget], [used; 2]);
         }
     }
 }

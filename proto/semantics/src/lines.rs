@@ -48,7 +48,7 @@ impl<'a> Lines<'a> {
 
     /// Adds a line whose name and value are those ranges of the bytes. The value must hold no control, and no white
     /// space around it; the caller has looked. `None` when the name is no token (RFC 9110 §5.1), or lies behind the
-    /// value, or when there are 65,534 lines already.
+    /// value, or when there are 65,535 lines already.
     #[must_use]
     #[inline]
     pub fn line(&mut self, name: Range<usize>, value: Range<usize>) -> Option<()> {

@@ -94,7 +94,14 @@ impl<M: Machine> Connection<M> {
         }
         match response.body {
             Outgoing::Empty => self.complete(host, now, slot),
-            Outgoing::Full(payload) => self.send_full(host, now, slot, payload),
+            Outgoing::Full(bytes) if bytes.file().is_none() => {
+                self.send_full(host, now, slot, bytes)
+            }
+            // A file is no memory yet: it goes by pieces, as from a source.
+            Outgoing::Full(rest) => {
+                slot.stage = Stage::Sending { rest, source: None };
+                self.send(host, now, slot)
+            }
             Outgoing::Stream { source, .. } => {
                 let source = Some(Guarded::new(source));
                 slot.stage = Stage::Sending { rest: Payload::new(), source };

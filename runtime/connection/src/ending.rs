@@ -96,8 +96,10 @@ impl<M: Machine> Connection<M> {
     fn answer_refused(&mut self, host: &Host, id: ExchangeId, response: Response) {
         let Response { head, body, .. } = response;
         let (content, payload) = match body {
-            Outgoing::Full(payload) => (Content::Exact(payload.len() as u64), Some(payload)),
-            // A refusal has no time to stream.
+            Outgoing::Full(payload) if payload.file().is_none() => {
+                (Content::Exact(payload.len() as u64), Some(payload))
+            }
+            // A refusal has no time to stream, nor to read a file.
             _ => (Content::None, None),
         };
         if self.machine.respond(id, &head, content, &host.stamp(), &mut self.out).is_err() {

@@ -43,7 +43,7 @@ impl Host {
     ) -> Self {
         let host = Self {
             app,
-            limits,
+            limits: Rc::new(Limits::clone(&limits).usable()),
             shard,
             wakers: RefCell::new(Wakers::new(queue)),
             stamp: RefCell::new(Stamp::new("", server)),
@@ -162,7 +162,8 @@ impl Host {
     #[inline]
     pub(crate) fn give_exchange(&self, exchange: Rc<Exchange>) {
         let mut exchanges = self.exchanges.borrow_mut();
-        if exchanges.len() < KEEP && Rc::strong_count(&exchange) == 1 {
+        let is_spare = Rc::strong_count(&exchange) == 1 && !exchange.head().is_large();
+        if is_spare && exchanges.len() < KEEP {
             exchanges.push(exchange);
         }
     }

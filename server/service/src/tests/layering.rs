@@ -173,7 +173,7 @@ fn errors() -> App {
     )
 }
 
-const ID: &str = "00000000000000010000000000000001";
+const ID: &str = "0000000000000001d8685893e3d7d0e9";
 
 #[test]
 fn the_envelope_to_the_byte() {
