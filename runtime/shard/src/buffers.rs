@@ -102,9 +102,9 @@ impl Buffers {
     /// more to do the next time.
     pub(crate) fn shrink(&self) -> bool {
         let least_free = self.pool.least_free.replace(self.free());
-        if self.in_use() > FIRST && least_free >= self.in_use() / 4 * 3 {
+        if self.in_use() > FIRST && least_free >= self.in_use().min(AHEAD) / 4 * 3 {
             // Those that the kernel has leave as they come back.
-            self.pool.wanted.set(self.in_use() / 2);
+            self.pool.wanted.set((self.in_use() / 2).max(FIRST));
         }
         self.in_use() > FIRST
     }

@@ -30,7 +30,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,12 +87,17 @@ pub(crate) struct Ring {
     /// Rung by the kernel, while that is switched on; until the first sleep.
     bell: Option<OwnedFd>,
     /// The bell as glommio's file, from then on: it needs an executor.
-    gate: Option<BufferedFile>,
+    gate: Option<Rc<BufferedFile>>,
+    /// The read of the bell that waits to be rung. It outlasts the sleep that began it: of one that was given up the
+    /// kernel would learn late, and until then it would take the next ring for itself.
+    reading: Option<Reading>,
     /// What did not fit the queue. Bounded by the callers: a few operations a connection.
     backlog: VecDeque<squeue::Entry>,
     /// The kernel ties ring and registration to this thread.
     thread: PhantomData<*const ()>,
 }
+
+type Reading = Pin<Box<dyn Future<Output = io::Result<()>>>>;
 
 /// Whether the kernel did all it was asked for.
 #[derive(PartialEq, Eq)]
@@ -139,6 +144,7 @@ impl Ring {
             door: Arc::new(Door { eventfd: door, knocked: AtomicBool::new(false) }),
             listens: false,
             gate: None,
+            reading: None,
             backlog: VecDeque::new(),
             thread: PhantomData,
         })
@@ -269,21 +275,30 @@ impl Ring {
     async fn wait(&mut self, at_most: Option<Duration>) -> io::Result<()> {
         if let Some(bell) = self.bell.take() {
             // SAFETY: the descriptor is open, and ours to give away.
-            self.gate = Some(unsafe { BufferedFile::from_raw_fd(bell.into_raw_fd()) });
+            self.gate = Some(Rc::new(unsafe { BufferedFile::from_raw_fd(bell.into_raw_fd()) }));
         }
         let Some(gate) = &self.gate else { return Ok(()) };
-        let mut read = pin!(gate.read_at(0, size_of::<u64>()));
+        let reading = self.reading.get_or_insert_with(|| {
+            let gate = Rc::clone(gate);
+            Box::pin(async move {
+                gate.read_at(0, size_of::<u64>()).await?;
+                Ok(())
+            })
+        });
         let mut timer = pin!(at_most.map(Timer::new));
-        poll_fn(|context| {
-            if let Poll::Ready(read) = read.as_mut().poll(context) {
-                return Poll::Ready(read.map(drop).map_err(io::Error::from));
+        let rung = poll_fn(|context| {
+            if let Poll::Ready(read) = reading.as_mut().poll(context) {
+                return Poll::Ready(Some(read));
             }
             match timer.as_mut().as_pin_mut().map(|timer| timer.poll(context)) {
-                Some(Poll::Ready(_)) => Poll::Ready(Ok(())),
+                Some(Poll::Ready(_)) => Poll::Ready(None),
                 Some(Poll::Pending) | None => Poll::Pending,
             }
         })
-        .await
+        .await;
+        let Some(read) = rung else { return Ok(()) };
+        self.reading = None;
+        read
     }
 
     /// Moves what did not fit into the queue, as far as it fits now.

@@ -270,6 +270,9 @@ impl Shard {
             admitted = true;
             self.serve(now, parcel);
         }
+        if admitted && self.sockets.len() < self.most {
+            self.acceptors.resume(&mut self.ring);
+        }
         admitted
     }
 

@@ -224,3 +224,28 @@ fn a_single_receive_takes_one_buffer_and_only_for_bytes() {
         ring.push(Submission::receive_once(&ours, 0, RECEIVE));
     }
 }
+
+#[test]
+fn a_group_that_grew_past_what_the_kernel_holds_shrinks_again() {
+    let mut rig = Rig::new(4 * AHEAD, 4096);
+    let mut held = Vec::new();
+    while held.len() < usize::from(3 * AHEAD) {
+        if rig.buffers.free() > 0 {
+            held.push(rig.hear(b"x"));
+            continue;
+        }
+        rig.say(b"x");
+        rig.buffers.grow();
+        rig.buffers.publish();
+        rig.ring.push(Submission::receive(&rig.ours, 0, RECEIVE));
+        let mut out = Vec::new();
+        rig.ring.turn(&mut out).unwrap();
+        held.extend(out.iter_mut().filter_map(|completion| rig.buffers.take(completion)));
+    }
+    drop(held);
+    rig.buffers.publish();
+    for _ in 0..10 {
+        rig.buffers.shrink();
+    }
+    assert_eq!((rig.buffers.in_use(), rig.buffers.shrink()), (FIRST, false));
+}

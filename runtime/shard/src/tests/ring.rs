@@ -9,6 +9,7 @@ use std::time::Instant;
 use glommio::LocalExecutorBuilder;
 
 use super::*;
+use crate::buffers::Buffers;
 use crate::slots::Key;
 use crate::token::{Op, Token};
 
@@ -272,4 +273,68 @@ fn a_bad_operation_does_not_hold_up_the_next() {
     let mut got: Vec<_> = turn(&mut ring).iter().map(|c| c.token().unwrap().key.index).collect();
     got.sort_unstable();
     assert_eq!(&got[got.len() - 2..], [1, 2]);
+}
+
+/// A sleep that time ended leaves its read of the bell behind, which must not take the next ring for itself.
+#[test]
+fn a_sleep_that_time_ended_does_not_deafen_the_next() {
+    in_executor(async |mut ring| {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let buffers = Buffers::new(&mut ring, 0, 4, 8).unwrap();
+        let mut got = Vec::new();
+        for _ in 0..5 {
+            ring.sleep(Some(Duration::from_millis(10))).await.unwrap();
+            ring.push(Submission::receive_once(&ours, 0, token(1, Op::Receive)));
+            ring.turn(&mut got).unwrap();
+            // What `sleep` does, step by step, and the ring between its last look and its wait.
+            ring.door.answer();
+            assert!(!ring.doze(Some(Duration::from_secs(60))).unwrap());
+            ring.io.completion().enable_eventfd();
+            assert!(ring.enter(Entry::turn).unwrap() == Entered::Fully && !ring.is_busy());
+            theirs.write_all(b"x").unwrap();
+            let start = Instant::now();
+            ring.wait(Some(Duration::from_secs(60))).await.unwrap();
+            assert!(start.elapsed() < Duration::from_secs(30), "slept through its bell");
+            ring.turn(&mut got).unwrap();
+            got.drain(..).for_each(|mut completion| drop(buffers.take(&mut completion)));
+            buffers.publish();
+        }
+    });
+}
+
+/// The same as it comes about by itself: bytes that come about when a doze ends.
+#[test]
+fn nothing_is_slept_through_between_doze_and_sleep() {
+    const ROUNDS: u64 = 400;
+    in_executor(async |mut ring| {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let buffers = Buffers::new(&mut ring, 0, 4, 8).unwrap();
+        let (go, gone) = mpsc::channel::<u64>();
+        let other = thread::spawn(move || {
+            while let Ok(nanos) = gone.recv() {
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_nanos(nanos) {
+                    std::hint::spin_loop();
+                }
+                theirs.write_all(b"x").unwrap();
+            }
+        });
+        let mut got = Vec::new();
+        for round in 0..ROUNDS {
+            ring.sleep(Some(Duration::from_millis(2))).await.unwrap();
+            ring.push(Submission::receive_once(&ours, 0, token(1, Op::Receive)));
+            ring.turn(&mut got).unwrap();
+            go.send(1_050_000 + round % 100 * 2_000).unwrap();
+            let start = Instant::now();
+            while got.is_empty() {
+                ring.sleep(Some(Duration::from_secs(60))).await.unwrap();
+                ring.turn(&mut got).unwrap();
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "round {round} was slept through");
+            got.drain(..).for_each(|mut completion| drop(buffers.take(&mut completion)));
+            buffers.publish();
+        }
+        drop(go);
+        other.join().unwrap();
+    });
 }

@@ -223,3 +223,31 @@ fn an_upgrade_that_nobody_takes_changes_nothing() {
     }
     assert!(ask(&mut stream, "/plaintext").ends_with("Hello, World!"));
 }
+
+/// Two leave in one turn: one place is for who waits, the other for whoever comes next.
+#[test]
+fn accepting_goes_on_when_several_leave_at_once() {
+    let app = |_: Shard| {
+        let busy = || async {
+            thread::sleep(Duration::from_millis(400));
+            "here"
+        };
+        Router::new().route("/", get(|| async { "here" })).route("/busy", get(busy))
+    };
+    let one_shard = NonZero::new(1).unwrap();
+    let server = Server::new(app).listen("127.0.0.1:0").shards(one_shard);
+    let server = server.connections(NonZero::new(3).unwrap()).start().unwrap();
+    let mut first = connect(&server);
+    let busy = |first: &mut TcpStream| {
+        write!(first, "GET /busy HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        thread::sleep(Duration::from_millis(100));
+    };
+    // All three are accepted while the shard is busy, and the fourth waits.
+    busy(&mut first);
+    let (second, third, fourth) = (begin(&server), begin(&server), begin(&server));
+    assert!(is_answered(&first) && is_answered(&second) && is_answered(&third));
+    busy(&mut first);
+    drop((second, third));
+    assert!(is_answered(&first) && is_answered(&fourth));
+    assert!(is_answered(&begin(&server)), "two of three are open, and nobody is accepted");
+}
