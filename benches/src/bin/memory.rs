@@ -4,7 +4,7 @@
 //! `idle`: the same 10,000 while they are open, a connection. `streams`: 1 GiB into one handler and 1 GiB out of one.
 //! Each fails if the bound that it is for does not hold.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -153,17 +153,27 @@ fn up(server: &Live, bytes: u64) -> io::Result<(u64, u64)> {
 fn down(server: &Live, bytes: u64) -> io::Result<(u64, u64)> {
     let (mut stream, mut watch) = (connect(server.address())?, Watch::new(server));
     write!(stream, "GET /bytes/{bytes} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
-    let (mut piece, mut have) = (vec![0; 256 << 10], 0);
+    let mut stream = BufReader::with_capacity(256 << 10, stream);
+    let mut line = String::new();
+    // The head ends with an empty line; only what follows is content.
+    while line != "\r\n" {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(io::Error::other("there is no answer"));
+        }
+    }
+    let mut have = 0;
     loop {
-        let n = stream.read(&mut piece)?;
+        let n = stream.fill_buf()?.len();
         if n == 0 {
             break;
         }
+        stream.consume(n);
         have += n as u64;
         watch.at(have)?;
     }
-    if have < bytes {
-        return Err(io::Error::other("the answer was cut"));
+    if have != bytes {
+        return Err(io::Error::other(format!("{have} bytes of content, not {bytes}")));
     }
     Ok((watch.least, watch.most))
 }
