@@ -40,6 +40,12 @@ pub struct Stats {
     pub received: Counter,
     /// Bytes sent to sockets.
     pub sent: Counter,
+    /// Bytes of files that went into sockets by sendfile(2), counted in `sent` as well.
+    pub file_sent: Counter,
+    /// Bytes of files that the ring has read, because they were not in memory or because a task asked for them.
+    pub file_read: Counter,
+    /// Sends whose memory the kernel read where it was, and did not copy when it took them.
+    pub uncopied: Counter,
     /// Handlers that panicked.
     pub panics: Counter,
     /// Messages refused for a breach of protocol or a limit.

@@ -169,15 +169,7 @@ impl Shard {
                 self.drive(now, token.key);
             }
             Op::Send => self.sent(now, token.key, &completion),
-            Op::Read => match self.reads.finish(&completion, &mut self.ring) {
-                Some((Reader::Socket(key), result)) => {
-                    let Some(socket) = self.sockets.get_mut(key) else { return };
-                    socket.filled(&self.host, now, result);
-                    self.drive(now, key);
-                }
-                Some((Reader::Task(done), result)) => done(result),
-                None => {}
-            },
+            Op::Read => self.read(now, &completion),
             Op::Writable => {
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
                 socket.writable();
@@ -194,11 +186,27 @@ impl Shard {
         }
     }
 
+    fn read(&mut self, now: Instant, completion: &Completion) {
+        let Some((reader, result)) = self.reads.finish(completion, &mut self.ring) else { return };
+        let len = result.as_ref().map_or(0, Vec::len);
+        self.host.stats().file_read.add(len as u64);
+        match reader {
+            Reader::Socket(key) => {
+                let Some(socket) = self.sockets.get_mut(key) else { return };
+                socket.filled(&self.host, now, result);
+                self.drive(now, key);
+            }
+            Reader::Task(done) => done(result),
+        }
+    }
+
     fn sent(&mut self, now: Instant, key: Key, completion: &Completion) {
         let (sending, result) = if completion.is_notice() {
             let Some(sent) = self.sendings.let_go(key) else { return };
             sent
         } else if completion.more() {
+            // One that has failed has its notice, too.
+            self.host.stats().uncopied.add(u64::from(completion.result() > 0));
             self.sendings.hold(completion);
             let Some(socket) = self.sockets.get_mut(key) else { return };
             socket.is_held();

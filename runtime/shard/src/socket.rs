@@ -328,7 +328,10 @@ impl Socket {
         match result {
             // It has become shorter than was promised.
             Ok(0) => self.conversation.shut(host, now, Cause::Aborted),
-            Ok(n) => self.advance(host, now, n, sending),
+            Ok(n) => {
+                host.stats().file_sent.add(n as u64);
+                self.advance(host, now, n, sending);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.sending = Some(sending),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.sending = Some(sending)

@@ -20,6 +20,9 @@ pub(super) struct Counters {
     requests: u64,
     received: u64,
     sent: u64,
+    file_sent: u64,
+    file_read: u64,
+    uncopied: u64,
     panics: u64,
     faults: u64,
 }
@@ -41,6 +44,9 @@ pub(super) async fn stats(shard: Shard) -> Json<Counters> {
         requests: sum(|stats| stats.requests.get()),
         received: sum(|stats| stats.received.get()),
         sent: sum(|stats| stats.sent.get()),
+        file_sent: sum(|stats| stats.file_sent.get()),
+        file_read: sum(|stats| stats.file_read.get()),
+        uncopied: sum(|stats| stats.uncopied.get()),
         panics: sum(|stats| stats.panics.get()),
         faults: sum(|stats| stats.faults.get()),
         shards: all

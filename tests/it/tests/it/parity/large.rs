@@ -55,6 +55,25 @@ impl Shelf {
         assert!(dd.unwrap().success());
     }
 
+    /// Puts the file into the system's cache.
+    fn warm(&self) {
+        fs::read(self.file()).unwrap();
+    }
+
+    /// Bytes of files that were sent by sendfile(2), and bytes that were read by the ring. The first is 0 where a file
+    /// system does not tell what is in memory, such as overlayfs: `TMPDIR` says where else to put the files.
+    fn files(&self) -> (u64, u64) {
+        (self.stats[0].file_sent.get(), self.stats[0].file_read.get())
+    }
+
+    /// `length` bytes more than `before` have gone the one way or the other, and none from memory of ours.
+    fn went(&self, (sent, read): (u64, u64), length: usize) {
+        eventually("all bytes are counted", || {
+            let (now_sent, now_read) = self.files();
+            now_sent - sent + now_read - read == length as u64
+        });
+    }
+
     /// Waits until every connection is closed.
     fn settle(&self) {
         eventually("connections are closed", || self.stats[0].open.get() == 0);
@@ -93,7 +112,10 @@ fn a_large_file_comes_whole_and_in_part_wherever_it_is() {
             ] {
                 if evicts {
                     shelf.evict();
+                } else {
+                    shelf.warm();
                 }
+                let (sent, read) = shelf.files();
                 let ask = Ask::get("/large.bin");
                 let ask = match range {
                     Some(range) => ask.field("range", range),
@@ -101,6 +123,9 @@ fn a_large_file_comes_whole_and_in_part_wherever_it_is() {
                 };
                 let answer = client.ask(&ask).status(if range.is_some() { 206 } else { 200 });
                 assert!(answer.body == all[from..to], "{} {range:?} {evicts}", lane.name());
+                shelf.went((sent, read), to - from);
+                let (now_sent, now_read) = shelf.files();
+                assert!(if evicts { now_read > read } else { now_sent > sent }, "{range:?}");
                 let length = (to - from).to_string();
                 assert_eq!(answer.head.field("content-length"), Some(&*length));
                 let head = client.ask(&Ask::new("HEAD", "/large.bin")).status(200);
@@ -120,8 +145,10 @@ fn one_more_or_less_than_the_queue_takes() {
     for lane in LANES {
         let mut client = lane.open(&shelf);
         for n in [QUEUE - 1, QUEUE, QUEUE + 1, 2 * QUEUE, 2 * QUEUE + 1] {
+            let before = shelf.files();
             let ask = Ask::get("/large.bin").field("range", format!("bytes=7-{}", n + 6));
             assert!(client.ask(&ask).status(206).body == all[7..n + 7], "{} {n}", lane.name());
+            shelf.went(before, n);
         }
     }
 }
@@ -217,10 +244,12 @@ fn memory_is_sent_without_a_copy_where_that_is_asked_for() {
     for lane in LANES {
         let mut client = lane.open(&shelf);
         // Below the threshold, above it, again, from a file, and one that is not awaited.
-        for range in [0..49_000, 0..100_000, 10_000..90_000] {
+        for (range, count) in [(0..49_000, 0), (0..100_000, 1), (10_000..90_000, 1)] {
+            let before = shelf.stats[0].uncopied.get();
             let field = format!("bytes={}-{}", range.start, range.end - 1);
             let answer = client.ask(&Ask::get("/small.bin").field("range", field)).status(206);
             assert!(answer.body == all[range], "{}", lane.name());
+            eventually("it is counted", || shelf.stats[0].uncopied.get() - before == count);
         }
         assert!(client.ask(&Ask::get("/large.bin")).status(200).body == all);
         client.begin(&Ask::get("/small.bin"));
