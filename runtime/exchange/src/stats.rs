@@ -50,7 +50,7 @@ pub struct Stats {
     pub panics: Counter,
     /// Messages refused for a breach of protocol or a limit.
     pub faults: Counter,
-    /// Times that accepting had to pause for want of descriptors or memory.
+    /// Times that accepting had to pause, for want of descriptors or memory, or at the limit of connections.
     pub accept_pauses: Counter,
     /// Times that the receive buffers ran out.
     pub starved: Counter,

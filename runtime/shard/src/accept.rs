@@ -1,4 +1,7 @@
-//! Accepting: one multishot operation a listener, paused when the process has no descriptor or memory to spare.
+//! Accepting: one operation a listener, paused when the process has no descriptor or memory to spare.
+//!
+//! A multishot accept empties the kernel's queue in one go, however long it is. So near the limit of connections it is
+//! single accepts, one connection each, and at the limit it is none.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -17,8 +20,7 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 /// The listeners of one shard.
 pub(crate) struct Acceptors {
     list: Vec<Acceptor>,
-    /// There are as many connections as there may be.
-    held: bool,
+    mode: Mode,
     closing: bool,
 }
 
@@ -34,6 +36,29 @@ enum State {
     Paused,
 }
 
+/// How connections are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Not at all: the queue of the kernel holds those who come.
+    Held,
+    /// One of each listener, until [`Acceptors::accept`] is called again.
+    Single,
+    /// As they come.
+    Stream,
+}
+
+impl Mode {
+    /// The mode for a shard that has `room` for so many connections more. `burst` is what the kernel's queues can bring at
+    /// once; `elsewhere`: another shard has room.
+    pub(crate) const fn with(room: usize, burst: usize, elsewhere: bool) -> Self {
+        match room {
+            0 if !elsewhere => Self::Held,
+            _ if room <= burst => Self::Single,
+            _ => Self::Stream,
+        }
+    }
+}
+
 /// What an accept's completion came to.
 pub(crate) enum Accepted {
     /// A connection, on the listener of that number.
@@ -47,17 +72,40 @@ pub(crate) enum Accepted {
 impl Acceptors {
     pub(crate) fn new(listeners: Vec<Listener>) -> Self {
         let acceptor = |listener| Acceptor { listener: Some(listener), state: State::Idle };
-        Self { list: listeners.into_iter().map(acceptor).collect(), held: false, closing: false }
+        let list = listeners.into_iter().map(acceptor).collect();
+        Self { list, mode: Mode::Held, closing: false }
     }
 
-    /// Begins to accept, or goes on after a pause or [`Acceptors::hold`].
+    /// How many listeners there are: as many connections may come after [`Mode::Single`] is over.
+    pub(crate) const fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Accepts in this mode from now on, but for those that pause. Whether it had not held back before, and does now.
+    pub(crate) fn accept(&mut self, mode: Mode, ring: &mut Ring) -> bool {
+        let before = std::mem::replace(&mut self.mode, mode);
+        if mode == Mode::Stream && before == mode {
+            // Those go on by themselves.
+            return false;
+        }
+        if before != mode && (mode == Mode::Held || before == Mode::Stream) {
+            self.cancel(ring);
+        }
+        self.begin(State::Idle, ring);
+        before != mode && mode == Mode::Held
+    }
+
+    /// Goes on after a pause.
     pub(crate) fn resume(&mut self, ring: &mut Ring) {
-        self.held = false;
+        self.begin(State::Paused, ring);
+    }
+
+    /// Begins to accept where it is in that state, if the mode is to accept.
+    fn begin(&mut self, state: State, ring: &mut Ring) {
         for number in 0..self.list.len() {
-            self.list[number].state = match self.list[number].state {
-                State::Accepting => State::Accepting,
-                State::Idle | State::Paused => self.submit(number, ring),
-            };
+            if self.list[number].state == state {
+                self.list[number].state = self.submit(number, ring);
+            }
         }
     }
 
@@ -75,7 +123,7 @@ impl Acceptors {
             acceptor.state = State::Idle;
         }
         if let Some(descriptor) = completion.take_descriptor() {
-            if !more {
+            if !more && self.mode == Mode::Stream {
                 self.list[number].state = self.submit(number, ring);
             }
             return Accepted::Connection(descriptor, number);
@@ -92,23 +140,10 @@ impl Acceptors {
         Accepted::Nothing
     }
 
-    /// Accepts no more until [`Acceptors::resume`]; the queue of the kernel holds those who come. `false` if it was so
-    /// already.
-    pub(crate) fn hold(&mut self, ring: &mut Ring) -> bool {
-        let is_new = !self.held && !self.closing;
-        self.held = true;
-        if is_new {
-            self.cancel(ring);
-        }
-        is_new
-    }
-
     /// Stops accepting, for good. Who is in the kernel's queue still comes, by [`Acceptors::take_queued`].
     pub(crate) fn close(&mut self, ring: &mut Ring) {
         self.closing = true;
-        if !self.held {
-            self.cancel(ring);
-        }
+        self.cancel(ring);
     }
 
     fn cancel(&self, ring: &mut Ring) {
@@ -144,13 +179,16 @@ impl Acceptors {
     }
 
     fn submit(&self, number: usize, ring: &mut Ring) -> State {
-        match &self.list[number].listener {
-            Some(listener) if !self.closing && !self.held => {
-                ring.push(Submission::accept(listener, token(number, Op::Accept)));
-                State::Accepting
-            }
-            _ => State::Idle,
-        }
+        let Some(listener) = self.list[number].listener.as_ref().filter(|_| !self.closing) else {
+            return State::Idle;
+        };
+        let token = token(number, Op::Accept);
+        ring.push(match self.mode {
+            Mode::Held => return State::Idle,
+            Mode::Single => Submission::accept_once(listener, token),
+            Mode::Stream => Submission::accept(listener, token),
+        });
+        State::Accepting
     }
 }
 
@@ -167,6 +205,20 @@ fn is_shortage(errno: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_with_room_for_a_whole_burst_they_come_in_one_go() {
+        for (room, elsewhere, mode) in [
+            (0, false, Mode::Held),
+            (0, true, Mode::Single),
+            (1, false, Mode::Single),
+            (99, false, Mode::Single),
+            (100, true, Mode::Single),
+            (101, false, Mode::Stream),
+        ] {
+            assert_eq!(Mode::with(room, 100, elsewhere), mode, "{room} {elsewhere}");
+        }
+    }
 
     #[test]
     fn shortages_pause_and_lost_connections_do_not() {

@@ -19,7 +19,7 @@ use crate::blocking::Blocking;
 use crate::buffers::{self, Buffers};
 use crate::control::{Control, Order};
 use crate::core::Core;
-use crate::listen::{ListenAddress, Listener, Listeners};
+use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners};
 use crate::preflight::{self, StartError};
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
@@ -45,8 +45,9 @@ pub struct Config {
     pub topology: Topology,
     /// The limits of every connection.
     pub limits: Limits,
-    /// Connections that a shard serves at once, at most. Then it accepts no more until one ends, and those who come wait
-    /// in the kernel's queue ([`BACKLOG`](crate::listen::BACKLOG)) for their turn. Default 1,048,576, which is more than
+    /// Connections that a shard serves at once, at most. Then it accepts for other shards that have room; when there is
+    /// none, those who come wait in the kernel's queue ([`BACKLOG`](crate::listen::BACKLOG)) for their turn. Beyond the
+    /// limit a shard has one descriptor a listener at most. Default 1,048,576, which is more than
     /// descriptors allow nearly everywhere.
     pub connections: NonZero<usize>,
     /// The Server field of responses; empty for none. Default `trilane`.
@@ -134,7 +135,8 @@ impl Server {
         let (addresses, of_shards) = (listeners.addresses().to_vec(), listeners.take());
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
-        let balance = Arc::new(Balance::new(Arc::clone(&stats)));
+        let balance = Balance::new(Arc::clone(&stats), config.connections.get());
+        let balance = Arc::new(balance);
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
         let mut server = Self {
             addresses,
@@ -271,14 +273,18 @@ impl Plan {
             ListenAddress::Tcp(address) => Address::Ip(*address),
             ListenAddress::Unix(_) => Address::Unix,
         };
+        let locals = self.listeners.iter().map(local).collect();
+        let acceptors = Acceptors::new(self.listeners);
+        let burst = (usize::from(BACKLOG) + 1) * acceptors.count() * self.balance.count();
         Ok(Shard {
-            locals: self.listeners.iter().map(local).collect(),
-            acceptors: Acceptors::new(self.listeners),
+            locals,
+            acceptors,
             sockets: Slots::new(),
             host: Rc::new(host),
             state: State::Serving,
             starved: VecDeque::new(),
             most: self.config.connections.get(),
+            burst,
             surplus: VecDeque::new(),
             sendings: Sendings::new(self.config.zero_copy_from),
             reads: Reads::new(),

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use trilane_connection::{Host, Sends, http1};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
-use crate::accept::{Accepted, Acceptors, PAUSE};
+use crate::accept::{Accepted, Acceptors, Mode, PAUSE};
 use crate::balance::{Balance, Parcel};
 use crate::buffers::Buffers;
 use crate::control::{Control, Order};
@@ -48,8 +49,12 @@ pub(crate) struct Shard {
     pub(crate) state: State,
     /// Who found no buffer, in order.
     pub(crate) starved: VecDeque<Key>,
-    /// The most connections, and those that were accepted beyond them and wait for their turn.
+    /// The most connections.
     pub(crate) most: usize,
+    /// What the kernel's queues can bring at once, of all listeners of all shards.
+    pub(crate) burst: usize,
+    /// Those that were accepted beyond [`Shard::most`], and wait for their turn. A listener has one at most, for only
+    /// single accepts can bring one when there is no room; but a drain brings all that the kernel's queues hold.
     pub(crate) surplus: VecDeque<Parcel>,
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
@@ -93,7 +98,7 @@ impl Shard {
             control: Arc::clone(&self.control),
         };
         let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
-        self.acceptors.resume(&mut self.ring);
+        self.regulate();
         loop {
             self.buffers.publish();
             self.ring.turn(&mut completions)?;
@@ -107,6 +112,7 @@ impl Shard {
             for parcel in self.balance.collect(self.host.shard().id()) {
                 quiet = false;
                 self.adopt(now, parcel);
+                self.balance.unpacked(self.host.shard().id());
             }
             self.queue.drain(&mut woken);
             quiet &= woken.is_empty();
@@ -125,6 +131,7 @@ impl Shard {
                 self.reads.start(wanted, &mut self.ring);
             }
             quiet &= !self.admit(now);
+            quiet &= !self.regulate();
             if quiet && self.queue.park() {
                 let next = self.core.wheel.borrow().next();
                 let nap = next.map_or(NAP, |next| next.since(now).min(NAP));
@@ -251,10 +258,15 @@ impl Shard {
         if let Err(parcel) = self.balance.send(to, parcel) {
             return Some(parcel);
         }
-        let token = Token { key: Key { index: 0, generation: 0 }, op: Op::Message };
-        self.ring.push(Submission::message(ring, 0, token, token));
+        self.knock(ring);
         self.host.stats().handed_over.add(1);
         None
+    }
+
+    /// Wakes the shard whose ring that is.
+    fn knock(&mut self, ring: RawFd) {
+        let token = Token { key: Key { index: 0, generation: 0 }, op: Op::Message };
+        self.ring.push(Submission::message(ring, 0, token, token));
     }
 
     /// Takes a fresh connection: it is served, or waits while there are as many as there may be.
@@ -263,25 +275,42 @@ impl Shard {
             self.serve(now, parcel);
         } else {
             self.surplus.push_back(parcel);
-        }
-        if self.sockets.len() >= self.most && self.acceptors.hold(&mut self.ring) {
-            self.host.stats().accept_pauses.add(1);
+            self.balance.has_surplus(self.host.shard().id(), self.surplus.len());
         }
     }
 
-    /// Serves those who waited, now that others have left. Whether there was one.
+    /// Serves those who waited, now that others have left, here or on another shard. Whether there was one.
     fn admit(&mut self, now: Instant) -> bool {
-        let mut admitted = false;
-        while self.sockets.len() < self.most
-            && let Some(parcel) = self.surplus.pop_front()
-        {
-            admitted = true;
-            self.serve(now, parcel);
+        let waited = self.surplus.len();
+        while let Some(parcel) = self.surplus.pop_front() {
+            if self.sockets.len() < self.most {
+                self.serve(now, parcel);
+            } else if let Some(parcel) = self.give_away(parcel) {
+                self.surplus.push_front(parcel);
+                break;
+            }
         }
-        if admitted && self.sockets.len() < self.most {
-            self.acceptors.resume(&mut self.ring);
+        if self.surplus.len() == waited {
+            return false;
         }
-        admitted
+        self.balance.has_surplus(self.host.shard().id(), self.surplus.len());
+        true
+    }
+
+    /// Accepts as fast as there is room for those who come, here or on another shard. Whether there is some by now for one
+    /// who waits.
+    fn regulate(&mut self) -> bool {
+        if self.control.order() != Order::Serve {
+            return false;
+        }
+        let (me, waits) = (self.host.shard().id(), !self.surplus.is_empty());
+        let room = if waits { 0 } else { self.balance.room(me) };
+        let elsewhere = room == 0 && self.balance.hold(me);
+        let mode = Mode::with(room, self.burst, elsewhere && !waits);
+        if self.acceptors.accept(mode, &mut self.ring) {
+            self.host.stats().accept_pauses.add(1);
+        }
+        elsewhere && waits
     }
 
     fn serve(&mut self, now: Instant, Parcel { descriptor, listener }: Parcel) {
@@ -360,8 +389,6 @@ impl Shard {
                     self.core.wheel.borrow_mut().insert(now + TRIM, Timer::Trim);
                 }
             }
-            // Unless there are as many connections as there may be: then the next to end resumes it.
-            Timer::Accept if self.sockets.len() >= self.most => {}
             Timer::Accept => self.acceptors.resume(&mut self.ring),
             Timer::DrainDeadline => self.shut_all(now, Cause::DrainDeadline),
             Timer::Connection(key) => {
@@ -404,9 +431,9 @@ impl Shard {
         self.host.stats().open.sub(1);
         socket.close(key, &mut self.ring);
         // A descriptor came free: who waits for one may try at once.
-        if self.surplus.is_empty() && self.sockets.len() < self.most {
-            self.acceptors.resume(&mut self.ring);
-        }
+        self.acceptors.resume(&mut self.ring);
+        let balance = Arc::clone(&self.balance);
+        balance.release(self.host.shard().id()).for_each(|ring| self.knock(ring));
     }
 
     /// Looks whether somebody outside wants something.

@@ -53,6 +53,13 @@ impl Submission {
         Self::new(entry, token)
     }
 
+    /// Accepts one connection: [`Completion::take_descriptor`].
+    pub(crate) fn accept_once(listener: impl AsFd, token: Token) -> Self {
+        let (address, len) = (ptr::null_mut(), ptr::null_mut());
+        let entry = opcode::Accept::new(fd(&listener), address, len).flags(libc::SOCK_CLOEXEC);
+        Self::new(entry.build(), token)
+    }
+
     /// Receives until cancelled, ended or out of buffers (ENOBUFS), each time into a buffer of the group.
     pub(crate) fn receive(socket: impl AsFd, group: u16, token: Token) -> Self {
         Self::new(opcode::RecvMulti::new(fd(&socket), group).build(), token)

@@ -11,6 +11,11 @@ const CONNECTIONS: u64 = 1000;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn start() -> (Running, SocketAddr) {
+    start_with(1 << 20)
+}
+
+/// Two shards, with so many connections each at most.
+fn start_with(connections: usize) -> (Running, SocketAddr) {
     let app = |_| {
         Router::new().route("/", get(|| async { "here" })).route(
             "/busy",
@@ -21,8 +26,8 @@ fn start() -> (Running, SocketAddr) {
             }),
         )
     };
-    let server =
-        Server::new(app).listen("127.0.0.1:0").shards(NonZero::new(2).unwrap()).start().unwrap();
+    let server = Server::new(app).listen("127.0.0.1:0").shards(NonZero::new(2).unwrap());
+    let server = server.connections(NonZero::new(connections).unwrap()).start().unwrap();
     let ListenAddress::Tcp(address) = server.addresses()[0] else { panic!() };
     (server, address)
 }
@@ -97,4 +102,24 @@ fn one_shard_alone_gives_away() {
     let handed_over: u64 = server.stats().iter().map(|stats| stats.handed_over.get()).sum();
     assert!(kept.len() > 30, "{}", kept.len());
     assert!(handed_over > 0, "{} of 200 were accepted by shard 0 and stayed", kept.len());
+}
+
+/// A full shard gives to the other one whom the kernel's hash has sent to it.
+#[test]
+fn as_many_are_served_as_all_shards_together_may_have() {
+    for most in [1, 2, 4] {
+        let (server, address) = start_with(most);
+        let mut held: Vec<_> = (0..2 * most).map(|_| served(address)).collect();
+        let open: Vec<u64> = server.stats().iter().map(|stats| stats.open.get()).collect();
+        assert_eq!(open, [most as u64; 2]);
+        // Wherever one leaves there is room for the next, also for one who waits at the other shard.
+        for _ in 0..40 {
+            let late = asked(address, REQUEST);
+            drop(held.remove(0));
+            answered(&late);
+            held.push(late);
+        }
+        let open: u64 = server.stats().iter().map(|stats| stats.open.get()).sum();
+        assert_eq!(open, 2 * most as u64);
+    }
 }

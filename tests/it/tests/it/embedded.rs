@@ -96,6 +96,25 @@ fn connections_beyond_the_limit_wait() {
     assert!(is_answered(&begin(&server)));
 }
 
+/// One leaves, one comes: the others stay where they are, in the kernel's queue, and cost no descriptor.
+#[test]
+fn one_who_leaves_makes_room_for_one() {
+    let one_shard = NonZero::new(1).unwrap();
+    let server = Server::new(hello).listen("127.0.0.1:0").shards(one_shard);
+    let server = server.connections(NonZero::new(2).unwrap()).start().unwrap();
+    let stats = &server.stats()[0];
+    let mut served = vec![begin(&server), begin(&server)];
+    assert!(served.iter().all(is_answered));
+    for (late, accepted) in
+        (0..300).map(|_| begin(&server)).collect::<Vec<_>>().into_iter().zip(3..)
+    {
+        drop(served.remove(0));
+        assert!(is_answered(&late));
+        assert_eq!((stats.accepted.get(), stats.open.get()), (accepted, 2));
+        served.push(late);
+    }
+}
+
 /// They are in the kernel's queue when the drain begins, and get their answer.
 #[test]
 fn a_drain_serves_those_who_were_not_accepted_yet() {
