@@ -31,19 +31,24 @@ struct CacheStat {
 }
 
 /// Whether `len` bytes of the file from offset `at` are in memory, as far as one can tell: what is gone a moment later
-/// is waited for. What lies past the end of the file is not there.
+/// is waited for. What lies past the end of the file is not there. overlayfs says of none of its files that they are.
 pub(crate) fn is_resident(file: impl AsFd, at: u64, len: usize) -> bool {
     let end = at + len as u64;
     // A page that is being read counts as cached: so the last byte is asked for, too.
     match cached_pages(&file, at, len as u64) {
         Ok(pages) => {
             let (first, last) = (at / page(), end.saturating_sub(1) / page());
-            pages > last - first && is_readable_now(&file, end.saturating_sub(1))
+            pages > last - first
+                && match is_readable_now(&file, end.saturating_sub(1)) {
+                    Ok(readable) => readable,
+                    // tmpfs cannot be asked, and has no pages that are still being read.
+                    Err(error) => error.raw_os_error() == Some(libc::EOPNOTSUPP),
+                }
         }
         // An older kernel, or the file is not ours (EPERM).
         Err(_) => {
             let mut places = (at..end).step_by(STRIDE as usize).chain([end.saturating_sub(1)]);
-            places.all(|place| is_readable_now(&file, place))
+            places.all(|place| is_readable_now(&file, place).unwrap_or(false))
         }
     }
 }
@@ -64,15 +69,18 @@ fn cached_pages(file: impl AsFd, offset: u64, len: u64) -> io::Result<u64> {
     Ok(stat.cached)
 }
 
-/// Whether the byte there can be read without waiting.
-fn is_readable_now(file: impl AsFd, at: u64) -> bool {
-    let Ok(at) = libc::off_t::try_from(at) else { return false };
+/// Whether the byte there can be read without waiting; an error if the file system cannot tell.
+fn is_readable_now(file: impl AsFd, at: u64) -> io::Result<bool> {
+    let at = libc::off_t::try_from(at).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut byte = 0u8;
     let piece = libc::iovec { iov_base: ptr::from_mut(&mut byte).cast::<c_void>(), iov_len: 1 };
     let fd = file.as_fd().as_raw_fd();
     // SAFETY: one vector of one byte, ours, and written to only until the call returns.
     let read = unsafe { libc::preadv2(fd, &raw const piece, 1, at, libc::RWF_NOWAIT) };
-    read > 0
+    match read {
+        -1 => Err(io::Error::last_os_error()),
+        read => Ok(read > 0),
+    }
 }
 
 /// Sends at most `len` bytes of the file from offset `at`, as many as the socket takes at once: `WouldBlock` when that
@@ -124,6 +132,28 @@ mod tests {
         let file = file(200_000);
         for (at, len) in [(0, 200_000), (1, 4096), (199_999, 1), (100_000, 500_000), (200_000, 1)] {
             let there = at + len as u64 <= 200_000;
+            assert_eq!(is_resident(&file, at, len), there, "{at} {len}");
+        }
+    }
+
+    #[test]
+    fn of_tmpfs_the_pages_that_are_there_are_in_memory() {
+        // SAFETY: reads a string that ends in zero; the descriptor is new, and nobody's.
+        let mut file = unsafe {
+            let fd = check(libc::memfd_create(c"trilane-sys".as_ptr(), libc::MFD_CLOEXEC)).unwrap();
+            <File as std::os::fd::FromRawFd>::from_raw_fd(fd)
+        };
+        file.write_all(&[b'f'; 100_000]).unwrap();
+        // A hole after that.
+        file.set_len(200_000).unwrap();
+        for (at, len, there) in [
+            (0, 100_000, true),
+            (1, 4096, true),
+            (99_999, 1, true),
+            (0, 200_000, false),
+            (150_000, 1, false),
+            (200_000, 10_000, false),
+        ] {
             assert_eq!(is_resident(&file, at, len), there, "{at} {len}");
         }
     }
