@@ -9,7 +9,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -111,14 +111,28 @@ impl Listener {
             ListenAddress::Unix(_) => None,
         };
         let listener = listener.filter(|listener| listener.set_nonblocking(true).is_ok());
-        // A queue holds at most this many, so that a flood of them cannot keep it open.
-        (0..BACKLOG).map_while(move |_| {
-            let (stream, _) = listener.as_ref()?.accept().ok()?;
-            // The flag of the listener is not inherited; nothing here rests on it if a kernel does otherwise.
-            stream.set_nonblocking(false).ok()?;
-            Some(stream.into())
-        })
+        let streams = queued(move || match &listener {
+            Some(listener) => listener.accept().map(|(stream, _)| stream),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        });
+        // The flag of the listener is not inherited; nothing here rests on it if a kernel does otherwise.
+        streams.filter(|stream| stream.set_nonblocking(false).is_ok()).map(OwnedFd::from)
     }
+}
+
+/// What `accept` brings, until there is no more, or no descriptor for it. Who is gone already is passed over.
+fn queued(mut accept: impl FnMut() -> io::Result<TcpStream>) -> impl Iterator<Item = TcpStream> {
+    // A queue holds at most this many, so that a flood of them cannot keep it open.
+    let tries = (0..=BACKLOG).map(move |_| accept());
+    tries
+        .take_while(|result| match result {
+            Ok(_) => true,
+            Err(error) => {
+                let code = error.raw_os_error();
+                matches!(code, Some(libc::ECONNABORTED | libc::EPROTO | libc::EINTR))
+            }
+        })
+        .filter_map(Result::ok)
 }
 
 impl AsFd for Listener {

@@ -201,3 +201,41 @@ fn a_failure_closes_what_was_open() {
     assert!(!path.exists());
     fs::remove_dir(&directory).unwrap();
 }
+
+#[test]
+fn who_has_left_the_queue_does_not_end_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for (errno, taken) in [
+        (libc::ECONNABORTED, 3),
+        (libc::EPROTO, 3),
+        (libc::EINTR, 3),
+        (libc::EAGAIN, 1),
+        (libc::EMFILE, 1),
+        (libc::ENFILE, 1),
+        (libc::ENOBUFS, 1),
+        (libc::ENOMEM, 1),
+    ] {
+        let mut call = 0;
+        let streams = queued(|| {
+            call += 1;
+            match call {
+                2 => Err(io::Error::from_raw_os_error(errno)),
+                1 | 3 | 4 => TcpStream::connect(address),
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        });
+        assert_eq!(streams.count(), taken, "{errno}");
+    }
+}
+
+#[test]
+fn a_flood_does_not_keep_a_queue_open() {
+    let mut calls = 0;
+    let lost = || {
+        calls += 1;
+        Err(io::Error::from_raw_os_error(libc::ECONNABORTED))
+    };
+    assert_eq!(queued(lost).count(), 0);
+    assert_eq!(calls, u32::from(BACKLOG) + 1);
+}
