@@ -298,3 +298,20 @@ impl Plan {
         })
     }
 }
+
+/// One shard that nobody runs, and the sockets that it accepts from.
+#[cfg(test)]
+pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
+    let mut listeners = Listeners::open(&config.listen, NonZero::<usize>::MIN).unwrap();
+    let stats: Arc<[Arc<Stats>]> = Arc::new([Arc::default()]);
+    let plan = Plan {
+        id: 0,
+        listeners: listeners.take().remove(0),
+        control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),
+        balance: Arc::new(Balance::new(Arc::clone(&stats), config.connections.get())),
+        stats,
+        blocking: Blocking::default(),
+        config: Arc::new(config),
+    };
+    (plan.build(app).unwrap(), listeners)
+}

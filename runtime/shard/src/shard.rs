@@ -488,3 +488,7 @@ impl Shard {
         self.sockets.iter().map(|(key, _)| key).collect()
     }
 }
+
+#[cfg(test)]
+#[path = "tests/shard.rs"]
+mod tests;

@@ -199,7 +199,11 @@ impl Socket {
                 }
             }
             // It was promised, and is not there any more.
-            Ok(_) | Err(_) => self.conversation.shut(host, now, Cause::Aborted),
+            Ok(_) | Err(_) => {
+                // Nothing more of it is read or sent.
+                self.sending = None;
+                self.conversation.shut(host, now, Cause::Aborted);
+            }
         }
     }
 

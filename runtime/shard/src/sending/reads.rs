@@ -53,6 +53,11 @@ impl Reads {
         Self { under_way: Slots::new(), waiting: VecDeque::new() }
     }
 
+    /// Whether none is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
     /// Has the kernel read that, now or when others are done.
     pub(crate) fn start(&mut self, wanted: Wanted, ring: &mut Ring) {
         if self.under_way.len() >= MOST {

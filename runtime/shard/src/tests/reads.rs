@@ -36,7 +36,7 @@ fn finish(reads: &mut Reads, ring: &mut Ring) {
                 done(result);
             }
         }
-        if reads.under_way.is_empty() {
+        if reads.is_empty() {
             return;
         }
         sleep(Duration::from_millis(1));
