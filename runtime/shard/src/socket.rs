@@ -194,6 +194,7 @@ impl Socket {
         self.waits = Waits::No;
         match result {
             Ok(bytes) if !bytes.is_empty() => {
+                self.conversation.progress(host, now);
                 if let Some(sending) = &mut self.sending {
                     sending.fill(bytes);
                 }
@@ -210,8 +211,11 @@ impl Socket {
     /// Tells the conversation if the peer has taken something since the last time: the kernel finishes a send by
     /// itself, and says nothing before.
     pub(crate) fn note_progress(&mut self, host: &Host, now: Instant) {
-        if self.waits == Waits::No {
-            return;
+        match self.waits {
+            Waits::No => return,
+            // It is the disk that takes its time.
+            Waits::Read => return self.conversation.progress(host, now),
+            Waits::Notice | Waits::Room | Waits::Send => {}
         }
         // The kernel's count only grows, and not by 4 GiB to the byte between two looks.
         let acknowledged = sys::bytes_acknowledged(&self.descriptor).unwrap_or(0) as u32;

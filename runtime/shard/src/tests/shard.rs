@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::task::Context;
 use std::thread;
 
+use trilane_connection::Goal;
 use trilane_exchange::{Outgoing, Reply, Request, Response, Service};
 use trilane_semantics::{Limits, Payload};
 
@@ -144,4 +145,25 @@ fn a_read_that_failed_is_not_begun_again() {
     let mut got = Vec::new();
     let end = rig.client.read_to_end(&mut got).map_err(|error| error.kind());
     assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
+}
+
+/// A disk that takes longer than the peer may: the time of the peer begins when there is something for it.
+#[test]
+fn who_waits_for_the_disk_is_not_slow() {
+    let limits = Limits::default();
+    let timeout = limits.write_timeout;
+    let mut rig = Rig::new(&hole("slow", 1 << 20), 1 << 20, limits);
+    rig.until(|shard| !shard.reads.is_empty());
+    let key = rig.shard.keys()[0];
+    let deadline = |shard: &mut Shard| {
+        let socket = shard.sockets.get_mut(key).unwrap();
+        assert!(socket.conversation.goal() == Goal::Open);
+        socket.conversation.poll_timeout().unwrap()
+    };
+    let due = deadline(&mut rig.shard);
+    rig.shard.timer(due, Timer::Connection(key));
+    assert_eq!(deadline(&mut rig.shard), due + timeout);
+    let completion = rig.read();
+    rig.shard.completed(due + timeout, completion);
+    assert_eq!(deadline(&mut rig.shard), due + timeout + timeout);
 }
