@@ -144,6 +144,11 @@ impl Sendings {
         }
     }
 
+    /// Whether the kernel has let go of all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.noticed.is_empty() && self.under_way.iter().all(Option::is_none)
+    }
+
     /// The kernel has let go: what it had sent, and what the first completion had said.
     pub(crate) fn let_go(&mut self, key: Key) -> Option<(Box<Sending>, i32)> {
         self.noticed.remove(&key)

@@ -30,6 +30,10 @@ use crate::token::{Op, Token};
 /// The longest sleep, so that a word from outside that got lost does no lasting harm.
 const NAP: Duration = Duration::from_secs(1);
 
+/// How long a shard that ends waits for the kernel to let go of memory and files: reads of a disk, and what was sent without
+/// a copy and is not acknowledged yet.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// How often buffers that nobody needed are taken out of use.
 const TRIM: Duration = Duration::from_secs(5);
 
@@ -125,7 +129,7 @@ impl Shard {
                 self.timer(now, timer);
             }
             if self.obey(now).is_break() {
-                return self.end(&mut completions);
+                return self.end(&mut completions).await;
             }
             for wanted in self.core.wanted.borrow_mut().drain(..) {
                 self.reads.start(wanted, &mut self.ring);
@@ -146,14 +150,37 @@ impl Shard {
     }
 
     /// Sees to it that the kernel has everything that was pushed, above all what closes descriptors, and that nothing
-    /// outlives the shard.
-    fn end(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
-        while self.ring.has_submissions() {
-            self.ring.turn(completions)?;
-        }
-        // Tasks may hold the shard that holds them.
+    /// outlives the shard: what the kernel still reads from or fills is waited for, [`LAST_WAIT`] at most. What it has not
+    /// let go of by then is never freed.
+    async fn end(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
+        // Tasks may hold the shard that holds them, and so may those who have asked for a read.
         let tasks = self.core.tasks.borrow_mut().take_all();
         drop(tasks);
+        let wanted = self.core.wanted.take();
+        drop(wanted);
+        self.reads.forget_waiting();
+        let last = self.core.tick() + LAST_WAIT;
+        while self.ring.has_submissions() || !self.reads.is_empty() || !self.sendings.is_empty() {
+            self.ring.turn(completions)?;
+            for completion in completions.drain(..) {
+                match completion.token().map(|token| (token.op, token.key)) {
+                    // Nobody is left who wants to know.
+                    Some((Op::Read, _)) => drop(self.reads.finish(&completion, &mut self.ring)),
+                    Some((Op::Send, key)) => drop(self.sendings.let_go(key)),
+                    _ => {}
+                }
+            }
+            let now = self.core.tick();
+            if self.ring.has_submissions() {
+                continue;
+            }
+            if now >= last {
+                break;
+            }
+            if !self.reads.is_empty() || !self.sendings.is_empty() {
+                self.ring.sleep(Some(last.since(now))).await?;
+            }
+        }
         // What is woken holds the queue that holds it.
         self.queue.drain(&mut Vec::new());
         Ok(())

@@ -58,6 +58,11 @@ impl Reads {
         self.under_way.is_empty()
     }
 
+    /// Begins none of those that wait their turn.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
     /// Has the kernel read that, now or when others are done.
     pub(crate) fn start(&mut self, wanted: Wanted, ring: &mut Ring) {
         if self.under_way.len() >= MOST {

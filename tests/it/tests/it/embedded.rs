@@ -1,10 +1,12 @@
 //! A server inside a program: it ends as completely as it began, and what its handlers break is theirs alone.
 
-use std::io::{Read, Write};
+use std::io::{PipeWriter, Read, Write};
 use std::net::TcpStream;
 use std::num::NonZero;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -145,6 +147,45 @@ fn a_server_that_has_stopped_holds_no_connection() {
         Ok(length) => assert_eq!(length, 0),
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
     }
+}
+
+/// A server with a task whose read is under way, of a pipe that is empty, and the other end of that.
+fn reading() -> (Running, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let reader = Mutex::new(Some(reader));
+    let app = move |shard: Shard| {
+        let file = Rc::new(reader.lock().unwrap().take().unwrap());
+        let mine = shard.clone();
+        shard.spawn(async move { mine.read(file, 0, 10).await.map(drop) });
+        hello(shard)
+    };
+    let one_shard = NonZero::new(1).unwrap();
+    let server = Server::new(app).listen("127.0.0.1:0").shards(one_shard).start().unwrap();
+    // After an answer the read is with the kernel.
+    assert!(is_answered(&begin(&server)));
+    (server, writer)
+}
+
+/// A read that is under way is waited for: its file is closed with the server, not forgotten.
+#[test]
+fn a_server_waits_for_the_reads_of_its_tasks() {
+    let (server, mut writer) = reading();
+    server.stopper().stop();
+    // Long enough for a server to end that does not wait.
+    thread::sleep(Duration::from_millis(200));
+    writer.write_all(b"x").unwrap();
+    server.wait().unwrap();
+    let error = writer.write_all(b"y").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
+/// One that never ends is left to the kernel, with its file.
+#[test]
+fn a_read_that_never_ends_does_not_keep_a_server() {
+    let (server, mut writer) = reading();
+    server.stopper().stop();
+    server.wait().unwrap();
+    writer.write_all(b"y").unwrap();
 }
 
 #[test]
