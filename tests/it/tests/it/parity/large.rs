@@ -254,6 +254,6 @@ fn memory_is_sent_without_a_copy_where_that_is_asked_for() {
         assert!(client.ask(&Ask::get("/large.bin")).status(200).body == all);
         client.begin(&Ask::get("/small.bin"));
         client.leave();
+        shelf.settle();
     }
-    shelf.settle();
 }
