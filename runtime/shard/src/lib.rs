@@ -2,8 +2,8 @@
 //!
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
-//! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept` and
-//! `balance` (who gets a connection), `socket` and `sending` (what the ring does for one). What it is made of:
+//! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept`,
+//! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
 //! `unsafe` is in `sys`, `ring`, `buffers` and `sending`, nowhere else.

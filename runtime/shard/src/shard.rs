@@ -3,10 +3,11 @@
 //! `turn` is the order of the day: completions, then what they woke, then timers, then word from outside. A
 //! handler runs inside the turn that brought its request, and its answer goes out with the next system call.
 
+mod places;
+
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +16,17 @@ use trilane_connection::{Host, Sends, http1};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
-use crate::accept::{Accepted, Acceptors, Mode, PAUSE};
+use crate::accept::Acceptors;
 use crate::balance::{Balance, Parcel};
 use crate::buffers::Buffers;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
-use crate::ring::{Completion, Extent, Ring, Submission};
+use crate::ring::{Completion, Extent, Ring};
 use crate::sending::{Reader, Reads, Sendings};
 use crate::slots::{Key, Slots};
 use crate::socket::{Socket, Verdict};
 use crate::sys;
-use crate::token::{Op, Token};
+use crate::token::Op;
 
 /// The longest sleep, so that a word from outside that got lost does no lasting harm.
 const NAP: Duration = Duration::from_secs(1);
@@ -256,88 +257,6 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         socket.sent(&self.host, now, result, sending);
         self.drive(now, key);
-    }
-
-    fn accepted(&mut self, now: Instant, completion: &mut Completion, number: usize) {
-        let stats = self.host.stats();
-        match self.acceptors.completed(completion, number, &mut self.ring, stats) {
-            Accepted::Nothing => {}
-            Accepted::Paused => {
-                self.core.wheel.borrow_mut().insert(now + PAUSE, Timer::Accept);
-            }
-            Accepted::Connection(descriptor, listener) => {
-                stats.accepted.add(1);
-                if let Some(parcel) = self.give_away(Parcel { descriptor, listener }) {
-                    self.adopt(now, parcel);
-                }
-            }
-        }
-    }
-
-    /// Gives a fresh connection to a shard that has far fewer; else it is ours.
-    fn give_away(&mut self, parcel: Parcel) -> Option<Parcel> {
-        let me = self.host.shard().id();
-        let target = match self.control.order() {
-            Order::Serve => self.balance.better_than(me),
-            Order::Drain | Order::Stop => None,
-        };
-        let Some((to, ring)) = target else { return Some(parcel) };
-        if let Err(parcel) = self.balance.send(to, parcel) {
-            return Some(parcel);
-        }
-        self.knock(ring);
-        self.host.stats().handed_over.add(1);
-        None
-    }
-
-    /// Wakes the shard whose ring that is.
-    fn knock(&mut self, ring: RawFd) {
-        let token = Token { key: Key { index: 0, generation: 0 }, op: Op::Message };
-        self.ring.push(Submission::message(ring, 0, token, token));
-    }
-
-    /// Takes a fresh connection: it is served, or waits while there are as many as there may be.
-    fn adopt(&mut self, now: Instant, parcel: Parcel) {
-        if self.sockets.len() < self.most {
-            self.serve(now, parcel);
-        } else {
-            self.surplus.push_back(parcel);
-            self.balance.has_surplus(self.host.shard().id(), self.surplus.len());
-        }
-    }
-
-    /// Serves those who waited, now that others have left, here or on another shard. Whether there was one.
-    fn admit(&mut self, now: Instant) -> bool {
-        let waited = self.surplus.len();
-        while let Some(parcel) = self.surplus.pop_front() {
-            if self.sockets.len() < self.most {
-                self.serve(now, parcel);
-            } else if let Some(parcel) = self.give_away(parcel) {
-                self.surplus.push_front(parcel);
-                break;
-            }
-        }
-        if self.surplus.len() == waited {
-            return false;
-        }
-        self.balance.has_surplus(self.host.shard().id(), self.surplus.len());
-        true
-    }
-
-    /// Accepts as fast as there is room for those who come, here or on another shard. Whether there is some by now for one
-    /// who waits.
-    fn regulate(&mut self) -> bool {
-        if self.control.order() != Order::Serve {
-            return false;
-        }
-        let (me, waits) = (self.host.shard().id(), !self.surplus.is_empty());
-        let room = if waits { 0 } else { self.balance.room(me) };
-        let elsewhere = room == 0 && self.balance.hold(me);
-        let mode = Mode::with(room, self.burst, elsewhere && !waits);
-        if self.acceptors.accept(mode, &mut self.ring) {
-            self.host.stats().accept_pauses.add(1);
-        }
-        elsewhere && waits
     }
 
     fn serve(&mut self, now: Instant, Parcel { descriptor, listener }: Parcel) {
