@@ -46,7 +46,7 @@ pub struct Config {
     /// The limits of every connection.
     pub limits: Limits,
     /// Connections that a shard serves at once, at most. Then it accepts for other shards that have room; when there is
-    /// none, those who come wait in the kernel's queue ([`BACKLOG`](crate::listen::BACKLOG)) for their turn. Beyond the
+    /// none, those who come wait in the kernel's queue ([`BACKLOG`]) for their turn. Beyond the
     /// limit a shard has one descriptor a listener at most. Default 1,048,576, which is more than
     /// descriptors allow nearly everywhere.
     pub connections: NonZero<usize>,
