@@ -1,0 +1,256 @@
+//! Field blocks to field lines (RFC 7541 §3, §6).
+//!
+//! A block comes whole; HEADERS and CONTINUATION are put together by the caller. Nothing is counted here but the table:
+//! [`Decoder::decode`] hands out line by line, and who takes them keeps the account.
+
+use std::cell::Cell;
+use std::fmt;
+
+use trilane_semantics::NameRef;
+
+use crate::field::Field;
+use crate::integer::{self, IntegerError};
+use crate::statics;
+use crate::table::{self, Table};
+use crate::text::{Text, exact_name};
+
+/// How many size updates may begin a block: one to the least maximum in between and one to the last (RFC 7541 §4.2).
+const UPDATES: usize = 2;
+
+/// Scratch memory that grew past this is not kept, in bytes.
+const KEEP: usize = 16 << 10;
+
+thread_local! {
+    // For strings that were in the Huffman code. Memory and no state: it is emptied before each use.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a peer's encoder has said so far. Takes at most twice the table's size and half as much for its entries; nothing
+/// before the first line.
+#[derive(Debug)]
+pub struct Decoder {
+    table: Table,
+    /// What the table may be set to.
+    max: usize,
+    /// The next block must begin with an update to at most this (RFC 9113 §4.3.1).
+    owed: Option<usize>,
+}
+
+/// Why a block could not be decoded to its end. After this the two tables differ: the connection is over, with
+/// COMPRESSION_ERROR (RFC 9113 §4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// A string in the Huffman code that no text has (RFC 7541 §5.2).
+    Huffman,
+    /// An index of no line, or 0 (RFC 7541 §2.3.3, §6.1).
+    Index,
+    /// An integer of too many bytes (RFC 7541 §5.1).
+    Integer,
+    /// The block ends within a line.
+    Truncated,
+    /// A size update that is not at the front, or the third of a block (RFC 7541 §4.2).
+    UpdateMisplaced,
+    /// The maximum was lowered, and the first block after that does not begin with an update (RFC 9113 §4.3.1).
+    UpdateMissing,
+    /// An update past the maximum (RFC 7541 §6.3).
+    UpdateTooLarge,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Huffman => "a string is not in the Huffman code",
+            Self::Index => "an index names no line",
+            Self::Integer => "an integer is too long",
+            Self::Truncated => "the block ends within a line",
+            Self::UpdateMisplaced => "a size update is not at the front",
+            Self::UpdateMissing => "the table was not made smaller",
+            Self::UpdateTooLarge => "a size update is past the maximum",
+        })
+    }
+}
+
+impl std::error::Error for Compression {}
+
+impl From<IntegerError> for Compression {
+    fn from(error: IntegerError) -> Self {
+        match error {
+            IntegerError::TooLong => Self::Integer,
+            IntegerError::Truncated => Self::Truncated,
+        }
+    }
+}
+
+/// What went wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError<E> {
+    /// It is malformed, and the connection with it.
+    Compression(Compression),
+    /// What was said to one of its lines. The block was applied to the table all the same, and the next can come.
+    Field(E),
+}
+
+impl<E: fmt::Display> fmt::Display for DecodeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compression(why) => why.fmt(f),
+            Self::Field(why) => why.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error> std::error::Error for DecodeError<E> {}
+
+impl Decoder {
+    /// The largest table that can be kept, in bytes. A larger one must not be announced.
+    pub const LARGEST: usize = table::LARGEST;
+
+    /// A decoder whose table has at most `max_table_size` bytes as RFC 7541 §4.1 counts them: what
+    /// SETTINGS_HEADER_TABLE_SIZE is at the beginning, 4,096 for HTTP/2 whatever is announced.
+    #[must_use]
+    pub fn new(max_table_size: usize) -> Self {
+        let table = Table::new(max_table_size);
+        Self { max: table.limit(), table, owed: None }
+    }
+
+    /// Another maximum: one that was announced and that the peer has acknowledged. If its table is larger now, the next block
+    /// must begin by making it smaller (RFC 9113 §4.3.1).
+    pub fn set_max_table_size(&mut self, max_table_size: usize) {
+        self.max = max_table_size.min(Self::LARGEST);
+        if self.max < self.owed.unwrap_or(self.table.limit()) {
+            self.owed = Some(self.max);
+        }
+    }
+
+    /// Decodes one whole field block, and gives `each` its lines in order.
+    ///
+    /// An error of `each` ends its calls but not the decoding: the rest of the block still belongs to the table.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]. If both kinds happen it is [`DecodeError::Compression`], which is the worse.
+    pub fn decode<E>(
+        &mut self,
+        block: &[u8],
+        mut each: impl FnMut(Field<'_>) -> Result<(), E>,
+    ) -> Result<(), DecodeError<E>> {
+        let mut scratch = SCRATCH.take();
+        let mut failed = None;
+        let applied = self.apply(block, &mut scratch, |field| {
+            if failed.is_none() {
+                failed = each(field).err();
+            }
+        });
+        if scratch.capacity() <= KEEP {
+            SCRATCH.set(scratch);
+        }
+        applied.map_err(DecodeError::Compression)?;
+        failed.map_or(Ok(()), |error| Err(DecodeError::Field(error)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn apply(
+        &mut self,
+        mut block: &[u8],
+        scratch: &mut Vec<u8>,
+        mut each: impl FnMut(Field<'_>),
+    ) -> Result<(), Compression> {
+        self.update(&mut block)?;
+        while let Some(&first) = block.first() {
+            // RFC 7541 §6: the leading bits say what it is.
+            match first {
+                0x80.. => {
+                    let index = integer::decode(&mut block, 7)?;
+                    let (name, value) = self.line(index).ok_or(Compression::Index)?;
+                    each(Field { name, value, sensitive: false });
+                }
+                0x40.. => {
+                    let (name, value) = self.literal(&mut block, 6, scratch)?;
+                    let field = field(&name, &value, scratch);
+                    each(field);
+                    self.table.insert(field.name, field.value, 0);
+                }
+                0x20.. => return Err(Compression::UpdateMisplaced),
+                _ => {
+                    let (name, value) = self.literal(&mut block, 4, scratch)?;
+                    each(Field { sensitive: first >= 0x10, ..field(&name, &value, scratch) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Size updates at the front (RFC 7541 §4.2, §6.3).
+    #[inline]
+    fn update(&mut self, block: &mut &[u8]) -> Result<(), Compression> {
+        for _ in 0..UPDATES {
+            if !matches!(block.first(), Some(0x20..0x40)) {
+                break;
+            }
+            let size = integer::decode(block, 5)?;
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            if size > self.owed.take().unwrap_or(self.max) {
+                return Err(Compression::UpdateTooLarge);
+            }
+            self.table.set_limit(size);
+        }
+        if self.owed.is_some() { Err(Compression::UpdateMissing) } else { Ok(()) }
+    }
+
+    /// The line of an index (RFC 7541 §2.3.3).
+    #[inline]
+    fn line(&self, index: u64) -> Option<(NameRef<'_>, &[u8])> {
+        if let Some(line) = statics::line(index) {
+            return Some((line.name, line.value));
+        }
+        let age = usize::try_from(index).ok()?.checked_sub(statics::COUNT + 1)?;
+        self.table.line(age).map(|(name, value, _)| (name, value))
+    }
+
+    /// A line that is not an index, its name's index with a prefix of `bits` bits (RFC 7541 §6.2).
+    #[inline]
+    fn literal<'a>(
+        &self,
+        block: &mut &'a [u8],
+        bits: u32,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(Name<'a>, Text<'a>), Compression> {
+        scratch.clear();
+        let index = integer::decode(block, bits)?;
+        let name = if index == 0 {
+            Name::Literal(Text::take(block, scratch)?)
+        } else if let Some(line) = statics::line(index) {
+            Name::Ready(line.name)
+        } else {
+            match self.line(index).ok_or(Compression::Index)?.0 {
+                NameRef::Known(known) => Name::Ready(NameRef::Known(known)),
+                // Its line may have to go for the new one (RFC 7541 §4.4).
+                NameRef::Other(name) => {
+                    scratch.extend_from_slice(name);
+                    Name::Literal(Text::Scratch(0..name.len()))
+                }
+            }
+        };
+        Ok((name, Text::take(block, scratch)?))
+    }
+}
+
+/// The name of a line that is not an index.
+enum Name<'a> {
+    Literal(Text<'a>),
+    Ready(NameRef<'static>),
+}
+
+#[inline]
+fn field<'b>(name: &Name<'b>, value: &Text<'b>, scratch: &'b [u8]) -> Field<'b> {
+    let name = match name {
+        Name::Literal(text) => exact_name(text.bytes(scratch)),
+        Name::Ready(name) => *name,
+    };
+    Field { name, value: value.bytes(scratch), sensitive: false }
+}

@@ -1,0 +1,209 @@
+//! Field lines to field blocks (RFC 7541 §3, §6).
+//!
+//! What it writes must be sent, in order: the peer's table follows this one. Names and values go out as they come; who calls
+//! has them in lower case and has checked them.
+
+use trilane_semantics::{Known, NameRef, StatusCode};
+
+use crate::field::Field;
+use crate::policy::Indexing;
+use crate::statics;
+use crate::table::Table;
+use crate::{integer, text};
+
+/// How many lines with names of one kind are compared before a field counts as new.
+const TRIES: usize = 8;
+
+/// Kinds of names: each that is well known, and the others by a few of their bytes.
+const KINDS: usize = Known::COUNT + 64;
+
+/// A peer's table as it will be when it has read everything written here.
+#[derive(Debug)]
+pub struct Encoder {
+    table: Table,
+    /// How many lines were ever added, which is the number of the next one; it may begin again.
+    added: u16,
+    /// The number of the last line of each kind; its note is the number of the one before. A number that has been given to
+    /// another line in the meantime does no harm: every line is compared.
+    last: [u16; KINDS],
+    /// What the peer was last told, and the least that it allowed since.
+    told: usize,
+    least: usize,
+    max: usize,
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What was found of a field in the dynamic table, by age.
+enum Found {
+    Line(usize),
+    Name(usize),
+    Nothing,
+}
+
+impl Encoder {
+    /// The table that is used at most, in bytes, whatever a peer allows: what HTTP/2 begins with (RFC 9113 §6.5.2).
+    pub const TABLE_SIZE: usize = 4096;
+
+    /// An encoder with an empty table of [`Self::TABLE_SIZE`].
+    #[must_use]
+    pub fn new() -> Self {
+        let size = Self::TABLE_SIZE;
+        let table = Table::new(size);
+        Self { table, added: 0, last: [0; KINDS], told: size, least: size, max: size }
+    }
+
+    /// What the peer allows, its SETTINGS_HEADER_TABLE_SIZE. The next block tells it so (RFC 7541 §4.2).
+    pub fn set_max_table_size(&mut self, max_table_size: usize) {
+        self.max = max_table_size.min(Self::TABLE_SIZE);
+        self.least = self.least.min(self.max);
+    }
+
+    /// Begins a block: what has to be said about the table's size stands at its front (RFC 7541 §4.2).
+    #[inline]
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
+        if self.least != self.told || self.max != self.told {
+            self.update(out);
+        }
+    }
+
+    /// Appends one field line.
+    #[inline]
+    pub fn field(&mut self, out: &mut Vec<u8>, field: Field<'_>) {
+        let indexing = Indexing::of(&field);
+        let first = statics::name_index(field.name);
+        if first != 0 && indexing != Indexing::Never {
+            if let Some(index) = statics::line_index(first, field.value) {
+                out.push(0x80 | index);
+                return;
+            }
+            if indexing == Indexing::NameOnly {
+                literal(out, Indexing::Not, u64::from(first), field);
+                return;
+            }
+        }
+        self.look_up(out, field, indexing, first);
+    }
+
+    /// Appends `:status` (RFC 9113 §8.3.2). The common ones are one byte and no search.
+    #[inline]
+    pub fn status(&mut self, out: &mut Vec<u8>, status: StatusCode) {
+        match status.as_u16() {
+            200 => out.push(0x88),
+            204 => out.push(0x89),
+            206 => out.push(0x8a),
+            304 => out.push(0x8b),
+            400 => out.push(0x8c),
+            404 => out.push(0x8d),
+            500 => out.push(0x8e),
+            _ => {
+                let name = NameRef::Other(b":status");
+                self.field(out, Field::new(name, status.as_str().as_bytes()));
+            }
+        }
+    }
+
+    /// A field that the static table does not have; `first` is the index of its name there, or 0.
+    fn look_up(&mut self, out: &mut Vec<u8>, field: Field<'_>, indexing: Indexing, first: u8) {
+        let kind = kind(field.name);
+        let by_name = |found| if first != 0 { u64::from(first) } else { found };
+        let (indexing, name) = match self.find(kind, &field) {
+            Found::Line(age) if indexing != Indexing::Never => {
+                integer::encode(out, 0x80, 7, dynamic(age));
+                return;
+            }
+            Found::Line(age) | Found::Name(age) => {
+                let is_known = indexing == Indexing::NameOnly;
+                (if is_known { Indexing::Not } else { indexing }, by_name(dynamic(age)))
+            }
+            Found::Nothing if indexing == Indexing::NameOnly => (Indexing::Add, 0),
+            Found::Nothing => (indexing, by_name(0)),
+        };
+        let indexing = indexing.within(self.table.limit(), &field);
+        literal(out, indexing, name, field);
+        if indexing == Indexing::Add {
+            self.table.insert(field.name, field.value, self.last[kind]);
+            self.last[kind] = self.added;
+            self.added = self.added.wrapping_add(1);
+        }
+    }
+
+    fn find(&self, kind: usize, field: &Field<'_>) -> Found {
+        let mut found = Found::Nothing;
+        let mut number = self.last[kind];
+        for _ in 0..TRIES {
+            let age = self.added.wrapping_sub(number).wrapping_sub(1);
+            let Some((name, value, before)) = self.table.line(usize::from(age)) else { break };
+            if is_same(name, field.name) {
+                if value == field.value {
+                    return Found::Line(usize::from(age));
+                }
+                if matches!(found, Found::Nothing) {
+                    found = Found::Name(usize::from(age));
+                }
+            }
+            number = before;
+        }
+        found
+    }
+
+    #[cold]
+    fn update(&mut self, out: &mut Vec<u8>) {
+        // RFC 7541 §4.2: the smallest size in between, then the last one.
+        if self.least < self.max.min(self.told) {
+            self.table.set_limit(self.least);
+            integer::encode(out, 0x20, 5, self.least as u64);
+        }
+        if self.max != self.table.limit() {
+            self.table.set_limit(self.max);
+            integer::encode(out, 0x20, 5, self.max as u64);
+        }
+        (self.told, self.least) = (self.max, self.max);
+    }
+}
+
+/// Where a line of the dynamic table is in the one space of indices (RFC 7541 §2.3.3).
+const fn dynamic(age: usize) -> u64 {
+    (statics::COUNT + 1 + age) as u64
+}
+
+/// A line that is not an index (RFC 7541 §6.2), its name by index if it has one.
+#[inline]
+fn literal(out: &mut Vec<u8>, indexing: Indexing, name: u64, field: Field<'_>) {
+    let (first, bits) = match indexing {
+        Indexing::Add => (0x40, 6),
+        Indexing::NameOnly | Indexing::Not => (0x00, 4),
+        Indexing::Never => (0x10, 4),
+    };
+    integer::encode(out, first, bits, name);
+    if name == 0 {
+        text::write(field.name.as_bytes(), out);
+    }
+    text::write(field.value, out);
+}
+
+#[inline]
+fn is_same(a: NameRef<'_>, b: NameRef<'_>) -> bool {
+    match (a, b) {
+        (NameRef::Known(a), NameRef::Known(b)) => a == b,
+        (NameRef::Other(a), NameRef::Other(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// A well-known name is a kind of its own; others share theirs by length and three of their bytes.
+#[inline]
+fn kind(name: NameRef<'_>) -> usize {
+    match name {
+        NameRef::Known(known) => known as usize,
+        NameRef::Other(name) => {
+            let at = |index: usize| name.get(index).map_or(0, |byte| usize::from(*byte));
+            let mixed = at(name.len() / 2) * 5 + at(name.len().wrapping_sub(1)) * 3 + at(3);
+            Known::COUNT + (mixed + 7 * name.len()) % (KINDS - Known::COUNT)
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! A field line as it goes into a block and comes out of one.
+
+use trilane_semantics::NameRef;
+
+/// A field line, or a pseudo-field such as `:method` (RFC 9113 §8.3), which is a [`NameRef::Other`].
+///
+/// Names are in lower case (RFC 9113 §8.2): here they are compared byte by byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Its name. A name that [`NameRef::new`] would recognise must have been recognised.
+    pub name: NameRef<'a>,
+    /// Its value, any bytes.
+    pub value: &'a [u8],
+    /// No table may hold it, here or at any later hop (RFC 7541 §7.1.3).
+    pub sensitive: bool,
+}
+
+impl<'a> Field<'a> {
+    /// A field that is not marked as sensitive.
+    #[must_use]
+    pub fn new(name: impl Into<NameRef<'a>>, value: &'a [u8]) -> Self {
+        Self { name: name.into(), value, sensitive: false }
+    }
+}
