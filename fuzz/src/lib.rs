@@ -10,6 +10,8 @@ mod connection;
 mod drive;
 mod fields;
 mod head;
+mod hpack_decode;
+mod hpack_encode;
 mod router;
 mod script;
 mod targets;
@@ -20,6 +22,8 @@ pub use client::client;
 pub use connection::connection;
 pub use fields::fields;
 pub use head::head;
+pub use hpack_decode::hpack_decode;
+pub use hpack_encode::hpack_encode;
 pub use router::router;
 pub use targets::targets;
 
@@ -33,6 +37,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("connection", connection),
     ("fields", fields),
     ("head", head),
+    ("hpack_decode", hpack_decode),
+    ("hpack_encode", hpack_encode),
     ("router", router),
     ("targets", targets),
 ];

@@ -8,7 +8,7 @@ use trilane_semantics::{Known, NameRef, StatusCode};
 use crate::field::Field;
 use crate::policy::Indexing;
 use crate::statics;
-use crate::table::Table;
+use crate::table::{Table, is_same};
 use crate::{integer, text};
 
 /// How many lines with names of one kind are compared before a field counts as new.
@@ -86,7 +86,14 @@ impl Encoder {
                 return;
             }
         }
-        self.look_up(out, field, indexing, first);
+        let kind = kind(field.name);
+        // Nearly always the last of its kind, if any.
+        let age = self.age(self.last[kind]);
+        if indexing != Indexing::Never && self.table.is_line(age, &field) {
+            integer::encode(out, 0x80, 7, dynamic(age));
+            return;
+        }
+        self.look_up(out, field, indexing, (kind, first));
     }
 
     /// Appends `:status` (RFC 9113 §8.3.2). The common ones are one byte and no search.
@@ -107,9 +114,14 @@ impl Encoder {
         }
     }
 
-    /// A field that the static table does not have; `first` is the index of its name there, or 0.
-    fn look_up(&mut self, out: &mut Vec<u8>, field: Field<'_>, indexing: Indexing, first: u8) {
-        let kind = kind(field.name);
+    /// A field that is not a line of the static table; `first` is the index of its name there, or 0.
+    fn look_up(
+        &mut self,
+        out: &mut Vec<u8>,
+        field: Field<'_>,
+        indexing: Indexing,
+        (kind, first): (usize, u8),
+    ) {
         let by_name = |found| if first != 0 { u64::from(first) } else { found };
         let (indexing, name) = match self.find(kind, &field) {
             Found::Line(age) if indexing != Indexing::Never => {
@@ -134,21 +146,31 @@ impl Encoder {
 
     fn find(&self, kind: usize, field: &Field<'_>) -> Found {
         let mut found = Found::Nothing;
-        let mut number = self.last[kind];
+        let mut age = self.age(self.last[kind]);
         for _ in 0..TRIES {
-            let age = self.added.wrapping_sub(number).wrapping_sub(1);
-            let Some((name, value, before)) = self.table.line(usize::from(age)) else { break };
+            let Some((name, value, before)) = self.table.line(age) else { break };
             if is_same(name, field.name) {
                 if value == field.value {
-                    return Found::Line(usize::from(age));
+                    return Found::Line(age);
                 }
                 if matches!(found, Found::Nothing) {
-                    found = Found::Name(usize::from(age));
+                    found = Found::Name(age);
                 }
             }
-            number = before;
+            let older = self.age(before);
+            if older <= age {
+                // The first of its kind.
+                break;
+            }
+            age = older;
         }
         found
+    }
+
+    /// How many lines were added after the one of that number.
+    #[inline]
+    fn age(&self, number: u16) -> usize {
+        usize::from(self.added.wrapping_sub(number).wrapping_sub(1))
     }
 
     #[cold]
@@ -184,15 +206,6 @@ fn literal(out: &mut Vec<u8>, indexing: Indexing, name: u64, field: Field<'_>) {
         text::write(field.name.as_bytes(), out);
     }
     text::write(field.value, out);
-}
-
-#[inline]
-fn is_same(a: NameRef<'_>, b: NameRef<'_>) -> bool {
-    match (a, b) {
-        (NameRef::Known(a), NameRef::Known(b)) => a == b,
-        (NameRef::Other(a), NameRef::Other(b)) => a == b,
-        _ => false,
-    }
 }
 
 /// A well-known name is a kind of its own; others share theirs by length and three of their bytes.

@@ -46,6 +46,15 @@ pub fn encoded_len(text: &[u8]) -> usize {
 
 /// Appends `text` in the code, padded with ones.
 pub fn encode(text: &[u8], out: &mut Vec<u8>) {
+    encode_to(text, encoded_len(text), out);
+}
+
+/// The same, where the caller has counted already: `len` is [`encoded_len`].
+#[inline]
+pub(crate) fn encode_to(text: &[u8], len: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + len, 0);
+    let mut words = out[start..].chunks_exact_mut(4);
     // The lowest `count` bits of `bits` are not written yet; never more than 31 between two bytes.
     let (mut bits, mut count) = (0u64, 0u32);
     for &byte in text {
@@ -54,11 +63,20 @@ pub fn encode(text: &[u8], out: &mut Vec<u8>) {
         count += length;
         if count >= 32 {
             count -= 32;
-            out.extend_from_slice(&((bits >> count) as u32).to_be_bytes());
+            // There are as many words as `encoded_len` says.
+            if let Some(word) = words.next() {
+                word.copy_from_slice(&((bits >> count) as u32).to_be_bytes());
+            }
         }
     }
-    let padded = (bits << 32 | u64::from(u32::MAX)) >> count;
-    out.extend_from_slice(&(padded as u32).to_be_bytes()[..count.div_ceil(8) as usize]);
+    let padded = ((bits << 32 | u64::from(u32::MAX)) >> count) as u32;
+    let padded = padded.to_be_bytes();
+    if let Some(word) = words.next() {
+        word.copy_from_slice(&padded);
+    } else {
+        let rest = words.into_remainder();
+        rest.copy_from_slice(&padded[..rest.len()]);
+    }
 }
 
 /// Appends what `coded` stands for, at most 8/5 of its length.

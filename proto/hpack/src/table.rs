@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use trilane_semantics::{Known, NameRef};
 
+use crate::field::Field;
+
 /// What a line costs beside its name and value, in bytes (RFC 7541 §4.1). So a table has at most a 32nd of its limit as
 /// entries, whatever they hold.
 pub(crate) const OVERHEAD: usize = 32;
@@ -15,12 +17,23 @@ pub(crate) const OVERHEAD: usize = 32;
 /// The largest limit that a table can have, in bytes.
 pub(crate) const LARGEST: usize = 1 << 30;
 
-/// The least that a ring of bytes has.
-const SMALLEST_RING: usize = 256;
+/// The least that a ring of bytes has, and one of entries: what most connections need, if the table may have it.
+const SMALLEST_RING: usize = 512;
+const FEWEST_ENTRIES: usize = 16;
 
 /// What a line costs (RFC 7541 §4.1).
 pub(crate) const fn size_of_line(name: &[u8], value: &[u8]) -> usize {
     name.len() + value.len() + OVERHEAD
+}
+
+/// Whether two names are one; both were recognised where they are well known.
+#[inline]
+pub(crate) fn is_same(a: NameRef<'_>, b: NameRef<'_>) -> bool {
+    match (a, b) {
+        (NameRef::Known(a), NameRef::Known(b)) => a == b,
+        (NameRef::Other(a), NameRef::Other(b)) => a == b,
+        _ => false,
+    }
 }
 
 /// Lines, the newest of which is number 0.
@@ -92,11 +105,38 @@ impl Table {
         (self.bytes.capacity(), self.entries.capacity())
     }
 
+    /// Whether the line of that age is `field`.
+    #[inline]
+    pub(crate) fn is_line(&self, age: usize, field: &Field<'_>) -> bool {
+        let Some(entry) = self.entry(age) else { return false };
+        if entry.value_len as usize != field.value.len() {
+            return false;
+        }
+        let stored = self.stored(entry);
+        match (field.name, entry.known) {
+            (NameRef::Known(name), Some(known)) => name == known && stored == field.value,
+            (NameRef::Other(name), None) => {
+                stored.strip_prefix(name).is_some_and(|value| value == field.value)
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn entry(&self, age: usize) -> Option<&Entry> {
+        self.entries.get(self.entries.len().checked_sub(age + 1)?)
+    }
+
+    #[inline]
+    fn stored(&self, entry: &Entry) -> &[u8] {
+        &self.bytes[entry.start as usize..][..entry.stored()]
+    }
+
     /// A line and its note, by its age.
     #[inline]
     pub(crate) fn line(&self, age: usize) -> Option<(NameRef<'_>, &[u8], u16)> {
-        let entry = self.entries.get(self.entries.len().checked_sub(age + 1)?)?;
-        let stored = &self.bytes[entry.start as usize..][..entry.stored()];
+        let entry = self.entry(age)?;
+        let stored = self.stored(entry);
         Some(match entry.known {
             Some(known) => (NameRef::Known(known), stored, entry.note),
             None => {
@@ -172,6 +212,9 @@ impl Table {
         let most = (2 * self.limit).max(2 * live);
         let least = (2 * self.bytes.len()).max(2 * live).max(SMALLEST_RING);
         let mut bytes = Vec::with_capacity(least.min(most));
+        if self.entries.is_empty() {
+            self.entries.reserve(FEWEST_ENTRIES.min(self.limit / OVERHEAD));
+        }
         for entry in &mut self.entries {
             let start = bytes.len();
             bytes.extend_from_slice(&self.bytes[entry.start as usize..][..entry.stored()]);

@@ -67,7 +67,7 @@ pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
     let coded = huffman::encoded_len(text);
     if coded < text.len() {
         integer::encode(out, CODED, LENGTH_BITS, coded as u64);
-        huffman::encode(text, out);
+        huffman::encode_to(text, coded, out);
     } else {
         integer::encode(out, 0, LENGTH_BITS, text.len() as u64);
         out.extend_from_slice(text);

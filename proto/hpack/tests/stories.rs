@@ -3,6 +3,7 @@
 //! They are 66 MB and not part of this tree:
 //!
 //!     HPACK_STORIES=DIR cargo test -p trilane-hpack --release --test stories -- --ignored
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ type Lines = Vec<(Vec<u8>, Vec<u8>)>;
 #[test]
 #[ignore = "needs a checkout of http2jp/hpack-test-case, named by HPACK_STORIES"]
 fn every_story_is_read_and_written() {
-    let top = std::env::var("HPACK_STORIES").expect("HPACK_STORIES names a checkout");
+    let top = std::env::var("HPACK_STORIES").unwrap();
     let (mut files, mut blocks) = (0, 0);
     for file in stories(Path::new(&top)) {
         let story: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -72,9 +73,10 @@ fn read(story: &Value, file: &Path) -> usize {
     count
 }
 
-/// Also with the `hpack` crate as the reader.
+/// Also with the `hpack` crate as the reader of the raw stories: it is slow.
 fn write(story: &Value, file: &Path) {
     let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(4096));
+    let is_raw = file.parent().is_some_and(|folder| folder.ends_with("raw-data"));
     let mut theirs = hpack::Decoder::new();
     for (_, lines) in cases(story) {
         let mut block = Vec::new();
@@ -83,7 +85,7 @@ fn write(story: &Value, file: &Path) {
             encoder.field(&mut block, Field::new(NameRef::new(name), value));
         }
         assert_eq!(decode(&mut decoder, &block, file), lines, "{file:?}");
-        if file.ends_with("raw-data/story_00.json") {
+        if is_raw {
             assert_eq!(theirs.decode(&block).unwrap(), lines);
         }
     }

@@ -5,6 +5,8 @@
 use trilane::{Json, Router, Shard, get, post};
 use trilane_benches::counting::allocations;
 use trilane_benches::{Counting, Scenario, Wire};
+use trilane_hpack::{Decoder, Encoder, Field};
+use trilane_semantics::{Known, NameRef};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -64,4 +66,37 @@ fn json_in_and_out() {
     let count = warm_allocations(wire(), &scenario);
     assert!(count <= 300, "{count} in 100 turns");
     assert_eq!(warm_allocations(wire(), &boxed), 100, "the allocator counts");
+}
+
+#[test]
+fn blocks_of_hpack() {
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(Encoder::TABLE_SIZE));
+    let mut block = Vec::with_capacity(1024);
+    let mut turn = |round: usize| {
+        block.clear();
+        encoder.begin(&mut block);
+        // Known, changing with each block, and once in a while.
+        let (path, date) = (["/a path", "/another"][round % 2], format_date(round / 10));
+        encoder.field(&mut block, Field::new(NameRef::Other(b":path"), path.as_bytes()));
+        encoder.field(&mut block, Field::new("x-own", b"a value to be coded"));
+        encoder.field(&mut block, Field::new(Known::Date, &date));
+        let mut count = 0;
+        let decoded = decoder.decode(&block, |_| {
+            count += 1;
+            Ok::<_, ()>(())
+        });
+        assert_eq!((decoded, count), (Ok(()), 3));
+    };
+    // Until both tables are full and have gone round.
+    (0..5000).for_each(&mut turn);
+    let before = allocations();
+    (5000..10_000).for_each(&mut turn);
+    assert_eq!(allocations() - before, 0);
+}
+
+/// As long as a date.
+fn format_date(second: usize) -> [u8; 29] {
+    let mut date = *b"Sat, 21 Nov 2026 12:00:00 GMT";
+    date[20..22].copy_from_slice(&[b'0' + (second / 10 % 10) as u8, b'0' + (second % 10) as u8]);
+    date
 }

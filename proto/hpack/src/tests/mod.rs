@@ -44,7 +44,7 @@ fn block(encoder: &mut Encoder, lines: &[&str]) -> Vec<u8> {
 
 fn split(line: &str) -> (&[u8], &[u8]) {
     let at = 1 + line[1..].find(": ").unwrap();
-    (line[..at].as_bytes(), line[at + 2..].as_bytes())
+    (&line.as_bytes()[..at], &line.as_bytes()[at + 2..])
 }
 
 #[track_caller]

@@ -146,7 +146,7 @@ fn every_text_comes_back_from_the_code() {
         for cut in 0..coded.len() {
             let mut decoded = b"before".to_vec();
             let part = huffman::decode(&coded[..cut], &mut decoded);
-            assert_eq!(decoded.starts_with(b"before"), true);
+            assert!(decoded.starts_with(b"before"));
             assert!(part.is_ok() || decoded == b"before");
         }
     };
@@ -178,9 +178,8 @@ fn padding_is_short_and_of_ones() {
         for bit in 0..padding {
             let mut wrong = coded.clone();
             *wrong.last_mut().unwrap() ^= 1 << bit;
-            let others = (1u8 << padding) - 1 ^ (1 << bit);
             // 5 bits or more may be another text.
-            assert!(decode(&wrong).is_err() || padding > 4, "{len} {bit} {others}");
+            assert!(decode(&wrong).is_err() || padding > 4, "{len} {bit}");
         }
     }
 }
