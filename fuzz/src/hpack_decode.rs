@@ -3,7 +3,7 @@
 //! The bytes: blocks between the bytes 0x00 0xee 0x00. What both take is the same; what only they take has one of the reasons
 //! below; nothing is taken that they refuse, but for integers one byte longer. A caller's error changes no table.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
 use trilane_hpack::{Compression, DecodeError, Decoder};
 
@@ -11,6 +11,9 @@ type Lines = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What ends a block in the data: a line with an empty name, which no block needs.
 const END: &[u8] = &[0x00, 0xee, 0x00];
+
+/// In their static table it is `accept-`, and shorter.
+pub(crate) const MISSPELT: &[u8] = b"accept-charset";
 
 /// The table's size.
 const SIZE: usize = 4096;
@@ -45,8 +48,15 @@ fn second_opinion<'a>(
     lines: &Lines,
     ours: Result<(), DecodeError<()>>,
 ) -> Option<hpack::Decoder<'a>> {
-    // It panics on some truncated integers (RUSTSEC-2023-0085).
-    let read = catch_unwind(AssertUnwindSafe(|| theirs.decode(block))).ok()?;
+    // It panics on some truncated integers (RUSTSEC-2023-0085), and libFuzzer's hook would abort before that is caught.
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let read = catch_unwind(AssertUnwindSafe(|| theirs.decode(block)));
+    set_hook(hook);
+    let read = read.ok()?;
+    if lines.iter().any(|(name, _)| name == MISSPELT) {
+        return None;
+    }
     match (read, ours) {
         (Ok(read), Ok(())) => assert_eq!(read, *lines),
         (Ok(_), Err(DecodeError::Compression(why))) => {
