@@ -124,6 +124,32 @@ reasons! {
     HandlerTimeout = GATEWAY_TIMEOUT, "handler_timeout", "the handler took too long";
     /// A frame that its protocol forbids there.
     Frame = BAD_REQUEST, "frame", "a frame is malformed or out of place";
+    /// RFC 9113 §4.2: a frame that is larger than we allow, or not as long as its type says.
+    FrameSize = BAD_REQUEST, "frame_size", "a frame has not the size of its type";
+    /// RFC 9113 §5.2: more came than we gave credit for, or more credit than a window can hold.
+    FlowControl = BAD_REQUEST, "flow_control", "a flow-control window is exceeded";
+    /// RFC 9113 §5.1: a frame on a stream that has ended.
+    StreamClosed = BAD_REQUEST, "stream_closed", "a frame came on a closed stream";
+    /// RFC 9113 §4.3: a field block that cannot be decompressed.
+    Compression = BAD_REQUEST, "compression", "a field block cannot be decompressed";
+    /// RFC 9113 §3.4: the connection does not begin with the preface.
+    Preface = BAD_REQUEST, "preface", "the connection preface is malformed";
+    /// RFC 9113 §6.5.2: a setting has a value that it cannot have.
+    Setting = BAD_REQUEST, "setting", "a setting has an invalid value";
+    /// RFC 9113 §8.3: a pseudo-field is missing, repeated, unknown or out of place.
+    PseudoField = BAD_REQUEST, "pseudo_field", "the pseudo-fields are not those of a message";
+    /// RFC 9113 §8.2.2: a field about the connection, which has no meaning here.
+    ConnectionField = BAD_REQUEST, "connection_field", "a field is specific to connections";
+    /// RFC 9113 §8.1.1: the content is not as long as its head says.
+    ContentLength = BAD_REQUEST, "content_length", "the content is not as long as its head says";
+    /// Limits: the peer did not take content of a response, by holding its window closed.
+    WindowTimeout = REQUEST_TIMEOUT, "window_timeout", "the window stayed closed for too long";
+    /// Limits: a header section in too many frames (RFC 9113 §10.5.1).
+    Continuations = TOO_MANY_REQUESTS, "continuations", "the header section has too many frames";
+    /// Limits: too many frames that carry nothing (RFC 9113 §10.5).
+    Flood = TOO_MANY_REQUESTS, "flood", "too many frames that carry nothing";
+    /// Limits: too many exchanges were begun and given up, by either side (RFC 9113 §10.5).
+    Resets = TOO_MANY_REQUESTS, "resets", "too many exchanges were given up";
 }
 
 #[cfg(test)]

@@ -75,6 +75,8 @@ pub struct Parts {
     pub fields: Fields,
     target: Target,
     text: String,
+    /// What a CONNECT asks for besides a tunnel; empty for nothing.
+    connect_protocol: String,
 }
 
 static NOTHING: Parts = Parts::nothing();
@@ -87,6 +89,7 @@ impl Parts {
             fields: Fields::new(),
             target: Target::root(),
             text: String::new(),
+            connect_protocol: String::new(),
         }
     }
 
@@ -98,10 +101,22 @@ impl Parts {
         self.text.push_str(text);
     }
 
+    /// Sets the protocol that an extended CONNECT asks for (RFC 8441 §4), empty for none.
+    pub fn set_connect_protocol(&mut self, protocol: &str) {
+        self.connect_protocol.clear();
+        self.connect_protocol.push_str(protocol);
+    }
+
+    /// The protocol that an extended CONNECT asks for, its `:protocol` (RFC 8441 §4).
+    #[must_use]
+    pub fn connect_protocol(&self) -> Option<&str> {
+        Some(&*self.connect_protocol).filter(|protocol| !protocol.is_empty())
+    }
+
     /// Whether it takes so much memory that it is not kept for reuse.
     #[must_use]
     pub fn is_large(&self) -> bool {
-        self.text.capacity() > KEEP || self.fields.is_large()
+        self.text.capacity() + self.connect_protocol.capacity() > KEEP || self.fields.is_large()
     }
 
     /// The target as it was sent.
@@ -205,6 +220,7 @@ impl Drop for RequestHead {
         }
         parts.fields.clear();
         parts.text.clear();
+        parts.connect_protocol.clear();
         parts.target = Target::root();
         // At thread exit the list may be gone already: then it is simply freed.
         let _ = FREE.try_with(|free| {
@@ -261,12 +277,14 @@ mod tests {
     fn a_recycled_head_is_blank() {
         let mut head = RequestHead::new(Method::PUT, "/somewhere?else").unwrap();
         head.fields.append(Known::Host, "b").unwrap();
+        head.set_connect_protocol("websocket");
         let copy = head.clone();
-        assert_eq!(copy, head);
+        assert_eq!((&copy, copy.connect_protocol()), (&head, Some("websocket")));
         drop((head, copy));
         let head = RequestHead::blank(Method::GET, Protocol::Http2);
         assert_eq!(format!("{head:?}"), "GET  HTTP/2 {}");
         assert_eq!((head.path(), head.query(), head.authority()), ("", None, None));
+        assert_eq!(head.connect_protocol(), None);
         let other = RequestHead::new(Method::GET, "/").unwrap();
         assert_eq!((other.target(), other.authority()), ("/", None));
         // As many as there may be are kept, and one more is no harm.

@@ -1,7 +1,8 @@
 //! HTTP semantics (RFC 9110) and the contract that every protocol machine of trilane speaks.
 //!
 //! Pure data and traits: no I/O, no clock, no threads, no async. The file order is the reading order:
-//! [`time`], [`octets`], [`field`], [`fields`] and [`lines`] (names and the arena), [`head`] and [`target`], then the contract:
+//! [`time`], [`octets`], [`field`], [`fields`] and [`lines`] (names and the arena), [`head`] and [`target`], [`section`] and
+//! [`priority`] (what HTTP/2 and HTTP/3 say alike), then the contract:
 //! [`input`] in, [`event`] up, [`machine`] commands down, [`outbox`] and [`payload`] out, and how it ends,
 //! [`fault`] and [`closed`], under [`limits`].
 #![forbid(unsafe_code)]
@@ -20,6 +21,8 @@ pub mod machine;
 pub mod octets;
 pub mod outbox;
 pub mod payload;
+pub mod priority;
+pub mod section;
 pub mod stamp;
 pub mod target;
 pub mod time;
@@ -37,6 +40,8 @@ pub use lines::Lines;
 pub use machine::{Machine, Misuse};
 pub use outbox::{Command, Outbox, Piece};
 pub use payload::{Memory, Payload};
+pub use priority::Priority;
+pub use section::{RequestSection, TrailerSection};
 pub use stamp::Stamp;
 pub use target::{Form, Target};
 pub use time::Instant;

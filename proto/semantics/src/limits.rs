@@ -33,6 +33,22 @@ pub struct Limits {
     pub file_queue: usize,
     /// Events a connection may have in one turn before others have theirs. Default 256.
     pub events_a_turn: usize,
+    /// Exchanges at once on a connection that multiplexes (RFC 9113 §5.1.2); more are refused. At most 16,384. Default 128.
+    pub streams: usize,
+    /// Content that a peer may send ahead of its reader, an exchange of a connection that multiplexes (RFC 9113 §5.2).
+    /// At most 2 GiB - 1. Default 256 KiB.
+    pub stream_window: usize,
+    /// The same, all exchanges of a connection together; 65,535 at least (RFC 9113 §6.9.2). Default 1 MiB.
+    pub connection_window: usize,
+    /// Frames that continue one header section (RFC 9113 §6.10). Default 16.
+    pub continuations: usize,
+    /// PING frames that wait for their answer (RFC 9113 §6.7). Default 32.
+    pub pings: usize,
+    /// Points that a connection may spend at once on what costs us more than the peer, such as resets and empty frames;
+    /// `trilane-http2` says what costs how many. Default 2,000.
+    pub abuse: u32,
+    /// Points that come back in a second. Default 50.
+    pub abuse_rate: u32,
     /// From the first byte of a head, or from accept, to its end. Default 15 s.
     pub head_timeout: Duration,
     /// Between two pieces of content. Default 30 s.
@@ -52,6 +68,8 @@ pub struct Limits {
     pub tunnel_timeout: Duration,
     /// Reading and discarding after the last answer. Default 2 s.
     pub linger_timeout: Duration,
+    /// Between the two steps of a drain, if the peer does not answer the first (RFC 9113 §6.8). Default 1 s.
+    pub goaway_timeout: Duration,
 }
 
 impl Limits {
@@ -62,6 +80,9 @@ impl Limits {
         for least_one in queues.into_iter().chain([&mut self.file_queue, &mut self.events_a_turn]) {
             *least_one = (*least_one).max(1);
         }
+        self.streams = self.streams.clamp(1, 1 << 14);
+        self.stream_window = self.stream_window.clamp(1, i32::MAX as usize);
+        self.connection_window = self.connection_window.clamp(65_535, i32::MAX as usize);
         self
     }
 }
@@ -80,6 +101,13 @@ impl Default for Limits {
             send_queue: 256 << 10,
             file_queue: 1 << 20,
             events_a_turn: 256,
+            streams: 128,
+            stream_window: 256 << 10,
+            connection_window: 1 << 20,
+            continuations: 16,
+            pings: 32,
+            abuse: 2000,
+            abuse_rate: 50,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             body_rate: 240,
@@ -89,6 +117,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             tunnel_timeout: Duration::from_secs(300),
             linger_timeout: Duration::from_secs(2),
+            goaway_timeout: Duration::from_secs(1),
         }
     }
 }
@@ -107,6 +136,28 @@ mod tests {
             let limits = limits.usable();
             assert_eq!([limits.file_queue, limits.send_queue, limits.events_a_turn], [used; 3]);
             assert_eq!([limits.receive_queue, limits.receive_budget], [used; 2]);
+        }
+    }
+
+    /// RFC 9113 §6.9.1, §6.9.2: a window is 31 bits, and that of the connection never begins below 65,535.
+    #[test]
+    fn windows_are_what_the_protocol_can_say() {
+        let most = i32::MAX as usize;
+        for (given, stream, connection) in [
+            (0, 1, 65_535),
+            (65_534, 65_534, 65_535),
+            (65_536, 65_536, 65_536),
+            (most, most, most),
+            (most + 1, most, most),
+        ] {
+            let mut limits = Limits::default();
+            (limits.stream_window, limits.connection_window) = (given, given);
+            let limits = limits.usable();
+            assert_eq!((limits.stream_window, limits.connection_window), (stream, connection));
+        }
+        for (given, used) in [(0, 1), (1, 1), (16_384, 16_384), (16_385, 16_384)] {
+            let limits = Limits { streams: given, ..Limits::default() };
+            assert_eq!(limits.usable().streams, used);
         }
     }
 }

@@ -157,6 +157,11 @@ pub trait Machine {
     /// How many bytes the machine has use for on that stream now; 0 means: do not read it.
     fn wanted(&self, stream: Self::Stream) -> usize;
 
+    /// Puts exchanges whose content waits for room in the outbox into the order in which they should have it.
+    fn schedule(&mut self, waiting: &mut [ExchangeId]) {
+        let _ = waiting;
+    }
+
     /// Begins to drain: no new exchanges after those under way; the peer is told where the protocol can.
     fn drain(&mut self);
 
