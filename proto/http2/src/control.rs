@@ -1,0 +1,181 @@
+//! Frames that carry no message: PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE (RFC 9113 §6.3 to §6.9) and
+//! PRIORITY_UPDATE (RFC 9218 §7.1).
+
+use trilane_semantics::{Event, ExchangeId, Next, Priority, Reason};
+
+use crate::budget;
+use crate::frame::{Frame, flag, u31};
+use crate::receive::Step;
+use crate::state::{DRAIN_PING, Drain, Http2};
+use crate::streams::{Outgoing, Past};
+
+/// The most that an encoder's table is allowed to take, whatever the peer allows, in bytes.
+const ENCODER_TABLE: usize = 4096;
+
+impl Http2 {
+    /// RFC 9113 §6.3: deprecated, and read past; its form is still checked.
+    pub(crate) fn priority<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        if frame.stream == 0 {
+            return Err(self.fail(Reason::Frame));
+        }
+        self.charge(budget::EMPTY, Reason::Flood)?;
+        let is_idle = frame.stream > self.last;
+        let wrong = match payload.first_chunk() {
+            Some(_) if payload.len() != 5 => Some(Reason::FrameSize),
+            None => Some(Reason::FrameSize),
+            Some(dependency) => (u31(*dependency) == frame.stream).then_some(Reason::Frame),
+        };
+        match wrong {
+            None => Ok(None),
+            // RFC 9113 §5.4.2: an error of a stream; RST_STREAM on an idle one would be our own (§6.4).
+            Some(reason) if is_idle => Err(self.fail(reason)),
+            Some(_) if self.streams.get(frame.stream).is_none() => Ok(None),
+            Some(reason) => self.reset(frame.stream, reason),
+        }
+    }
+
+    pub(crate) fn rst_stream<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        let id = frame.stream;
+        // RFC 9113 §6.4: on a stream that is not idle, and 4 bytes long.
+        if id == 0 || id > self.last {
+            return Err(self.fail(Reason::Frame));
+        }
+        let Ok(code) = <[u8; 4]>::try_from(payload) else {
+            return Err(self.fail(Reason::FrameSize));
+        };
+        let Some(stream) = self.streams.get(id) else {
+            return self.charge(budget::EMPTY, Reason::Flood).map(|()| None);
+        };
+        let was_open = stream.outgoing != Outgoing::Over;
+        self.forget(id, Past::ResetByPeer);
+        self.charge(budget::RESET, Reason::Resets)?;
+        let code = u32::from_be_bytes(code).into();
+        Ok(was_open.then_some(Next::Event(Event::Reset { id: ExchangeId(id.into()), code })))
+    }
+
+    pub(crate) fn settings<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        // RFC 9113 §6.5: of the connection, and settings of 6 bytes each; an acknowledgement has none.
+        if frame.stream != 0 {
+            return Err(self.fail(Reason::Frame));
+        }
+        let is_ack = frame.has(flag::ACK);
+        if !payload.len().is_multiple_of(6) || (is_ack && !payload.is_empty()) {
+            return Err(self.fail(Reason::FrameSize));
+        }
+        self.charge(budget::SETTINGS, Reason::Flood)?;
+        if is_ack {
+            // Ours took effect when they were sent: they are all larger than what came before.
+            return Ok(None);
+        }
+        let before = self.peer;
+        if let Err(reason) = self.peer.apply(payload) {
+            return Err(self.fail(reason));
+        }
+        self.owed.settings_acks += 1;
+        if self.peer.table != before.table {
+            self.encoder.set_max_table_size(self.peer.table.min(ENCODER_TABLE));
+        }
+        // RFC 9113 §6.9.2: a change goes for all streams; past 2^31-1 it is an error of the connection.
+        let by = i64::from(self.peer.window) - i64::from(before.window);
+        if by != 0 {
+            let changed = self.streams.iter_mut().try_for_each(|it| it.outflow.change(by));
+            if changed.is_err() {
+                return Err(self.fail(Reason::FlowControl));
+            }
+            self.windows_opened();
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn ping<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        // RFC 9113 §6.7: of the connection, and 8 bytes long.
+        if frame.stream != 0 {
+            return Err(self.fail(Reason::Frame));
+        }
+        let Ok(payload) = <[u8; 8]>::try_from(payload) else {
+            return Err(self.fail(Reason::FrameSize));
+        };
+        if frame.has(flag::ACK) {
+            if payload == DRAIN_PING && matches!(self.drain, Drain::Asked(_)) {
+                self.drain_on();
+                return Ok(None);
+            }
+            return self.charge(budget::PING, Reason::Flood).map(|()| None);
+        }
+        self.charge(budget::PING, Reason::Flood)?;
+        if self.owed.pongs.len() >= self.limits.pings {
+            return Err(self.fail(Reason::Flood));
+        }
+        self.owed.pongs.push(payload);
+        Ok(None)
+    }
+
+    pub(crate) fn goaway_came<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        // RFC 9113 §6.8: of the connection; two numbers, and perhaps words for people.
+        if frame.stream != 0 {
+            return Err(self.fail(Reason::Frame));
+        }
+        if payload.len() < 8 {
+            return Err(self.fail(Reason::FrameSize));
+        }
+        self.charge(budget::EMPTY, Reason::Flood)?;
+        // What it has begun is finished.
+        if self.drain == Drain::No {
+            self.drain = Drain::Peer;
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn window_update<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        let id = frame.stream;
+        let Ok(increment) = <[u8; 4]>::try_from(payload) else {
+            return Err(self.fail(Reason::FrameSize));
+        };
+        // RFC 9113 §5.1: not on an idle stream.
+        if id > self.last {
+            return Err(self.fail(Reason::Frame));
+        }
+        self.charge(budget::WINDOW_UPDATE, Reason::Flood)?;
+        let increment = u31(increment);
+        if id == 0 {
+            // RFC 9113 §6.9: 0 is an error; §6.9.1: so is a window past 2^31-1.
+            if increment == 0 {
+                return Err(self.fail(Reason::Frame));
+            }
+            if self.outflow.change(increment.into()).is_err() {
+                return Err(self.fail(Reason::FlowControl));
+            }
+            return Ok(None);
+        }
+        // RFC 9113 §5.1: it may come after the end of the stream.
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
+        if increment == 0 {
+            return self.reset(id, Reason::Frame);
+        }
+        if stream.outflow.change(increment.into()).is_err() {
+            return self.reset(id, Reason::FlowControl);
+        }
+        self.window_opened(id);
+        Ok(None)
+    }
+
+    /// RFC 9218 §7.1: the priority of a stream, as a Priority field would say it.
+    pub(crate) fn priority_update<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        if frame.stream != 0 {
+            return Err(self.fail(Reason::Frame));
+        }
+        let Some((id, value)) = payload.split_first_chunk() else {
+            return Err(self.fail(Reason::FrameSize));
+        };
+        // It names a stream of the client's.
+        if u31(*id).is_multiple_of(2) {
+            return Err(self.fail(Reason::Frame));
+        }
+        self.charge(budget::EMPTY, Reason::Flood)?;
+        // One that is still to come is not waited for: its field says it too.
+        if let Some(stream) = self.streams.get_mut(u31(*id)) {
+            stream.priority = Priority::parse(value);
+        }
+        Ok(None)
+    }
+}

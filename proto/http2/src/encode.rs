@@ -1,0 +1,125 @@
+//! How heads and trailers are written: field lines to blocks, blocks to HEADERS and CONTINUATION frames (RFC 9113 §4.3, §8).
+//!
+//! Never decides what is sent.
+
+use trilane_hpack::{Encoder, Field};
+use trilane_semantics::{Fields, Known, NameRef, Outbox, ResponseHead, Stamp, StatusCode};
+
+use crate::frame::{self, HEADER, MOST, flag, kind};
+use crate::state::Then;
+
+/// What a response says of its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Length(u64),
+    Nothing,
+}
+
+/// A final response's head.
+pub(crate) fn response(
+    (encoder, out): (&mut Encoder, &mut Outbox),
+    id: u32,
+    head: &ResponseHead,
+    stamp: &Stamp,
+    (said, then): (Said, Then),
+) {
+    section(out, id, then, |bytes| {
+        bytes.reserve(128);
+        encoder.begin(bytes);
+        status(encoder, bytes, head.status);
+        // RFC 9110 §6.6.1: an origin server with a clock MUST send Date in 2xx, 3xx and 4xx.
+        if !head.fields.contains(Known::Date) {
+            encoder.field(bytes, Field::new(Known::Date, stamp.date().as_bytes()));
+        }
+        if !head.fields.contains(Known::Server) && !stamp.server().is_empty() {
+            encoder.field(bytes, Field::new(Known::Server, stamp.server().as_bytes()));
+        }
+        lines(encoder, bytes, &head.fields);
+        if let Said::Length(length) = said {
+            let mut digits = itoa::Buffer::new();
+            let value = digits.format(length).as_bytes();
+            encoder.field(bytes, Field::new(Known::ContentLength, value));
+        }
+    });
+}
+
+/// An interim response's head: no stamp, and nothing after it (RFC 9110 §15.2).
+pub(crate) fn interim(encoder: &mut Encoder, out: &mut Outbox, id: u32, head: &ResponseHead) {
+    section(out, id, Then::More, |bytes| {
+        encoder.begin(bytes);
+        status(encoder, bytes, head.status);
+        lines(encoder, bytes, &head.fields);
+    });
+}
+
+/// Trailers, which end the stream (RFC 9113 §8.1).
+pub(crate) fn trailers(encoder: &mut Encoder, out: &mut Outbox, id: u32, fields: &Fields) {
+    section(out, id, Then::End, |bytes| {
+        encoder.begin(bytes);
+        lines(encoder, bytes, fields);
+    });
+}
+
+fn status(encoder: &mut Encoder, bytes: &mut Vec<u8>, status: StatusCode) {
+    encoder.field(bytes, Field::new(NameRef::Other(b":status"), status.as_str().as_bytes()));
+}
+
+/// Field lines, but for those that are not their sender's to say: the length, and what is specific to connections
+/// (RFC 9113 §8.2.2).
+fn lines(encoder: &mut Encoder, bytes: &mut Vec<u8>, fields: &Fields) {
+    for (known, name, value) in fields.lines() {
+        let name = match known {
+            Some(
+                Known::Connection
+                | Known::ContentLength
+                | Known::KeepAlive
+                | Known::ProxyConnection
+                | Known::Te
+                | Known::TransferEncoding
+                | Known::Upgrade,
+            ) => continue,
+            Some(known) => NameRef::Known(known),
+            None => NameRef::Other(name),
+        };
+        // RFC 7541 §7.1.3: what is a secret is kept out of tables, ours and others'.
+        let sensitive = matches!(
+            known,
+            Some(Known::Authorization | Known::ProxyAuthorization | Known::SetCookie)
+        );
+        encoder.field(bytes, Field { name, value, sensitive });
+    }
+}
+
+/// A block in one frame, or in several where it is long.
+fn section(out: &mut Outbox, id: u32, then: Then, write: impl FnOnce(&mut Vec<u8>)) {
+    let end = if then == Then::End { flag::END_STREAM } else { 0 };
+    out.framing((), |bytes| {
+        let start = bytes.len();
+        frame::write(bytes, kind::HEADERS, end | flag::END_HEADERS, id, 0);
+        write(bytes);
+        let length = bytes.len() - start - HEADER;
+        if length > MOST {
+            return split(bytes, start, id, end);
+        }
+        // At most 2^14.
+        let [_, a, b, c] = (length as u32).to_be_bytes();
+        bytes[start..start + 3].copy_from_slice(&[a, b, c]);
+    });
+}
+
+/// Writes a long block anew, in frames that everybody takes (RFC 9113 §4.2).
+#[cold]
+fn split(bytes: &mut Vec<u8>, start: usize, id: u32, end: u8) {
+    let block = bytes.split_off(start + HEADER);
+    bytes.truncate(start);
+    let mut pieces = block.chunks(MOST).peekable();
+    let (mut kind, mut flags) = (kind::HEADERS, end);
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            flags |= flag::END_HEADERS;
+        }
+        frame::write(bytes, kind, flags, id, piece.len());
+        bytes.extend_from_slice(piece);
+        (kind, flags) = (kind::CONTINUATION, 0);
+    }
+}

@@ -1,0 +1,269 @@
+//! HEADERS and CONTINUATION (RFC 9113 §6.2, §6.10): field blocks put together, decompressed, and made heads or trailers of.
+//!
+//! Every block is decompressed, also that of a stream that will not be served: the table must follow (RFC 9113 §4.3).
+
+use trilane_hpack::{DecodeError, Decoder, Field};
+use trilane_semantics::section::{self, End};
+use trilane_semantics::{
+    Content, Event, ExchangeId, Fault, Known, Limits, Method, Next, Priority, Protocol, Reason,
+    RequestHead, RequestSection, TrailerSection,
+};
+
+use crate::budget;
+use crate::code::Code;
+use crate::frame::{Frame, flag, u31};
+use crate::receive::Step;
+use crate::state::{Block, Http2, Then};
+use crate::streams::{Expect, Incoming, Kind, Stream};
+
+/// What a HEADERS frame says besides its block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) stream: u32,
+    then: Then,
+    /// RFC 9113 §5.3.1: a stream cannot depend on itself.
+    depends_on_itself: bool,
+}
+
+/// What came out of a block.
+enum Decoded<T> {
+    Good(T),
+    /// What it says is not a message, or too much of one.
+    Bad(Reason),
+}
+
+impl Http2 {
+    pub(crate) fn headers<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        // RFC 9113 §5.1.1: clients' streams have odd numbers.
+        if frame.stream.is_multiple_of(2) {
+            return Err(self.fail(Reason::Frame));
+        }
+        let (opening, block) = match open(frame, payload) {
+            Ok(opened) => opened,
+            Err(reason) => return Err(self.fail(reason)),
+        };
+        if frame.has(flag::END_HEADERS) {
+            return self.section(opening, block);
+        }
+        if frame.length == 0 {
+            self.charge(budget::EMPTY, Reason::Flood)?;
+        }
+        self.block = Some(Block { opening, bytes: block.to_vec(), frames: 0 });
+        Ok(None)
+    }
+
+    pub(crate) fn continuation<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
+        // RFC 9113 §6.10: it continues something.
+        let Some(mut block) = self.block.take() else { return Err(self.fail(Reason::Frame)) };
+        if payload.is_empty() {
+            self.charge(budget::EMPTY, Reason::Flood)?;
+        }
+        block.frames += 1;
+        if block.frames > self.limits.continuations {
+            return Err(self.fail(Reason::Continuations));
+        }
+        if block.bytes.len() + payload.len() > self.limits.head {
+            return Err(self.too_large(block.opening));
+        }
+        block.bytes.extend_from_slice(payload);
+        if frame.has(flag::END_HEADERS) {
+            return self.section(block.opening, &block.bytes);
+        }
+        self.block = Some(block);
+        Ok(None)
+    }
+
+    /// A block that is larger than the section may be is not waited for; without it, no later one can be read either. A new
+    /// stream is still answered (RFC 9113 §10.5.1).
+    fn too_large(&mut self, opening: Opening) -> Fault {
+        if opening.stream > self.last {
+            self.last = opening.stream;
+            let mut stream = self.new_stream(opening.stream);
+            (stream.incoming, stream.verdict) = (Incoming::Refused, Some(Code::NoError));
+            self.streams.insert(stream);
+            self.refused = Some(opening.stream);
+        }
+        self.fail(Reason::FieldsTooLarge)
+    }
+
+    fn new_stream(&self, id: u32) -> Stream {
+        let window = u32::try_from(self.limits.stream_window).unwrap_or(i32::MAX as u32);
+        Stream::new(id, window.min(i32::MAX as u32), self.peer.window, self.now)
+    }
+
+    /// A whole field block.
+    fn section<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
+        let id = opening.stream;
+        if id > self.last {
+            return self.request(opening, block);
+        }
+        let Some(stream) = self.streams.get(id) else {
+            self.skip(block)?;
+            // RFC 9113 §5.1.1: numbers only grow. One that was never used is an error of the connection.
+            return match self.ended.how(id) {
+                None if self.last_answered.is_none() => Err(self.fail(Reason::Frame)),
+                _ => self.late(id),
+            };
+        };
+        match stream.incoming {
+            Incoming::Open => self.trailers(opening, block),
+            Incoming::Refused => self.skip(block).map(|()| None),
+            // RFC 9113 §5.1: half-closed (remote); §8.5: a tunnel has DATA only.
+            Incoming::Over | Incoming::Tunnel => {
+                let is_over = stream.incoming == Incoming::Over;
+                self.skip(block)?;
+                self.reset(id, if is_over { Reason::StreamClosed } else { Reason::Frame })
+            }
+        }
+    }
+
+    /// The header section of a new stream.
+    fn request<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
+        let id = opening.stream;
+        self.last = id;
+        if self.last_answered.is_some() {
+            // RFC 9113 §6.8: after GOAWAY, streams above the last one are ignored.
+            return self.skip(block).map(|()| None);
+        }
+        // RFC 9113 §5.1.2: more than we allow are refused.
+        if self.streams.len() >= self.limits.streams || opening.depends_on_itself {
+            self.skip(block)?;
+            self.charge(budget::RESET, Reason::Resets)?;
+            let is_full = !opening.depends_on_itself;
+            self.end_by(id, if is_full { Code::RefusedStream } else { Code::Protocol });
+            return Ok(None);
+        }
+        let mut crumbs = std::mem::take(&mut self.crumbs);
+        let decoded = request(&mut self.decoder, block, &self.limits, &mut crumbs);
+        crumbs.shrink_to(if crumbs.capacity() > 4096 { 0 } else { crumbs.capacity() });
+        self.crumbs = crumbs;
+        let ends = if opening.then == Then::End { End::Message } else { End::Section };
+        let (method, result) = match decoded {
+            Err(reason) => return Err(self.fail(reason)),
+            Ok((method, Decoded::Bad(reason))) => (method, Err(reason)),
+            Ok((method, Decoded::Good(head))) => (method, judged(head, ends)),
+        };
+        let mut stream = self.new_stream(id);
+        stream.kind = match method {
+            Method::CONNECT => Kind::Connect,
+            Method::HEAD => Kind::Head,
+            _ => Kind::Plain,
+        };
+        if opening.then == Then::End {
+            stream.incoming = Incoming::Over;
+        }
+        let (head, content, expect) = match result {
+            Ok(good) => good,
+            Err(reason) => {
+                self.streams.insert(stream);
+                return Err(self.refuse(id, reason));
+            }
+        };
+        stream.expect = expect;
+        if let Some(priority) = head.fields.get(Known::Priority) {
+            stream.priority = Priority::parse(priority);
+        }
+        match content {
+            Content::Exact(length) => stream.missing = Some(length),
+            Content::Tunnel if opening.then == Then::End => self.ends = Some(id),
+            Content::Tunnel => stream.incoming = Incoming::Tunnel,
+            Content::None | Content::Unknown => (),
+        }
+        let waits = stream.incoming == Incoming::Open;
+        self.streams.insert(stream);
+        if waits {
+            self.wait_for_content(id);
+        }
+        Ok(Some(Next::Event(Event::Request { id: ExchangeId(id.into()), head, content })))
+    }
+
+    /// The trailer section of a stream that is open.
+    fn trailers<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
+        let id = opening.stream;
+        let decoded = match trailers(&mut self.decoder, block, &self.limits) {
+            Err(reason) => return Err(self.fail(reason)),
+            Ok(decoded) => decoded,
+        };
+        let missing = self.streams.get(id).and_then(|stream| stream.missing);
+        let fields = match decoded {
+            // RFC 9113 §8.1: a section after the first that does not end the stream makes the message malformed.
+            Decoded::Good(_) if opening.then == Then::More || opening.depends_on_itself => {
+                return Err(self.refuse(id, Reason::Frame));
+            }
+            Decoded::Good(_) if missing.is_some_and(|left| left > 0) => {
+                return Err(self.refuse(id, Reason::ContentLength));
+            }
+            Decoded::Good(fields) => fields,
+            Decoded::Bad(reason) => return Err(self.refuse(id, reason)),
+        };
+        self.end_incoming(id);
+        self.ends = Some(id);
+        // A section without fields says no more than that.
+        let has_some = !fields.is_empty();
+        let id = ExchangeId(id.into());
+        Ok(has_some.then_some(Next::Event(Event::Trailers { id, fields })))
+    }
+
+    /// A block whose fields nobody wants.
+    fn skip(&mut self, block: &[u8]) -> Result<(), Fault> {
+        let skipped = self.decoder.decode(block, |_: Field<'_>| Ok::<(), Reason>(()));
+        skipped.map_err(|_| self.fail(Reason::Compression))
+    }
+}
+
+/// Takes padding and priority off a HEADERS payload (RFC 9113 §6.2).
+fn open(frame: Frame, payload: &[u8]) -> Result<(Opening, &[u8]), Reason> {
+    let mut block = payload;
+    if frame.has(flag::PADDED) {
+        let (&padding, rest) = payload.split_first().ok_or(Reason::FrameSize)?;
+        // Padding as long as what is left, or longer, is an error of the connection.
+        let end = rest.len().checked_sub(padding.into()).ok_or(Reason::Frame)?;
+        block = &rest[..end];
+    }
+    let mut depends_on_itself = false;
+    if frame.has(flag::PRIORITY) {
+        let (dependency, rest) = block.split_first_chunk::<4>().ok_or(Reason::FrameSize)?;
+        depends_on_itself = u31(*dependency) == frame.stream;
+        block = rest.get(1..).ok_or(Reason::FrameSize)?;
+    }
+    let then = if frame.has(flag::END_STREAM) { Then::End } else { Then::More };
+    Ok((Opening { stream: frame.stream, then, depends_on_itself }, block))
+}
+
+/// A head, and its method as far as it is known; an error when the table is lost.
+fn request(
+    decoder: &mut Decoder,
+    block: &[u8],
+    limits: &Limits,
+    crumbs: &mut Vec<u8>,
+) -> Result<(Method, Decoded<RequestHead>), Reason> {
+    let mut section = RequestSection::new(Protocol::Http2, limits, crumbs);
+    let decoded = decoder.decode(block, |field| section.field(field.name, field.value));
+    let method = section.method().clone();
+    let head = match decoded {
+        Ok(()) => section.finish(),
+        Err(DecodeError::Field(reason)) => Err(reason),
+        Err(DecodeError::Compression(_)) => return Err(Reason::Compression),
+    };
+    Ok((method, head.map_or_else(Decoded::Bad, Decoded::Good)))
+}
+
+fn trailers(
+    decoder: &mut Decoder,
+    block: &[u8],
+    limits: &Limits,
+) -> Result<Decoded<trilane_semantics::Fields>, Reason> {
+    let mut section = TrailerSection::new(limits);
+    match decoder.decode(block, |field| section.field(field.name, field.value)) {
+        Ok(()) => Ok(Decoded::Good(section.finish())),
+        Err(DecodeError::Field(reason)) => Ok(Decoded::Bad(reason)),
+        Err(DecodeError::Compression(_)) => Err(Reason::Compression),
+    }
+}
+
+/// What follows a head, and whether the client waits before it sends that.
+fn judged(head: RequestHead, ends: End) -> Result<(RequestHead, Content, Expect), Reason> {
+    let content = section::content(&head, ends)?;
+    let waits = section::waits_for_continue(&head.fields, content)?;
+    Ok((head, content, if waits { Expect::Continue } else { Expect::Nothing }))
+}

@@ -1,0 +1,266 @@
+//! The way out: commands to frames (RFC 9113 §8), and the `Machine` interface.
+//!
+//! Says what is sent, and when a window forbids it; how heads are written is `encode`'s.
+
+use trilane_semantics::{
+    Content, ExchangeId, Fault, Fields, Input, Instant, Machine, Misuse, Next, Outbox, Payload,
+    RequestHead, ResponseHead, Stamp, StatusCode,
+};
+
+use crate::code::Code;
+use crate::encode::{self, Said};
+use crate::frame::{self, MOST, flag, kind};
+use crate::state::{Http2, Then};
+use crate::streams::{Expect, Incoming, Kind, Outgoing, Wants};
+
+/// Points that a frame of content earns: the peer says WINDOW_UPDATE about it, for the stream and for the connection.
+const EARNED: u32 = 2;
+
+/// How much of an answer goes at a time where a part is of use (RFC 9218 §4.2), and others are under way, in bytes.
+const SHARE: usize = 64 << 10;
+
+impl Machine for Http2 {
+    type Stream = ();
+
+    const MULTIPLEXES: bool = true;
+
+    fn poll_event<'b>(&mut self, now: Instant, input: &mut Input<'b>) -> Result<Next<'b>, Fault> {
+        self.receive(now, input)
+    }
+
+    fn refused(&mut self) -> Option<ExchangeId> {
+        self.refused.map(|id| ExchangeId(id.into()))
+    }
+
+    fn respond(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        content: Content,
+        stamp: &Stamp,
+        out: &mut Outbox,
+    ) -> Result<(), Misuse> {
+        self.greet(out);
+        let Some(stream) = self.streams.get_mut(number(id)) else { return Ok(()) };
+        if stream.outgoing != Outgoing::Owed {
+            return Err(Misuse::OutOfOrder);
+        }
+        // RFC 9113 §8.6: there is no 101; other 1xx are not final.
+        if head.status.is_informational() || content == Content::Tunnel {
+            return Err(Misuse::Status);
+        }
+        let is_tunnel = stream.kind == Kind::Connect && head.status.is_success();
+        let (said, outgoing) = match stream.kind {
+            Kind::Connect if is_tunnel => (Said::Nothing, Outgoing::Unknown),
+            kind => frame_of(kind, head.status, content),
+        };
+        stream.outgoing = outgoing;
+        if stream.incoming == Incoming::Tunnel && !is_tunnel {
+            stream.incoming = Incoming::Refused;
+        }
+        stream.expect = Expect::Nothing;
+        let id = stream.id;
+        let then = if outgoing == Outgoing::Over { Then::End } else { Then::More };
+        encode::response((&mut self.encoder, out), id, head, stamp, (said, then));
+        if is_tunnel {
+            self.note_tunnel(id);
+        }
+        // The peer was of use: it may give up another one.
+        self.budget.earn(crate::budget::RESET, &self.limits);
+        self.settle(id);
+        Ok(())
+    }
+
+    fn interim(
+        &mut self,
+        id: ExchangeId,
+        head: &ResponseHead,
+        out: &mut Outbox,
+    ) -> Result<(), Misuse> {
+        if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Misuse::Status);
+        }
+        self.greet(out);
+        let Some(stream) = self.streams.get_mut(number(id)) else { return Ok(()) };
+        if stream.outgoing != Outgoing::Owed {
+            return Err(Misuse::OutOfOrder);
+        }
+        if head.status == StatusCode::CONTINUE {
+            stream.expect = Expect::Nothing;
+        }
+        encode::interim(&mut self.encoder, out, stream.id, head);
+        Ok(())
+    }
+
+    fn proceed(&mut self, id: ExchangeId, out: &mut Outbox) {
+        let waits = self.stream(id).is_some_and(|stream| {
+            stream.expect == Expect::Continue && stream.incoming == Incoming::Open
+        });
+        if waits && self.closed.is_none() {
+            // It was neither answered, nor is 100 anything but informational.
+            let _ = self.interim(id, &ResponseHead::new(StatusCode::CONTINUE), out);
+        }
+    }
+
+    fn request(
+        &mut self,
+        _: &RequestHead,
+        _: Content,
+        _: &mut Outbox,
+    ) -> Result<ExchangeId, Misuse> {
+        // The server role begins no exchange.
+        Err(Misuse::NotNow)
+    }
+
+    fn send_body(
+        &mut self,
+        id: ExchangeId,
+        body: &mut Payload,
+        room: usize,
+        out: &mut Outbox,
+    ) -> Result<(), Misuse> {
+        let others = self.streams.len() > 1;
+        let Some(stream) = self.streams.get_mut(number(id)) else {
+            *body = Payload::new();
+            return Ok(());
+        };
+        let left = match stream.outgoing {
+            Outgoing::Exact(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            Outgoing::Unknown => usize::MAX,
+            Outgoing::Over | Outgoing::Owed if body.is_empty() => return Ok(()),
+            Outgoing::Over | Outgoing::Owed => return Err(Misuse::OutOfOrder),
+        };
+        let room = if stream.priority.incremental && others { room.min(SHARE) } else { room };
+        let window = stream.outflow.left().min(self.outflow.left());
+        let may = body.len().min(room).min(left);
+        let mut goes = may.min(window);
+        let (id, is_blocked) = (stream.id, goes < may);
+        stream.outflow.spend(goes);
+        self.outflow.spend(goes);
+        let is_all = goes == left;
+        if let Outgoing::Exact(left) = &mut stream.outgoing {
+            *left -= goes as u64;
+        }
+        let had_some = goes > 0;
+        let is_first = stream.wants == Wants::Nothing;
+        stream.wants = if is_blocked { Wants::Window } else { Wants::Nothing };
+        let can_go_on = stream.outflow.left() > 0;
+        if is_blocked && can_go_on && !stream.is_waiting {
+            // It is the connection's window that is closed.
+            stream.is_waiting = true;
+            self.waiting.push_back(id);
+        }
+        if stream.incoming == Incoming::Tunnel && had_some {
+            self.note_tunnel(id);
+        }
+        while goes > 0 {
+            let piece = body.split_to(goes.min(MOST));
+            goes -= piece.len();
+            let flags = if is_all && goes == 0 { flag::END_STREAM } else { 0 };
+            out.framing((), |bytes| frame::write(bytes, kind::DATA, flags, id, piece.len()));
+            out.payload((), piece);
+            self.budget.earn(EARNED, &self.limits);
+        }
+        if is_blocked && (is_first || had_some) {
+            self.note_blocked(id);
+        }
+        if is_all && had_some {
+            self.end_outgoing(id);
+            return if body.is_empty() { Ok(()) } else { Err(Misuse::ContentLength) };
+        }
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        id: ExchangeId,
+        trailers: Option<&Fields>,
+        out: &mut Outbox,
+    ) -> Result<(), Misuse> {
+        let Some(stream) = self.streams.get_mut(number(id)) else { return Ok(()) };
+        let number = stream.id;
+        match stream.outgoing {
+            Outgoing::Owed => return Err(Misuse::OutOfOrder),
+            Outgoing::Over => return Ok(()),
+            Outgoing::Exact(_) => {
+                self.cancel(id, out);
+                return Err(Misuse::ContentLength);
+            }
+            Outgoing::Unknown => match trailers {
+                Some(fields) if !fields.is_empty() => {
+                    encode::trailers(&mut self.encoder, out, number, fields);
+                }
+                _ => out.framing((), |bytes| {
+                    frame::write(bytes, kind::DATA, flag::END_STREAM, number, 0);
+                }),
+            },
+        }
+        self.end_outgoing(number);
+        Ok(())
+    }
+
+    fn release(&mut self, id: ExchangeId, n: usize) {
+        self.released(id, n);
+    }
+
+    fn cancel(&mut self, id: ExchangeId, _: &mut Outbox) {
+        let Some(stream) = self.stream(id) else { return };
+        let verdict = stream.verdict.filter(|code| *code != Code::NoError);
+        self.end_by(number(id), verdict.unwrap_or(Code::Internal));
+    }
+
+    fn wanted(&self, (): ()) -> usize {
+        if self.closed.is_some() { 0 } else { usize::MAX }
+    }
+
+    fn schedule(&mut self, waiting: &mut [ExchangeId]) {
+        self.order(waiting);
+    }
+
+    fn drain(&mut self) {
+        self.begin_drain();
+    }
+
+    fn flush(&mut self, now: Instant, out: &mut Outbox) {
+        self.now = now;
+        self.pay(out);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.next_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Fault> {
+        self.timeout(now)
+    }
+}
+
+impl Http2 {
+    /// We have ended our half.
+    fn end_outgoing(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.outgoing = Outgoing::Over;
+        }
+        self.settle(id);
+    }
+}
+
+/// The stream of an exchange; no stream for what is none of ours.
+#[inline]
+fn number(id: ExchangeId) -> u32 {
+    u32::try_from(id.0).unwrap_or(0)
+}
+
+/// What a response says of its length, and what may be sent of its content (RFC 9110 §8.6, §9.3.2, §15.3.6).
+fn frame_of(kind: Kind, status: StatusCode, content: Content) -> (Said, Outgoing) {
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+        return (Said::Nothing, Outgoing::Over);
+    }
+    let (said, outgoing) = match content {
+        _ if status == StatusCode::RESET_CONTENT => (Said::Length(0), Outgoing::Over),
+        Content::None | Content::Tunnel | Content::Exact(0) => (Said::Length(0), Outgoing::Over),
+        Content::Exact(length) => (Said::Length(length), Outgoing::Exact(length)),
+        Content::Unknown => (Said::Nothing, Outgoing::Unknown),
+    };
+    if kind == Kind::Head { (said, Outgoing::Over) } else { (said, outgoing) }
+}

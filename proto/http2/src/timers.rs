@@ -1,0 +1,164 @@
+//! How long the peer may take (RFC 9113 leaves it to us): for a frame, for the next stream, for content, for opening a window.
+//!
+//! Time that the caller takes, by holding content back, is not the peer's.
+
+use std::time::Duration;
+
+use trilane_semantics::{Cause, Closed, Fault, Instant, Limits, Reason};
+
+use crate::code::Code;
+use crate::state::{Drain, Http2, Wait};
+use crate::streams::{Incoming, Outgoing, Stream, Wants};
+
+impl Http2 {
+    /// As [`Machine::poll_timeout`](trilane_semantics::Machine::poll_timeout).
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        if self.closed.is_some() {
+            return None;
+        }
+        let waits = (self.wait != Wait::Nothing).then_some(self.deadline);
+        let drain = match self.drain {
+            Drain::Asked(until) => Some(until),
+            _ => None,
+        };
+        let streams = self.earliest.filter(|_| !self.streams.is_empty());
+        Instant::earliest(Instant::earliest(waits, drain), streams)
+    }
+
+    /// As [`Machine::handle_timeout`](trilane_semantics::Machine::handle_timeout).
+    pub(crate) fn timeout(&mut self, now: Instant) -> Result<(), Fault> {
+        self.now = now;
+        if self.next_timeout().is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        if let Drain::Asked(until) = self.drain
+            && until <= now
+        {
+            self.drain_on();
+        }
+        if self.deadline <= now {
+            match self.wait {
+                Wait::Nothing => (),
+                Wait::Frame => return Err(self.fail(Reason::HeadTimeout)),
+                Wait::Idle => {
+                    self.close(Closed::lingering(Cause::IdleTimeout));
+                    return Ok(());
+                }
+            }
+        }
+        self.late_stream(now)
+    }
+
+    /// A stream that is late, if there is one, and when the next will be.
+    fn late_stream(&mut self, now: Instant) -> Result<(), Fault> {
+        let is_blocked = self.inflow.is_exhausted();
+        let (mut late, mut earliest) = (None, None);
+        for stream in self.streams.iter_mut() {
+            // It is the readers of other streams who hold this one up.
+            if is_blocked && stream.incoming == Incoming::Open {
+                stream.body_due = now + self.limits.body_timeout;
+                stream.rate_due = now + self.limits.body_grace;
+            }
+            let Some((due, reason)) = due(stream, self.limits.body_rate) else { continue };
+            if due <= now && late.is_none() {
+                late = Some((stream.id, reason));
+            } else {
+                earliest = Instant::earliest(earliest, Some(due));
+            }
+        }
+        self.earliest = earliest;
+        let Some((id, reason)) = late else { return Ok(()) };
+        // There may be another.
+        self.earliest = Some(now);
+        let fault = self.refuse(id, reason);
+        if reason == Reason::WindowTimeout
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            stream.verdict = Some(Code::Cancel);
+            stream.wants = Wants::Nothing;
+        }
+        Err(fault)
+    }
+
+    /// Content is expected on a new stream.
+    pub(crate) fn wait_for_content(&mut self, id: u32) {
+        let (now, limits) = (self.now, &self.limits);
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.body_due = now + limits.body_timeout;
+            stream.rate_due = now + limits.body_grace;
+            let due = stream.body_due.min(stream.rate_due);
+            self.earliest = Instant::earliest(self.earliest, Some(due));
+        }
+    }
+
+    /// `n` bytes of content have come.
+    pub(crate) fn note_content(&mut self, id: u32, n: usize) {
+        let (now, limits) = (self.now, &self.limits);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.body_due = now + span(stream, limits);
+        if limits.body_rate > 0 {
+            // A lead does not grow: what came fast cannot be followed by hours of nothing.
+            let nanos = (n as u64).saturating_mul(1_000_000_000) / limits.body_rate;
+            let later = stream.rate_due + Duration::from_nanos(nanos);
+            stream.rate_due = later.min(now + limits.body_grace);
+        }
+    }
+
+    /// All content of a stream was released: only now it is the peer's turn.
+    pub(crate) fn note_released(&mut self, id: u32) {
+        let (now, limits) = (self.now, &self.limits);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        // What the caller held back, since the last piece came, is not the peer's time.
+        let span = span(stream, limits);
+        let last = stream.body_due.since(Instant::default()).saturating_sub(span);
+        let held = now.since(Instant::default()).saturating_sub(last);
+        stream.rate_due = stream.rate_due + held;
+        stream.body_due = now + span;
+        if let Some((due, _)) = due(stream, limits.body_rate) {
+            self.earliest = Instant::earliest(self.earliest, Some(due));
+        }
+    }
+
+    /// Something went into a tunnel, or it has just begun.
+    pub(crate) fn note_tunnel(&mut self, id: u32) {
+        let due = self.now + self.limits.tunnel_timeout;
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.body_due = due;
+            self.earliest = Instant::earliest(self.earliest, Some(due));
+        }
+    }
+
+    /// Content of that stream waits for a window from now on.
+    pub(crate) fn note_blocked(&mut self, id: u32) {
+        let due = self.now + self.limits.write_timeout;
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.window_due = due;
+            self.earliest = Instant::earliest(self.earliest, Some(due));
+        }
+    }
+}
+
+/// How long nothing may come.
+fn span(stream: &Stream, limits: &Limits) -> Duration {
+    let is_tunnel = stream.incoming == Incoming::Tunnel;
+    if is_tunnel { limits.tunnel_timeout } else { limits.body_timeout }
+}
+
+/// When the peer will be late on that stream, and with what.
+fn due(stream: &Stream, rate: u64) -> Option<(Instant, Reason)> {
+    let body = match stream.incoming {
+        // It is the caller who holds back, not the peer.
+        _ if stream.held > 0 => None,
+        Incoming::Open if rate == 0 => Some(stream.body_due),
+        Incoming::Open => Some(stream.body_due.min(stream.rate_due)),
+        Incoming::Tunnel if stream.outgoing != Outgoing::Owed => Some(stream.body_due),
+        Incoming::Over | Incoming::Refused | Incoming::Tunnel => None,
+    };
+    let window = (stream.wants == Wants::Window).then_some(stream.window_due);
+    match (body, window) {
+        (Some(body), Some(window)) if body <= window => Some((body, Reason::BodyTimeout)),
+        (_, Some(window)) => Some((window, Reason::WindowTimeout)),
+        (Some(body), None) => Some((body, Reason::BodyTimeout)),
+        (None, None) => None,
+    }
+}
