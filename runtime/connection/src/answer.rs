@@ -282,12 +282,13 @@ impl<M: Machine> Connection<M> {
         let was_held_up = self.room(host) == 0;
         (self.in_flight, self.files_in_flight, self.write_deadline) = (None, 0, None);
         self.left_at = self.left_at.map(|_| now + host.limits().write_timeout);
-        let waiting: Vec<ExchangeId> = self
+        let mut waiting: Vec<ExchangeId> = self
             .slots
             .iter()
             .filter(|slot| matches!(slot.stage, Stage::Sending { .. }))
             .map(|slot| slot.id)
             .collect();
+        self.machine.schedule(&mut waiting);
         for id in waiting {
             self.poll_slot(host, now, id);
         }

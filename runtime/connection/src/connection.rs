@@ -47,6 +47,11 @@ impl<'a> Received<'a> {
         Self { bytes: memory.as_slice(), memory: Some(memory) }
     }
 
+    /// All of them.
+    pub(crate) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The part `data` of these bytes, to be kept.
     fn keep(&self, data: &[u8]) -> Payload {
         match self.memory {
@@ -227,7 +232,7 @@ impl<M: Machine> Connection<M> {
         let mut input = Input::new(stream, received.bytes, fin);
         let mut budget = host.limits().events_a_turn;
         while self.closed.is_none() {
-            if !M::MULTIPLEXES && self.is_full(host) || self.room(host) == 0 {
+            if self.is_full(host) || self.room(host) == 0 {
                 // Nothing more is asked for while a reader, or the peer, is that far behind.
                 if !self.start_fresh(host, now) {
                     break;
@@ -421,10 +426,14 @@ impl<M: Machine> Connection<M> {
         }
     }
 
-    /// Whether some reader is so far behind that no more should be read. While the shard as a whole is, one piece each
-    /// must do.
+    /// Whether some reader is so far behind that no more should be read; exchanges that run beside each other have windows
+    /// for that. While the shard as a whole is, one piece each must do.
     pub(crate) fn is_full(&self, host: &Host) -> bool {
-        let most = if host.is_full() { 1 } else { host.limits().receive_queue };
+        let most = match host.is_full() {
+            true => 1,
+            false if M::MULTIPLEXES => return false,
+            false => host.limits().receive_queue,
+        };
         self.slots.iter().any(|slot| slot.is_full(most))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use trilane_exchange::ConnectionInfo;
 use trilane_http1::Http1;
+use trilane_http2::Http2;
 use trilane_semantics::{Cause, ExchangeId, Instant, Machine, Outbox};
 
 use crate::connection::{Connection, Received, Sends};
@@ -64,6 +65,19 @@ pub fn http1(
 ) -> Box<dyn Conversation> {
     let machine = Http1::server(Rc::clone(host.limits()), now);
     Box::new(Connection::new(machine, key, info).sending(sends))
+}
+
+/// A conversation in HTTP/2, server role. Files are read here, piece by piece: a frame is too small a piece to be sent from
+/// one. `key` is the shard's name for it.
+#[must_use]
+pub fn http2(
+    host: &Host,
+    now: Instant,
+    key: u64,
+    info: Rc<ConnectionInfo>,
+) -> Box<dyn Conversation> {
+    let machine = Http2::server(Rc::clone(host.limits()), now);
+    Box::new(Connection::new(machine, key, info))
 }
 
 impl<M: Machine<Stream = ()>> Connection<M> {

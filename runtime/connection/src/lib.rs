@@ -8,6 +8,7 @@
 
 mod answer;
 mod carry;
+pub mod cleartext;
 pub mod connection;
 pub mod conversation;
 mod ending;
@@ -16,7 +17,8 @@ pub mod host;
 mod reading;
 mod slot;
 
+pub use cleartext::cleartext;
 pub use connection::{Connection, LEASE_FROM, Received, Sends};
-pub use conversation::{Conversation, http1};
+pub use conversation::{Conversation, http1, http2};
 pub use ending::Goal;
 pub use host::Host;

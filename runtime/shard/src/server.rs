@@ -56,6 +56,8 @@ pub struct Config {
     /// bytes of a connection wait until its peer has acknowledged these, the pages count against `RLIMIT_MEMLOCK` (past it
     /// they are copied), and over the loopback the kernel copies all the same: measure before you switch it on.
     pub zero_copy_from: usize,
+    /// Whether HTTP/2 is spoken in clear too, to clients that begin with its preface (RFC 9113 §3.3). Default: no.
+    pub h2c: bool,
     /// How long a drain keeps an idle connection open for a request that is on its way. Default 2 s.
     pub drain_idle_grace: Duration,
     /// How long a drain may take. Default 30 s.
@@ -75,6 +77,7 @@ impl Config {
             connections: CONNECTIONS,
             server_field: "trilane",
             zero_copy_from: 0,
+            h2c: false,
             drain_idle_grace: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
         })
@@ -287,6 +290,7 @@ impl Plan {
             burst,
             surplus: VecDeque::new(),
             sendings: Sendings::new(self.config.zero_copy_from),
+            h2c: self.config.h2c,
             reads: Reads::new(),
             trims: false,
             control: self.control,

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_connection::{Host, Sends, http1};
+use trilane_connection::{Host, Sends, cleartext, http1};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
@@ -63,6 +63,8 @@ pub(crate) struct Shard {
     pub(crate) surplus: VecDeque<Parcel>,
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
+    /// Clients may begin with the preface of HTTP/2.
+    pub(crate) h2c: bool,
     /// A timer is set that takes buffers out of use.
     pub(crate) trims: bool,
 }
@@ -269,7 +271,8 @@ impl Shard {
             peer: peer.map_or(Address::Unix, Address::Ip),
         });
         let key = self.sockets.insert_with(|key| {
-            let conversation = http1(&self.host, now, key.pack(), info, Sends::Files);
+            let begin = if self.h2c { cleartext } else { http1 };
+            let conversation = begin(&self.host, now, key.pack(), info, Sends::Files);
             Socket::new(descriptor, conversation, extent)
         });
         if self.state == State::Draining

@@ -33,6 +33,9 @@ pub struct Serve {
     /// Repeatable. Default: 127.0.0.1:8080. PORT in the environment changes the default's port.
     #[arg(long, value_name = "ADDR|unix:PATH|off")]
     pub http: Vec<String>,
+    /// Speak HTTP/2 in clear too, to clients that begin with its preface (prior knowledge).
+    #[arg(long)]
+    pub h2c: bool,
     /// How many shards. Default: one for each CPU that may be used.
     #[arg(long, value_name = "N")]
     pub shards: Option<NonZero<usize>>,

@@ -19,6 +19,8 @@ const LATER: [&str; 9] =
 pub struct Config {
     /// Where to listen for HTTP/1.1, as `--http`.
     pub http: Vec<String>,
+    /// As `--h2c`.
+    pub h2c: bool,
     /// As `--shards`.
     pub shards: Option<NonZero<usize>>,
     /// As `--cpus`.
@@ -187,12 +189,15 @@ mod tests {
     #[test]
     fn a_whole_file() {
         let config = parse(
-            "http = [':80', 'unix:/run/t']\nshards = 3\ncpus = '0-2'\nroot = '/srv'\nlog = 'json'\n\
+            "http = [':80', 'unix:/run/t']\nh2c = true\nshards = 3\ncpus = '0-2'\nroot = '/srv'\nlog = 'json'\n\
              [limits]\nbody = 5\nhead_timeout = 2\nbody_rate = 7\ntunnel_timeout = 8\nfile_queue = 4\n[drain]\ndeadline = 9\n\
              [ring]\nzero_copy_from = 65536\n",
         )
         .unwrap();
-        assert_eq!(config.http, [":80", "unix:/run/t"]);
+        assert_eq!(
+            (&config.http[..], config.h2c),
+            (&[":80".into(), "unix:/run/t".into()][..], true)
+        );
         assert_eq!((config.shards, config.cpus.as_deref()), (NonZero::new(3), Some("0-2")));
         let limits = config.limits();
         assert_eq!((limits.body, limits.head_timeout), (5, Duration::from_secs(2)));

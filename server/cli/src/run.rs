@@ -91,6 +91,9 @@ fn serve(
     for address in addresses(&flags, &config, std::env::var("PORT").ok())? {
         server = server.listen(address);
     }
+    if flags.h2c || config.h2c {
+        server = server.h2c();
+    }
     if let Some(most) = config.limits.connections {
         server = server.connections(most);
     }

@@ -37,6 +37,7 @@ pub struct Server<F> {
     cpus: Option<String>,
     limits: Limits,
     zero_copy_from: usize,
+    h2c: bool,
     connections: Option<NonZero<usize>>,
     log: Log,
     drain: (Duration, Duration),
@@ -89,6 +90,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             cpus: None,
             limits: Limits::default(),
             zero_copy_from: 0,
+            h2c: false,
             connections: None,
             log: Log::Off,
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
@@ -139,6 +141,13 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
+    /// Speaks HTTP/2 in clear too, to clients that begin with its preface. Default: no.
+    #[must_use]
+    pub const fn h2c(mut self) -> Self {
+        self.h2c = true;
+        self
+    }
+
     /// At most so many connections at once on each shard; who comes then waits to be accepted. Default 1,048,576.
     #[must_use]
     pub const fn connections(mut self, most: NonZero<usize>) -> Self {
@@ -179,6 +188,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         }
         config.limits = self.limits;
         config.zero_copy_from = self.zero_copy_from;
+        config.h2c = self.h2c;
         config.connections = self.connections.unwrap_or(config.connections);
         (config.drain_idle_grace, config.drain_deadline) = self.drain;
         let (app, log) = (self.app, self.log);

@@ -1,0 +1,179 @@
+//! A connection in clear whose protocol its first bytes tell: HTTP/2 by prior knowledge (RFC 9113 §3.3), else HTTP/1.1.
+//!
+//! Until then it is an HTTP/1.1 conversation to which nothing has come; bytes that may be the preface are kept back from it.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use trilane_exchange::ConnectionInfo;
+use trilane_http2::PREFACE;
+use trilane_semantics::{Cause, ExchangeId, Instant, Outbox};
+
+use crate::connection::{Received, Sends};
+use crate::conversation::{Conversation, http1, http2};
+use crate::ending::Goal;
+use crate::host::Host;
+
+/// A conversation in clear, in HTTP/1.1 or HTTP/2, server role, over what `sends` can send. `key` is the shard's name for it.
+#[must_use]
+pub fn cleartext(
+    host: &Host,
+    now: Instant,
+    key: u64,
+    info: Rc<ConnectionInfo>,
+    sends: Sends,
+) -> Box<dyn Conversation> {
+    let current = http1(host, now, key, Rc::clone(&info), sends);
+    let undecided = Undecided { key, info, kept: Vec::new(), drain: None };
+    Box::new(Cleartext { current, undecided: Some(Box::new(undecided)) })
+}
+
+struct Cleartext {
+    current: Box<dyn Conversation>,
+    undecided: Option<Box<Undecided>>,
+}
+
+/// What is needed while the protocol is not known.
+struct Undecided {
+    key: u64,
+    info: Rc<ConnectionInfo>,
+    /// The front of the preface.
+    kept: Vec<u8>,
+    drain: Option<Duration>,
+}
+
+/// What the first bytes say.
+enum Verdict {
+    Http1,
+    Http2,
+    Unknown,
+}
+
+fn judge(bytes: &[u8]) -> Verdict {
+    if bytes.starts_with(PREFACE) {
+        Verdict::Http2
+    } else if PREFACE.starts_with(bytes) {
+        Verdict::Unknown
+    } else {
+        Verdict::Http1
+    }
+}
+
+impl Cleartext {
+    /// The first bytes came.
+    fn decide(&mut self, host: &Host, now: Instant, received: Received<'_>) {
+        let Some(mut undecided) = self.undecided.take() else { return };
+        let is_first = undecided.kept.is_empty();
+        if !is_first || received.bytes().len() < PREFACE.len() {
+            undecided.kept.extend_from_slice(received.bytes());
+        }
+        let all = if undecided.kept.is_empty() { received.bytes() } else { &undecided.kept };
+        match judge(all) {
+            Verdict::Unknown => {
+                self.undecided = Some(undecided);
+                return;
+            }
+            Verdict::Http1 => (),
+            Verdict::Http2 => {
+                self.current = http2(host, now, undecided.key, Rc::clone(&undecided.info));
+                if let Some(grace) = undecided.drain {
+                    self.current.drain(host, now, grace);
+                }
+            }
+        }
+        if undecided.kept.is_empty() || is_first {
+            self.current.receive(host, now, received);
+        } else {
+            self.current.receive(host, now, Received::copied(&undecided.kept));
+        }
+    }
+}
+
+impl Conversation for Cleartext {
+    fn receive(&mut self, host: &Host, now: Instant, received: Received<'_>) {
+        if self.undecided.is_some() {
+            self.decide(host, now, received);
+        } else {
+            self.current.receive(host, now, received);
+        }
+    }
+
+    fn receive_end(&mut self, host: &Host, now: Instant) {
+        if let Some(undecided) = self.undecided.take()
+            && !undecided.kept.is_empty()
+        {
+            self.current.receive(host, now, Received::copied(&undecided.kept));
+        }
+        self.current.receive_end(host, now);
+    }
+
+    fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        self.current.wake(host, now, id);
+    }
+
+    fn progress(&mut self, host: &Host, now: Instant) {
+        self.current.progress(host, now);
+    }
+
+    fn sent(&mut self, host: &Host, now: Instant) {
+        self.current.sent(host, now);
+    }
+
+    fn failed(&mut self, host: &Host, now: Instant) {
+        self.current.failed(host, now);
+    }
+
+    fn timeout(&mut self, host: &Host, now: Instant) {
+        self.current.timeout(host, now);
+    }
+
+    fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
+        if let Some(undecided) = &mut self.undecided {
+            undecided.drain = Some(grace);
+        }
+        self.current.drain(host, now, grace);
+    }
+
+    fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        self.current.shut(host, now, cause);
+    }
+
+    fn half_closed(&mut self, host: &Host, now: Instant) {
+        self.current.half_closed(host, now);
+    }
+
+    fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox> {
+        self.current.take_output(host, now)
+    }
+
+    fn wants_input(&self, host: &Host) -> bool {
+        self.current.wants_input(host)
+    }
+
+    fn takes_content(&self) -> bool {
+        self.current.takes_content()
+    }
+
+    fn goal(&self) -> Goal {
+        self.current.goal()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.current.poll_timeout()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.current.is_idle()
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        self.current.cause()
+    }
+}
+
+impl fmt::Debug for Cleartext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.current.fmt(f)
+    }
+}
