@@ -62,7 +62,12 @@ impl Http2 {
         if !stream.inflow.take(length) {
             return self.reset(id, Reason::FlowControl);
         }
-        stream.inflow.release(length - content);
+        if length > content {
+            stream.inflow.release(length - content);
+            if !std::mem::replace(&mut stream.is_credited, true) {
+                self.owed.credits.push(id);
+            }
+        }
         // RFC 9110 §10.1.1: 100 MAY be omitted once content has come.
         stream.expect = Expect::Nothing;
         if let Some(missing) = stream.missing {

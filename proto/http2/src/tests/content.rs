@@ -1,0 +1,150 @@
+//! Flow control both ways (RFC 9113 §5.2, §6.9), and content that nobody wants.
+
+use super::*;
+use trilane_semantics::Misuse;
+
+#[test]
+fn credit_is_given_for_what_was_released() {
+    let mut side = Side::ready_with(|limits| limits.stream_window = 10);
+    side.releases = false;
+    side.feed([post(1, &[]), data(0, 1, b"0123456789")].concat());
+    assert_eq!(side.turn(), [""; 0], "nothing was released");
+    let release = |side: &mut Side, n| {
+        side.machine.release(ExchangeId(1), n);
+        side.turn()
+    };
+    // The peer can send nothing more: it is told of the first byte.
+    assert_eq!(release(&mut side, 1), ["1 credit 1"]);
+    assert_eq!(release(&mut side, 1), [""; 0], "it has as much still");
+    assert_eq!(release(&mut side, 8), ["1 credit 9"]);
+    assert_eq!(release(&mut side, 8), [""; 0], "no more than there was");
+}
+
+/// RFC 9113 §6.9.1, at n-1, n, n+1.
+#[test]
+fn windows_are_not_exceeded() {
+    for (n, expected) in [(9, ""), (10, ""), (11, "1 reset 3")] {
+        let mut side = Side::ready_with(|limits| limits.stream_window = 10);
+        side.releases = false;
+        let log = side.feed([post(1, &[]), data(0, 1, &vec![b'x'; n])].concat());
+        let found = log.iter().find(|line| line.ends_with("reset 3")).cloned().unwrap_or_default();
+        assert_eq!(found, expected, "{n}: {log:?}");
+    }
+    for (n, ends) in [(65_534, false), (65_535, false), (65_536, true)] {
+        let mut side = Side::ready_with(|limits| limits.connection_window = 65_535);
+        side.releases = false;
+        let mut bytes = post(1, &[]);
+        for piece in vec![b'x'; n].chunks(16_384) {
+            bytes.extend(data(0, 1, piece));
+        }
+        let log = side.feed(bytes);
+        assert_eq!(reason(&log, Reason::FlowControl), ends, "{n}");
+    }
+}
+
+/// RFC 9113 §6.1: padding counts, and nobody needs to read it.
+#[test]
+fn padding_is_credited_at_once() {
+    let mut side = Side::ready_with(|limits| limits.stream_window = 256);
+    side.releases = false;
+    let padded = data(flag::PADDED, 1, &[&[255][..], &[0; 255]].concat());
+    assert_eq!(
+        side.feed([post(1, &[]), padded.clone()].concat()),
+        ["1 POST / Unknown", "1 credit 256"]
+    );
+    let log = everywhere(&[post(1, &[]), data(flag::PADDED, 1, b"\x02abc\0\0"), padded].concat());
+    assert_eq!(log, ["1 POST / Unknown", "1 body abc"]);
+}
+
+/// What was not released when a stream ends is given back to the connection.
+#[test]
+fn no_credit_is_lost_with_a_stream() {
+    let full = |id, n| {
+        let mut bytes = post(id, &[]);
+        vec![b'x'; n].chunks(16_384).for_each(|piece| bytes.extend(data(0, id, piece)));
+        bytes
+    };
+    type End = fn(&mut Side) -> Vec<String>;
+    let ends: [End; 3] = [
+        |side| side.feed(number(kind::RST_STREAM, 1, 8)),
+        |side| side.act(|it, out| it.cancel(ExchangeId(1), out)).1,
+        |side| side.respond(1, 403, Content::None),
+    ];
+    for end in ends {
+        let mut side = Side::ready_with(|limits| limits.connection_window = 65_535);
+        side.releases = false;
+        side.feed(full(1, 65_535));
+        let mut log = end(&mut side);
+        log.extend(side.turn());
+        assert!(log.contains(&"0 credit 65535".to_owned()), "{log:?}");
+        // And what comes for it later too.
+        let log = side.feed(data(0, 1, &[0; 9]));
+        assert!(!reason(&log, Reason::FlowControl));
+        side.feed(full(3, 65_526));
+        assert!(side.machine.closed.is_none());
+    }
+}
+
+#[test]
+fn content_waits_for_the_windows() {
+    let mut side = Side::ready();
+    // RFC 9113 §6.9.2: windows may be small from the start, and change under way.
+    side.feed([setting(4, 10), get(1)].concat());
+    side.respond(1, 200, Content::Exact(100));
+    assert_eq!(side.send(1, 100), (90, vec!["1 data 10".to_owned()]));
+    assert_eq!(side.feed(number(kind::WINDOW_UPDATE, 1, 5)), ["1 writable"]);
+    assert_eq!(side.send(1, 90), (85, vec!["1 data 5".to_owned()]));
+    // Less than was sent already: the window is negative.
+    assert_eq!(side.feed(setting(4, 0)), ["0 settings ack"]);
+    assert_eq!(side.feed(number(kind::WINDOW_UPDATE, 1, 9)), [""; 0]);
+    assert_eq!(side.feed(number(kind::WINDOW_UPDATE, 1, 2)), ["1 writable"]);
+    assert_eq!(side.send(1, 85), (84, vec!["1 data 1".to_owned()]));
+    assert_eq!(side.feed(setting(4, 1000)), ["1 writable", "0 settings ack"]);
+    assert_eq!(side.send(1, 84), (0, vec!["1 data 84 end".to_owned()]));
+    assert!(side.machine.streams.is_empty());
+}
+
+#[test]
+fn the_connections_window_is_shared() {
+    let mut side = Side::ready();
+    side.feed([setting(4, 1 << 20), get(1), get(3)].concat());
+    side.respond(1, 200, Content::Unknown);
+    side.respond(3, 200, Content::Unknown);
+    let (left, log) = side.send(1, 70_000);
+    assert_eq!((left, log.len()), (70_000 - 65_535, 4), "in frames of 16,384: {log:?}");
+    assert_eq!(side.send(3, 5), (5, vec![]));
+    let opened = side.feed(number(kind::WINDOW_UPDATE, 0, 4468));
+    assert_eq!(opened, ["1 writable", "3 writable"]);
+    assert_eq!(side.send(1, 4465), (0, vec!["1 data 4465".to_owned()]));
+    assert_eq!(side.send(3, 5), (2, vec!["3 data 3".to_owned()]));
+    assert_eq!(side.feed(number(kind::WINDOW_UPDATE, 0, 2)), ["3 writable"]);
+    assert_eq!(side.send(3, 2), (0, vec!["3 data 2".to_owned()]));
+}
+
+#[test]
+fn content_that_breaks_its_promise() {
+    let mut side = Side::ready();
+    side.feed([get(1), get(3)].concat());
+    side.respond(1, 200, Content::Exact(2));
+    let mut body = Payload::from("abc");
+    let (result, log) = side.act(|it, out| it.send_body(ExchangeId(1), &mut body, 9, out));
+    assert_eq!((result, log), (Err(Misuse::ContentLength), vec!["1 data 2 end".to_owned()]));
+    side.respond(3, 200, Content::Exact(2));
+    let (result, _) = side.act(|it, out| it.finish(ExchangeId(3), None, out));
+    assert_eq!(result, Err(Misuse::ContentLength));
+    assert_eq!(side.turn(), ["3 reset 2"]);
+    assert_eq!(side.act(|it, out| it.send_body(ExchangeId(9), &mut body, 9, out)).0, Ok(()));
+    assert!(body.is_empty(), "nobody's content is taken and forgotten");
+}
+
+/// RFC 9113 §8.1: after an early answer NO_ERROR asks for the rest not to be sent; what is on its way harms nobody.
+#[test]
+fn an_early_answer_ends_the_stream() {
+    let mut side = Side::ready();
+    side.feed([post(1, &[]), data(0, 1, b"a")].concat());
+    assert_eq!(side.respond(1, 403, Content::None), ["1 403 content-length=0 end"]);
+    assert_eq!(side.turn(), ["1 reset 0"]);
+    let rest = [data(0, 1, b"b"), headers(1, 1, &[("x", "1")]), number(kind::RST_STREAM, 1, 8)];
+    assert_eq!(side.feed(rest.concat()), [""; 0]);
+    assert!(side.machine.closed.is_none());
+}

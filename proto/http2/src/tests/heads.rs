@@ -1,0 +1,190 @@
+//! Header sections, trailers, interim responses and tunnels.
+
+use super::*;
+use trilane_semantics::{Fields, Misuse};
+
+#[test]
+fn a_request_is_whole_however_it_is_cut() {
+    let block = block(&[POST, &[("x-own", "1")]].concat());
+    let (a, b) = block.split_at(7);
+    let plain = one(kind::HEADERS, 4, 1, &block);
+    // RFC 9113 §6.2: padding and priority; §6.10: more frames.
+    let dressed = [&[3, 0x80, 0, 0, 0, 16][..], &block, &[0; 3]].concat();
+    let dressed = one(kind::HEADERS, 0x2c, 1, &dressed);
+    let several = [
+        one(kind::HEADERS, 0, 1, a),
+        one(kind::CONTINUATION, 0, 1, b""),
+        one(kind::CONTINUATION, 4, 1, b),
+    ];
+    for head in [plain, dressed, several.concat()] {
+        let end = headers(flag::END_STREAM, 1, &[("x-sum", "2")]);
+        let log = everywhere(&[head, data(0, 1, b"abc"), end].concat());
+        assert_eq!(
+            log,
+            ["1 POST / Unknown", "1 body abc", "1 trailers {\"x-sum\": \"2\"}", "1 over"]
+        );
+    }
+}
+
+/// RFC 9113 §8.1, and what is no trailer section.
+#[test]
+fn trailers_end_the_stream() {
+    for (flags, fields, why) in [
+        (0, &[("x", "1")], Reason::Frame),
+        (1, &[(":path", "/")], Reason::PseudoField),
+        (1, &[("connection", "x")], Reason::ConnectionField),
+    ] {
+        let log = everywhere(&[post(1, &[]), headers(flags, 1, fields)].concat());
+        assert!(reason(&log, why), "{log:?}");
+    }
+    // A section without fields is an end and no more.
+    let log = everywhere(&[post(1, &[]), one(kind::HEADERS, 5, 1, b"")].concat());
+    assert_eq!(log, ["1 POST / Unknown", "1 over"]);
+}
+
+#[test]
+fn answers_are_written_as_their_request_has_it() {
+    for (method, status, content, expected) in [
+        ("GET", 200, Content::Exact(3), "1 200 content-length=3"),
+        ("GET", 200, Content::Unknown, "1 200"),
+        ("GET", 200, Content::None, "1 200 content-length=0 end"),
+        ("GET", 204, Content::Exact(3), "1 204 end"),
+        ("GET", 205, Content::Exact(3), "1 205 content-length=0 end"),
+        ("GET", 304, Content::Unknown, "1 304 end"),
+        ("HEAD", 200, Content::Exact(3), "1 200 content-length=3 end"),
+        ("HEAD", 200, Content::Unknown, "1 200 end"),
+    ] {
+        let mut side = Side::ready();
+        let mut fields = POST.to_vec();
+        fields[0].1 = method;
+        side.feed(headers(flag::END_STREAM, 1, &fields));
+        assert_eq!(side.respond(1, status, content), [expected], "{method} {status}");
+        if expected.ends_with("end") {
+            // What the handler made of it goes nowhere.
+            assert_eq!(side.send(1, 3), (0, vec![]));
+            assert_eq!(side.act(|it, out| it.finish(ExchangeId(1), None, out)).0, Ok(()));
+        }
+    }
+    let mut side = Side::ready();
+    side.feed(get(1));
+    let head = |status: u16| ResponseHead::new(StatusCode::from_u16(status).unwrap());
+    let respond = |side: &mut Side, status| {
+        side.act(|it, out| {
+            it.respond(ExchangeId(1), &head(status), Content::Unknown, &stamp(), out)
+        })
+        .0
+    };
+    // RFC 9113 §8.6: there is no 101.
+    assert_eq!(respond(&mut side, 101), Err(Misuse::Status));
+    assert_eq!(
+        side.act(|it, out| it.interim(ExchangeId(1), &head(101), out)).0,
+        Err(Misuse::Status)
+    );
+    let (_, log) = side.act(|it, out| it.interim(ExchangeId(1), &head(103), out));
+    assert_eq!(log, ["1 103"]);
+    assert_eq!(respond(&mut side, 200), Ok(()));
+    assert_eq!(respond(&mut side, 200), Err(Misuse::OutOfOrder));
+    assert_eq!(
+        side.act(|it, out| it.interim(ExchangeId(1), &head(103), out)).0,
+        Err(Misuse::OutOfOrder)
+    );
+    side.log.clear();
+    let mut fields = Fields::new();
+    fields.append("x-sum", "1").unwrap();
+    fields.append("connection", "close").unwrap();
+    let (_, log) = side.act(|it, out| it.finish(ExchangeId(1), Some(&fields), out));
+    assert_eq!(log, ["1 x-sum=1 end"]);
+}
+
+/// RFC 9113 §4.2, §4.3: a long section goes in frames that everybody takes.
+#[test]
+fn a_long_head_is_continued() {
+    let mut side = Side::ready();
+    side.feed(get(1));
+    let mut head = ResponseHead::new(StatusCode::OK);
+    head.fields.append("x-long", "\u{e9}".repeat(20_000)).unwrap();
+    let mut out = Outbox::new();
+    side.machine.respond(ExchangeId(1), &head, Content::None, &stamp(), &mut out).unwrap();
+    let bytes = out.single().unwrap();
+    let first = Frame::read(bytes).unwrap();
+    assert_eq!((first.length, first.kind, first.flags), (16_384, kind::HEADERS, flag::END_STREAM));
+    let second = Frame::read(&bytes[HEADER + 16_384..]).unwrap();
+    assert_eq!((second.kind, second.stream), (kind::CONTINUATION, 1));
+    let mut block = bytes[HEADER..HEADER + 16_384].to_vec();
+    let mut rest = &bytes[HEADER + 16_384..];
+    while let Some(frame) = Frame::read(rest) {
+        block.extend_from_slice(&rest[HEADER..HEADER + frame.length]);
+        rest = &rest[HEADER + frame.length..];
+        assert_eq!(frame.has(flag::END_HEADERS), rest.is_empty());
+    }
+    let mut lines = 0;
+    let count = |_: Field<'_>| {
+        lines += 1;
+        Ok::<_, ()>(())
+    };
+    side.decoder.decode(&block, count).unwrap();
+    assert_eq!(lines, 4);
+}
+
+/// RFC 9110 §10.1.1.
+#[test]
+fn who_expects_100_gets_it_once() {
+    let mut side = Side::ready();
+    side.feed(post(1, &[("expect", "100-continue")]));
+    assert_eq!(side.act(|it, out| it.proceed(ExchangeId(1), out)).1, ["1 100"]);
+    assert_eq!(side.act(|it, out| it.proceed(ExchangeId(1), out)).1, [""; 0]);
+    // Content has come, or is none: nobody waits.
+    side.feed([post(3, &[("expect", "100-continue")]), data(0, 3, b"x")].concat());
+    assert_eq!(side.act(|it, out| it.proceed(ExchangeId(3), out)).1, [""; 0]);
+    let log = side.feed(post(5, &[("expect", "200-ok")]));
+    assert!(reason(&log, Reason::Expectation), "{log:?}");
+    side.respond(5, 417, Content::None);
+    assert_eq!(side.turn(), ["5 reset 0"]);
+}
+
+/// RFC 9113 §8.5, RFC 8441.
+#[test]
+fn tunnels_stay_open_both_ways() {
+    let connect = headers(0, 1, &[(":method", "CONNECT"), (":authority", "h:443")]);
+    let extended: Vec<_> =
+        [&[(":method", "CONNECT"), (":protocol", "websocket")], &POST[1..]].concat();
+    let mut side = Side::ready();
+    let log = side.feed([connect, headers(0, 3, &extended)].concat());
+    assert_eq!(log, ["1 CONNECT h:443 Tunnel", "3 CONNECT / Tunnel"]);
+    assert_eq!(side.respond(1, 200, Content::Unknown), ["1 200"]);
+    assert_eq!(side.feed(data(0, 1, b"up")), ["1 body up"]);
+    assert_eq!(side.send(1, 4), (0, vec!["1 data 4".to_owned()]));
+    // Our half ends; the other goes on.
+    assert_eq!(side.act(|it, out| it.finish(ExchangeId(1), None, out)).1, ["1 data 0 end"]);
+    assert_eq!(side.feed(data(1, 1, b"more")), ["1 body more", "1 over"]);
+    assert_eq!(side.machine.streams.len(), 1);
+    // Refused, it is as any other answer that came early.
+    assert_eq!(side.respond(3, 405, Content::None), ["3 405 content-length=0 end"]);
+    assert_eq!(side.turn(), ["3 reset 0"]);
+    // RFC 9113 §8.5: other frames than DATA are an error of the stream.
+    side.feed(headers(0, 5, &[(":method", "CONNECT"), (":authority", "h:443")]));
+    side.respond(5, 200, Content::Unknown);
+    assert_eq!(side.feed(headers(1, 5, &[("x", "1")])), ["5 reset by peer 1", "5 reset 1"]);
+}
+
+/// Limits: too much is answered, and the connection goes on as long as its table can be kept.
+#[test]
+fn a_section_that_is_too_large_is_answered() {
+    let long = "x".repeat(900);
+    for (head, fits) in [(1099, false), (1100, true), (1101, true)] {
+        let mut side = Side::ready_with(|limits| limits.head = head);
+        // The pseudo-fields cost 43, 43, 38 and 43.
+        let log = side.feed(post(1, &[("a", &long)]));
+        let expected = if fits { "1 POST / Unknown" } else { "1 fault FieldsTooLarge" };
+        assert_eq!(log, [expected], "{head}");
+    }
+    // A block that is longer than its section may be is not waited for (RFC 9113 §10.5.1).
+    let mut side = Side::ready_with(|limits| limits.head = 100);
+    let log = side.feed(
+        [one(kind::HEADERS, 0, 1, &[0; 60]), one(kind::CONTINUATION, 0, 1, &[0; 41])].concat(),
+    );
+    assert_eq!(log, ["connection fault FieldsTooLarge", "0 goaway 1 11"]);
+    assert_eq!(side.machine.refused(), Some(ExchangeId(1)));
+    assert_eq!(side.respond(1, 431, Content::None), ["1 431 content-length=0 end"]);
+    assert_eq!(side.turn(), ["closed fields_too_large", "1 reset 0"]);
+}

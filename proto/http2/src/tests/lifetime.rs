@@ -1,0 +1,183 @@
+//! Settings, pings, drains, timers and ends.
+
+use super::*;
+use std::time::Duration;
+
+/// RFC 9113 §3.4: our preface comes first, also before an answer in the same turn.
+#[test]
+fn our_preface_comes_first() {
+    let mut side = Side::new(|limits| limits.connection_window = 65_535);
+    side.input = [hello(), get(1)].concat();
+    side.poll();
+    assert_eq!(std::mem::take(&mut side.log), ["1 GET / None"]);
+    assert_eq!(side.respond(1, 204, Content::None), ["0 settings", "1 204 end"]);
+    assert_eq!(side.turn(), ["0 settings ack"]);
+    let mut side = Side::new(|_| ());
+    assert_eq!(side.turn(), ["0 settings", "0 credit 983041"]);
+}
+
+/// RFC 9113 §6.7: each with its own payload.
+#[test]
+fn pings_are_answered() {
+    let ping = |n: u8| one(kind::PING, 0, 0, &[n; 8]);
+    let log = everywhere(&[ping(1), ping(2), one(kind::PING, flag::ACK, 0, &[9; 8])].concat());
+    assert_eq!(log, ["0 pong 1", "0 pong 2"]);
+}
+
+/// RFC 9113 §6.8: two steps.
+#[test]
+fn a_drain_finishes_what_was_on_its_way() {
+    for answers in [true, false] {
+        let mut side = Side::ready();
+        side.feed(get(1));
+        side.machine.drain();
+        assert_eq!(side.turn(), ["0 ping", "0 goaway 2147483647 0"]);
+        // It was on its way.
+        assert_eq!(side.feed(get(3)), ["3 GET / None"]);
+        if answers {
+            let pong = one(kind::PING, flag::ACK, 0, &crate::state::DRAIN_PING);
+            assert_eq!(side.feed(pong), ["0 goaway 3 0"]);
+        } else {
+            let at = side.machine.poll_timeout().unwrap();
+            assert_eq!(at.since(side.now), Duration::from_secs(1));
+            side.now = at;
+            assert_eq!(side.machine.handle_timeout(at), Ok(()));
+            assert_eq!(side.turn(), ["0 goaway 3 0"]);
+        }
+        // RFC 9113 §6.8: what comes after is ignored, but the table follows.
+        assert_eq!(side.feed([post(5, &[]), data(1, 5, b"x")].concat()), [""; 0]);
+        side.respond(1, 204, Content::None);
+        side.respond(3, 204, Content::None);
+        assert_eq!(side.turn(), ["closed drain", "0 goaway 3 0"]);
+    }
+}
+
+#[test]
+fn a_peer_that_goes_is_let_go() {
+    let mut side = Side::ready();
+    assert_eq!(side.feed([get(1), one(kind::GOAWAY, 0, 0, &[0; 8])].concat()), ["1 GET / None"]);
+    side.respond(1, 204, Content::None);
+    assert_eq!(side.turn(), ["closed peer", "0 goaway 1 0"]);
+    // The end of the transport, between two requests or in a frame.
+    for rest in [&b""[..], b"\0\0"] {
+        let mut side = Side::ready();
+        side.fin = true;
+        assert_eq!(side.feed(rest), ["closed peer"]);
+    }
+    let mut side = Side::ready();
+    side.feed(get(1));
+    side.fin = true;
+    assert_eq!(side.feed(b"\0"), [""; 0], "an answer is still owed");
+    assert!(side.input.is_empty());
+}
+
+/// What is late, and how long that takes.
+fn late(side: &mut Side) -> (Duration, Vec<String>) {
+    let at = side.machine.poll_timeout().unwrap();
+    let took = at.since(side.now);
+    let early = Instant::from_nanos(at.as_nanos() - 1);
+    assert_eq!(side.machine.handle_timeout(early), Ok(()), "early calls do no harm");
+    side.now = at;
+    if let Err(fault) = side.machine.handle_timeout(at) {
+        side.log.push(format!("{:?} fault {:?}", fault.scope, fault.reason));
+    }
+    (took, side.turn())
+}
+
+#[test]
+fn the_peer_has_its_time() {
+    let limits = Limits::default();
+    // A preface, a frame, a header section.
+    for start in [
+        &PREFACE[..7],
+        &hello()[..30],
+        &[&hello()[..], &[0, 0]].concat(),
+        &[hello(), one(kind::HEADERS, 0, 1, &[])].concat(),
+    ] {
+        let mut side = Side::new(|_| ());
+        side.feed(start);
+        let (took, log) = late(&mut side);
+        assert_eq!(took, limits.head_timeout);
+        assert!(reason(&log, Reason::HeadTimeout), "{log:?}");
+    }
+    let mut side = Side::ready();
+    let (took, log) = late(&mut side);
+    assert_eq!(
+        (took, log),
+        (limits.idle_timeout, vec!["closed idle_timeout".into(), "0 goaway 0 0".into()])
+    );
+    // While a handler works nobody is late.
+    let mut side = Side::ready();
+    side.feed(get(1));
+    assert_eq!(side.machine.poll_timeout(), None);
+}
+
+#[test]
+fn content_has_its_time() {
+    let limits = Limits::default();
+    let mut side = Side::ready();
+    side.feed([post(1, &[]), get(3)].concat());
+    let (took, log) = late(&mut side);
+    assert_eq!(took, limits.body_timeout);
+    assert_eq!(log, ["Exchange(ExchangeId(1)) fault BodyTimeout"]);
+    side.respond(1, 408, Content::None);
+    assert_eq!(side.turn(), ["1 reset 0"]);
+    // What the caller holds back is not the peer's time.
+    let mut side = Side::ready();
+    side.releases = false;
+    side.feed([post(1, &[]), data(0, 1, &[b'x'; 8000])].concat());
+    let at = side.machine.poll_timeout().unwrap();
+    side.now = at;
+    assert_eq!(side.machine.handle_timeout(at), Ok(()));
+    assert_eq!(side.machine.poll_timeout(), None);
+    side.now = at + Duration::from_secs(1000);
+    side.turn();
+    side.machine.release(ExchangeId(1), 8000);
+    assert_eq!(late(&mut side).0, limits.body_timeout);
+    // A byte now and then is too slow (data dribble).
+    let mut side = Side::ready();
+    side.feed(post(1, &[]));
+    let mut log = Vec::new();
+    for _ in 0..10 {
+        side.now = side.now + Duration::from_secs(10);
+        side.feed(data(0, 1, b"x"));
+        if let Err(fault) = side.machine.handle_timeout(side.now) {
+            log.push(fault.reason);
+        }
+    }
+    assert_eq!(log, [Reason::BodyTimeout]);
+}
+
+/// A window that stays closed ends its stream (zero-window hold).
+#[test]
+fn a_window_is_not_waited_for_for_ever() {
+    let mut side = Side::ready();
+    side.feed([setting(4, 0), get(1)].concat());
+    side.respond(1, 200, Content::Exact(5));
+    assert_eq!(side.send(1, 5).0, 5);
+    let (took, log) = late(&mut side);
+    assert_eq!(took, Limits::default().write_timeout);
+    assert_eq!(log, ["Exchange(ExchangeId(1)) fault WindowTimeout"]);
+    side.act(|it, out| it.cancel(ExchangeId(1), out));
+    assert_eq!(side.turn(), ["1 reset 8"]);
+    assert!(side.machine.closed.is_none());
+}
+
+/// A tunnel through which nothing goes.
+#[test]
+fn a_tunnel_has_its_time() {
+    let mut side = Side::ready();
+    side.feed(headers(0, 1, &[(":method", "CONNECT"), (":authority", "h:443")]));
+    assert_eq!(side.machine.poll_timeout(), None);
+    side.respond(1, 200, Content::Unknown);
+    side.now = side.now + Duration::from_secs(9);
+    side.feed(data(0, 1, b"x"));
+    let limits = Limits::default();
+    let first = side.machine.poll_timeout().unwrap();
+    side.now = first;
+    assert_eq!(side.machine.handle_timeout(first), Ok(()), "something went through it");
+    let (took, log) = late(&mut side);
+    assert_eq!(took, Duration::from_secs(9));
+    assert_eq!(log, ["Exchange(ExchangeId(1)) fault BodyTimeout"]);
+    assert!(limits.tunnel_timeout > took);
+}
