@@ -13,7 +13,7 @@ pub(crate) const PING: u32 = 5;
 /// A frame that carries nothing: DATA or CONTINUATION without a byte (CVE-2019-9518), PRIORITY, an unknown type, or one that
 /// comes too late.
 pub(crate) const EMPTY: u32 = 2;
-/// WINDOW_UPDATE; each frame of content that we send gives as much back.
+/// WINDOW_UPDATE without content of ours that it could be about.
 pub(crate) const WINDOW_UPDATE: u32 = 1;
 /// DATA of fewer than [`TINY_BELOW`] bytes, while content before it waits for its reader: it takes more memory than its window
 /// says. Given back when all of it is read.

@@ -135,7 +135,10 @@ impl Http2 {
         if id > self.last {
             return Err(self.fail(Reason::Frame));
         }
-        self.charge(budget::WINDOW_UPDATE, Reason::Flood)?;
+        match self.updates.checked_sub(1) {
+            Some(left) => self.updates = left,
+            None => self.charge(budget::WINDOW_UPDATE, Reason::Flood)?,
+        }
         let increment = u31(increment);
         if id == 0 {
             // RFC 9113 §6.9: 0 is an error; §6.9.1: so is a window past 2^31-1.

@@ -63,7 +63,7 @@ impl Http2 {
             return Err(self.fail(Reason::Continuations));
         }
         if block.bytes.len() + payload.len() > self.limits.head {
-            return Err(self.too_large(block.opening));
+            return Err(self.give_up(block.opening, Reason::FieldsTooLarge));
         }
         block.bytes.extend_from_slice(payload);
         if frame.has(flag::END_HEADERS) {
@@ -73,9 +73,9 @@ impl Http2 {
         Ok(None)
     }
 
-    /// A block that is larger than the section may be is not waited for; without it, no later one can be read either. A new
-    /// stream is still answered (RFC 9113 §10.5.1).
-    fn too_large(&mut self, opening: Opening) -> Fault {
+    /// A block that is larger than its section may be, or late, is not waited for; without it, no later one can be read
+    /// either. A new stream is still answered (RFC 9113 §10.5.1).
+    pub(crate) fn give_up(&mut self, opening: Opening, reason: Reason) -> Fault {
         if opening.stream > self.last {
             self.last = opening.stream;
             let mut stream = self.new_stream(opening.stream);
@@ -83,7 +83,7 @@ impl Http2 {
             self.streams.insert(stream);
             self.refused = Some(opening.stream);
         }
-        self.fail(Reason::FieldsTooLarge)
+        self.fail(reason)
     }
 
     fn new_stream(&self, id: u32) -> Stream {

@@ -13,9 +13,6 @@ use crate::frame::{self, MOST, flag, kind};
 use crate::state::{Http2, Then};
 use crate::streams::{Expect, Incoming, Kind, Outgoing, Wants};
 
-/// Points that a frame of content earns: the peer says WINDOW_UPDATE about it, for the stream and for the connection.
-const EARNED: u32 = 2;
-
 /// How much of an answer goes at a time where a part is of use (RFC 9218 §4.2), and others are under way, in bytes.
 const SHARE: usize = 64 << 10;
 
@@ -156,10 +153,10 @@ impl Machine for Http2 {
         while goes > 0 {
             let piece = body.split_to(goes.min(MOST));
             goes -= piece.len();
+            self.updates = self.updates.saturating_add(updates_for(piece.len()));
             let flags = if is_all && goes == 0 { flag::END_STREAM } else { 0 };
             out.framing((), |bytes| frame::write(bytes, kind::DATA, flags, id, piece.len()));
             out.payload((), piece);
-            self.budget.earn(EARNED, &self.limits);
         }
         if is_blocked && (is_first || had_some) {
             self.note_blocked(id);
@@ -249,6 +246,14 @@ impl Http2 {
 #[inline]
 fn number(id: ExchangeId) -> u32 {
     u32::try_from(id.0).unwrap_or(0)
+}
+
+/// How many WINDOW_UPDATE frames content may bring about: for the stream and for the connection, and more for a peer that
+/// reads by small pieces.
+#[inline]
+const fn updates_for(bytes: usize) -> u32 {
+    // A frame of content has 2^14 bytes at most.
+    2 + (bytes >> 10) as u32
 }
 
 /// What a response says of its length, and what may be sent of its content (RFC 9110 §8.6, §9.3.2, §15.3.6).

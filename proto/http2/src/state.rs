@@ -62,6 +62,8 @@ pub struct Http2 {
     pub(crate) turns: u32,
     pub(crate) owed: Owed,
     pub(crate) budget: Budget,
+    /// WINDOW_UPDATE frames that what we sent may bring about: they cost nothing.
+    pub(crate) updates: u32,
     pub(crate) drain: Drain,
     pub(crate) closed: Option<Closed>,
     /// The stream that a fault of the connection left open for one last answer.
@@ -180,6 +182,7 @@ impl Http2 {
             turns: 0,
             owed: Owed::default(),
             budget: Budget::new(&limits, now),
+            updates: 0,
             drain: Drain::No,
             closed: None,
             refused: None,

@@ -39,7 +39,12 @@ impl Http2 {
         if self.deadline <= now {
             match self.wait {
                 Wait::Nothing => (),
-                Wait::Frame => return Err(self.fail(Reason::HeadTimeout)),
+                Wait::Frame => {
+                    return Err(match self.block.take() {
+                        Some(block) => self.give_up(block.opening, Reason::HeadTimeout),
+                        None => self.fail(Reason::HeadTimeout),
+                    });
+                }
                 Wait::Idle => {
                     self.close(Closed::lingering(Cause::IdleTimeout));
                     return Ok(());
@@ -96,9 +101,9 @@ impl Http2 {
         let (now, limits) = (self.now, &self.limits);
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.body_due = now + span(stream, limits);
-        if limits.body_rate > 0 {
-            // A lead does not grow: what came fast cannot be followed by hours of nothing.
-            let nanos = (n as u64).saturating_mul(1_000_000_000) / limits.body_rate;
+        // A lead does not grow: what came fast cannot be followed by hours of nothing.
+        let nanos = (n as u64).saturating_mul(1_000_000_000).checked_div(limits.body_rate);
+        if let Some(nanos) = nanos {
             let later = stream.rate_due + Duration::from_nanos(nanos);
             stream.rate_due = later.min(now + limits.body_grace);
         }

@@ -48,6 +48,18 @@ fn each_flood_has_an_end() {
     let mut side = Side::ready();
     let updates = std::iter::repeat(number(kind::WINDOW_UPDATE, 0, 1));
     assert_eq!(borne(&mut side, updates), (left, "closed flood".into()));
+    // What was sent is told of piece by piece, however much was on its way.
+    let mut side = Side::ready();
+    let most = i32::MAX as u32;
+    side.feed([setting(4, most), number(kind::WINDOW_UPDATE, 0, most - 65_535), get(1)].concat());
+    side.respond(1, 200, Content::Unknown);
+    side.send(1, 64 << 20);
+    side.feed(
+        [number(kind::WINDOW_UPDATE, 0, 8 << 10), number(kind::WINDOW_UPDATE, 1, 8 << 10)]
+            .concat()
+            .repeat(8 << 10),
+    );
+    assert!(side.machine.closed.is_none());
 }
 
 /// CVE-2023-44487, rapid reset; CVE-2025-8671, where we are made to reset.

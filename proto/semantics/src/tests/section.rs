@@ -1,3 +1,5 @@
+//! Sections, good and bad; each limit at n-1, n and n+1.
+
 use super::*;
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
