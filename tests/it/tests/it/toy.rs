@@ -1,4 +1,4 @@
-//! What the two sketches share: a host, a small service, toy field sections, and the turn of the loop.
+//! What the sketch stands on: a host, a small service, toy field sections, and the turn of the loop.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use trilane_connection::{Connection, Host};
 use trilane_exchange::{
-    Address, Capabilities, ConnectionInfo, Exchange, Incoming, Outgoing, Pool, Reply, Request,
-    Response, Service, Shard, Stats, Summary, Wake, WakeQueue,
+    Address, Capabilities, ConnectionInfo, Exchange, Outgoing, Pool, Reply, Request, Response,
+    Service, Shard, Stats, Summary, Wake, WakeQueue,
 };
 use trilane_semantics::{
     Command, Fields, Instant, Limits, Machine, Method, NameRef, Payload, Piece, Protocol, Reason,
@@ -29,8 +29,6 @@ pub(crate) struct World {
     queue: WakeQueue,
     gate: Rc<Gate>,
     over: Rc<RefCell<Vec<String>>>,
-    /// The content of the last `/detach`, which is read outside its handler.
-    pub(crate) detached: Rc<RefCell<Incoming>>,
 }
 
 #[derive(Default)]
@@ -51,7 +49,6 @@ struct App {
     gate: Rc<Gate>,
     pool: Rc<Pool<Handler>>,
     over: Rc<RefCell<Vec<String>>>,
-    detached: Rc<RefCell<Incoming>>,
 }
 
 /// What the connection wants done on a stream.
@@ -65,17 +62,11 @@ impl World {
     pub(crate) fn new() -> Self {
         let (clock, gate) = (Rc::new(Clock::default()), Rc::new(Gate::default()));
         let (queue, over) = (WakeQueue::new(|| ()), Rc::default());
-        let detached = Rc::<RefCell<Incoming>>::default();
-        let app = App {
-            gate: Rc::clone(&gate),
-            pool: Rc::default(),
-            over: Rc::clone(&over),
-            detached: Rc::clone(&detached),
-        };
+        let app = App { gate: Rc::clone(&gate), pool: Rc::default(), over: Rc::clone(&over) };
         let capabilities: Rc<dyn Capabilities> = Rc::<Clock>::clone(&clock);
         let (limits, shard) = (Rc::new(Limits::default()), Shard::new(capabilities));
         let host = Host::new(Rc::new(app), limits, shard, queue.clone(), "");
-        Self { host, clock, queue, gate, over, detached }
+        Self { host, clock, queue, gate, over }
     }
 
     pub(crate) fn connect<M: Machine>(machine: M) -> Connection<M> {
@@ -85,10 +76,6 @@ impl World {
 
     pub(crate) fn now(&self) -> Instant {
         self.clock.now.get()
-    }
-
-    pub(crate) fn pass(&self, time: Duration) {
-        self.clock.now.set(self.now() + time);
     }
 
     /// Lets `/slow` and `/hold` go on.
@@ -148,8 +135,7 @@ impl Gate {
 
 impl Service for App {
     fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
-        let (gate, detached) = (Rc::clone(&self.gate), Rc::clone(&self.detached));
-        self.pool.run(Box::pin(handle(request, gate, detached)), cx)
+        self.pool.run(Box::pin(handle(request, Rc::clone(&self.gate))), cx)
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {
@@ -158,15 +144,10 @@ impl Service for App {
     }
 }
 
-async fn handle(mut request: Request, gate: Rc<Gate>, detached: Rc<RefCell<Incoming>>) -> Response {
+async fn handle(mut request: Request, gate: Rc<Gate>) -> Response {
     let ok = Response::new(StatusCode::OK);
     match request.path() {
         "/big" => ok.body(Payload::from(vec![b'b'; BIG])),
-        "/detach" => {
-            *detached.borrow_mut() = request.body;
-            gate.pass().await;
-            ok
-        }
         "/early" => Response::new(StatusCode::FORBIDDEN).body("no"),
         "/echo" => ok.body(Outgoing::frames(request.body)),
         "/hold" => {

@@ -46,6 +46,10 @@ fn curl_gets_right_answers() {
     let cases: &[(&[&str], &str, u16, &str)] = &[
         (&[], "/plaintext", 200, "Hello, World!"),
         (&["-0"], "/plaintext", 200, "Hello, World!"),
+        (&["--http2-prior-knowledge"], "/plaintext", 200, "Hello, World!"),
+        (&["--http2-prior-knowledge", "-I"], "/plaintext", 200, ""),
+        (&["--http2-prior-knowledge"], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
+        (&["--http2-prior-knowledge"], "/panic", 500, "{"),
         (&["-I"], "/plaintext", 200, ""),
         (&[], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
         (&["-0"], "/stream/2", 200, "chunk 0\nchunk 1\n"),
@@ -68,7 +72,9 @@ fn curl_uploads() {
     let text = String::from_utf8(content.clone()).unwrap();
     let plain: &[&str] = &["--data-binary", "@-"];
     let chunked: &[&str] = &["-T", "-", "-X", "POST"];
-    for arguments in [plain, chunked] {
+    let h2: &[&str] = &["--http2-prior-knowledge", "--data-binary", "@-"];
+    let h2_unknown: &[&str] = &["--http2-prior-knowledge", "-T", "-", "-X", "POST"];
+    for arguments in [plain, chunked, h2, h2_unknown] {
         // curl asks for 100 (Continue) by itself with content of that size.
         let Some(answer) = curl(arguments, "/echo", &content) else { return };
         assert!(parts(&answer) == (200, &text), "{arguments:?}");
@@ -76,6 +82,10 @@ fn curl_uploads() {
         assert!(parts(&answer) == (200, &text), "{arguments:?}");
         let Some(answer) = curl(arguments, "/upload", &content) else { return };
         assert_eq!(parts(&answer), (200, r#"{"bytes":3145728}"#));
+        // Over HTTP/2 some versions of curl take the reset after an early answer (RFC 9113 §8.1) for an error.
+        if arguments[0].starts_with("--http2") {
+            continue;
+        }
         let Some(answer) = curl(arguments, "/nothing", &content) else { return };
         assert_eq!(parts(&answer).0, 404);
     }

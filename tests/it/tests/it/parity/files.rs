@@ -111,6 +111,7 @@ fn serve_serves_a_directory_and_nothing_else() {
         folder.path(),
         "--http",
         "127.0.0.1:0",
+        "--h2c",
         "--shards",
         "1",
         "--log",

@@ -73,6 +73,7 @@ impl House {
             .listen("127.0.0.1:0")
             .shards(NonZero::new(2).unwrap())
             .limits(limits)
+            .h2c()
             .start()
             .unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };

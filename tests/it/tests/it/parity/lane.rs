@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::h1::H1;
+use super::h2::H2c;
 
 /// How long a case waits for something that must come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The protocols. HTTP/1.0 is here because its answers must be the same ones.
-pub(crate) const LANES: &[&dyn Lane] = &[&H1::V11, &H1::V10];
+pub(crate) const LANES: &[&dyn Lane] = &[&H1::V11, &H1::V10, &H2c];
 
 /// What not every protocol can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

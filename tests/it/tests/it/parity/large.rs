@@ -36,6 +36,7 @@ impl Shelf {
             .shards(NonZero::<usize>::MIN)
             .limits(limits)
             .zero_copy_from(zero_copy_from)
+            .h2c()
             .start()
             .unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };

@@ -11,6 +11,7 @@ mod early;
 mod errors;
 mod files;
 mod h1;
+mod h2;
 mod house;
 mod lane;
 mod large;

@@ -33,7 +33,7 @@ impl Process {
     /// With these arguments, on a port of its own; it must start.
     #[track_caller]
     pub(crate) fn demo(arguments: &[&str]) -> Self {
-        let all = [&["--http", "127.0.0.1:0", "--shards", "2"], arguments].concat();
+        let all = [&["--http", "127.0.0.1:0", "--h2c", "--shards", "2"], arguments].concat();
         Self::start(&all, |_| {}).unwrap_or_else(|refusal| panic!("{refusal:?}"))
     }
 
