@@ -72,6 +72,12 @@ impl Inflow {
         self.credit += n;
     }
 
+    /// What the peer will have when all credit is told.
+    #[cfg(test)]
+    pub(crate) const fn total(self) -> u32 {
+        self.left + self.credit
+    }
+
     /// Whether the credit is worth a frame: it is more than what the peer still has.
     #[inline]
     pub(crate) const fn is_due(self) -> bool {

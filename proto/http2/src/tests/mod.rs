@@ -11,6 +11,7 @@ use trilane_semantics::{
 use crate::frame::{self, Frame, HEADER, flag, kind};
 use crate::{Http2, PREFACE};
 
+mod any;
 mod content;
 mod errors;
 mod floods;
