@@ -2,12 +2,13 @@
 //!
 //! A row is a section, the bytes that a client sends, and what must come of them; see [`Row`] for the small
 //! language of that. `lines`, `fields`, `framing` and `sequences` hold the rows, `machine` and `wire` run them;
-//! `slow`, `leaving` and `crowd` are what takes time or many connections. Where the RFC leaves a choice, the row
+//! `slow`, `leaving` and `crowd` are what takes time or many connections, `h2` what harms by frames. Where the RFC leaves a choice, the row
 //! says whom we follow: nginx, hyper, or llhttp in its strict mode.
 
 mod crowd;
 mod fields;
 mod framing;
+mod h2;
 mod leaving;
 mod lines;
 mod machine;
