@@ -101,7 +101,24 @@ fn expected() -> BTreeSet<String> {
         "write_timeout",
     ];
     // What only a client or HTTP/2 can meet, and what handlers answer themselves.
-    let not_here = [Reason::StatusLine, Reason::Frame, Reason::ContentTooLarge];
+    let not_here = [
+        Reason::StatusLine,
+        Reason::ContentTooLarge,
+        Reason::Compression,
+        Reason::ConnectionField,
+        Reason::ContentLength,
+        Reason::Continuations,
+        Reason::Flood,
+        Reason::FlowControl,
+        Reason::Frame,
+        Reason::FrameSize,
+        Reason::Preface,
+        Reason::PseudoField,
+        Reason::Resets,
+        Reason::Setting,
+        Reason::StreamClosed,
+        Reason::WindowTimeout,
+    ];
     let reasons = Reason::ALL.iter().filter(|reason| !not_here.contains(reason));
     let outcomes = ["aborted", "complete", "peer_left"];
     let statuses = [101, 200, 400, 404, 408, 413, 414, 417, 431, 500, 501, 504, 505];
