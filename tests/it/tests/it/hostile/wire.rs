@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::{Row, limits, rows};
-use crate::parity::{House, Place as _};
+use crate::parity::{Clear, House, Place as _};
 
 const PROBE: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\n";
 /// What every case waits for at most.
@@ -171,7 +171,7 @@ fn check(house: &House, row: &Row, tail: &[u8]) -> Result<(), String> {
 }
 
 fn run(tail: impl Fn(&Row) -> Option<Vec<u8>>) {
-    let house = House::new(limits);
+    let house = House::speaking(Clear::Http1, limits);
     let (mut wrong, mut slow) = (String::new(), Duration::ZERO);
     for row in rows() {
         let Some(tail) = tail(&row) else { continue };

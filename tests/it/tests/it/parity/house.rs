@@ -46,6 +46,14 @@ impl Drop for Mark {
     }
 }
 
+/// What is spoken in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clear {
+    /// HTTP/1.1, and HTTP/2 by prior knowledge.
+    Both,
+    Http1,
+}
+
 /// A server with two shards on a port of its own.
 pub(crate) struct House {
     address: SocketAddr,
@@ -63,19 +71,25 @@ impl House {
 
     /// One with other limits, or for a case that counts.
     pub(crate) fn new(set: impl FnOnce(&mut Limits)) -> Self {
+        Self::speaking(Clear::Both, set)
+    }
+
+    /// One that speaks these protocols in clear.
+    pub(crate) fn speaking(clear: Clear, set: impl FnOnce(&mut Limits)) -> Self {
         quietly();
         let mut limits = Limits::default();
         set(&mut limits);
         let probe = Arc::new(Probe::default());
         let of_routes = Arc::clone(&probe);
         let demo = trilane_cli::demo::app(None);
-        let running = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
+        let mut server = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
             .listen("127.0.0.1:0")
             .shards(NonZero::new(2).unwrap())
-            .limits(limits)
-            .h2c()
-            .start()
-            .unwrap();
+            .limits(limits);
+        if clear == Clear::Both {
+            server = server.h2c();
+        }
+        let running = server.start().unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
         Self { address, stats: running.stats().to_vec(), probe, _running: running }
     }

@@ -23,5 +23,5 @@ mod reuse;
 mod routes;
 mod slow;
 
-pub(crate) use house::{House, quietly};
+pub(crate) use house::{Clear, House, quietly};
 pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Place};

@@ -55,7 +55,7 @@ fn the_ready_line_and_a_port_of_the_kernels_choice() {
     for shards in [1, 2] {
         let number = shards.to_string();
         let process = Process::start(
-            &["demo", "--http", "127.0.0.1:0", "--shards", &number, "--log", "off"],
+            &["demo", "--http", "127.0.0.1:0", "--h2c", "--shards", &number, "--log", "off"],
             |_| {},
         )
         .unwrap();
@@ -115,7 +115,7 @@ fn a_socket_file_of_the_dead_is_replaced() {
 
 #[test]
 fn the_port_of_the_environment() {
-    let process = Process::start(&["--log", "off"], |command| {
+    let process = Process::start(&["--h2c", "--log", "off"], |command| {
         command.env("PORT", "0");
     })
     .unwrap();
@@ -137,7 +137,7 @@ fn a_configuration_file_and_its_mistakes() {
     let file = path.to_str().unwrap();
     let write = |text: &str| std::fs::write(&path, text).unwrap();
     write("http = ['127.0.0.1:0']\nshards = 1\nlog = 'off'\n[limits]\ntarget = 100\n");
-    let process = Process::start(&["--config", file], |_| {}).unwrap();
+    let process = Process::start(&["--h2c", "--config", file], |_| {}).unwrap();
     assert!(process.ready.contains(" shards=1 "), "{}", process.ready);
     for lane in LANES {
         let mut client = lane.open(&process);
