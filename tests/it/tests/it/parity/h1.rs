@@ -37,7 +37,7 @@ impl Lane for H1 {
     fn can(&self, ability: Ability) -> bool {
         match ability {
             Ability::Interim | Ability::Unknown => *self == Self::V11,
-            Ability::Many => true,
+            Ability::Many | Ability::Files => true,
         }
     }
 

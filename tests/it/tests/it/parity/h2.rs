@@ -38,8 +38,9 @@ impl Lane for H2c {
         "HTTP/2"
     }
 
-    fn can(&self, _: Ability) -> bool {
-        true
+    fn can(&self, ability: Ability) -> bool {
+        // Its content goes in frames.
+        ability != Ability::Files
     }
 
     fn open(&self, server: &dyn Place) -> Box<dyn Client> {

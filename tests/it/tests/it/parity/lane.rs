@@ -23,6 +23,8 @@ pub(crate) enum Ability {
     Many,
     /// Content whose length is not said before, with trailers after it.
     Unknown,
+    /// Files as they are, without a look at their bytes.
+    Files,
 }
 
 /// A protocol.
