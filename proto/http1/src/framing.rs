@@ -3,6 +3,7 @@
 //!
 //! Decides from complete heads. What could be read in two ways is refused, never guessed.
 
+use trilane_semantics::section;
 use trilane_semantics::{
     Content, Fields, Known, Method, Protocol, Reason, RequestHead, ResponseHead, StatusCode,
 };
@@ -86,7 +87,7 @@ pub(crate) fn of_response(
         return if kind == Kind::Upgrade { Ok(Length::Tunnel) } else { Err(Reason::StatusLine) };
     }
     // RFC 9112 §6.3, rules 1 and 2.
-    if kind == Kind::Head || status.is_informational() || is_bare(status) {
+    if kind == Kind::Head || status.is_informational() || section::is_bare(status) {
         return Ok(Length::None);
     }
     if kind == Kind::Connect && status.is_success() {
@@ -97,11 +98,6 @@ pub(crate) fn of_response(
         Some(Length::Exact(0)) => Length::None,
         Some(length) => length,
     })
-}
-
-/// Whether a response with that status never has content, nor fields about it (RFC 9110 §8.6).
-pub(crate) fn is_bare(status: StatusCode) -> bool {
-    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
 /// Whether the sender of these fields will go on after this message (RFC 9112 §9.3).
@@ -118,16 +114,10 @@ pub(crate) fn persists(version: Protocol, fields: &Fields) -> bool {
 #[inline]
 pub(crate) fn waits_for_continue(head: &RequestHead, length: Length) -> Result<bool, Reason> {
     // A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore it.
-    if !head.fields.contains(Known::Expect) || head.protocol == Protocol::Http10 {
+    if head.protocol == Protocol::Http10 {
         return Ok(false);
     }
-    let known = |member: &[u8]| member.eq_ignore_ascii_case(b"100-continue");
-    if !head.fields.list(Known::Expect).all(known) {
-        return Err(Reason::Expectation);
-    }
-    // RFC 9110 §5.6.1: a list may be empty, and then nothing is expected.
-    let is_said = head.fields.list(Known::Expect).next().is_some();
-    Ok(is_said && matches!(length, Length::Exact(_) | Length::Chunked))
+    section::waits_for_continue(&head.fields, length.content())
 }
 
 /// What Content-Length and Transfer-Encoding say, if they are there and agree with the RFC.
@@ -137,7 +127,11 @@ fn declared(version: Protocol, fields: &Fields) -> Result<Option<Length>, Reason
     let counted = fields.contains(Known::ContentLength);
     match (coded, counted) {
         (false, false) => Ok(None),
-        (false, true) => content_length(fields).map(|length| Some(Length::Exact(length))),
+        // RFC 9112 §6.3, rule 5: an invalid length makes the framing invalid.
+        (false, true) => match section::content_length(fields) {
+            Ok(length) => Ok(length.map(Length::Exact)),
+            Err(_) => Err(Reason::Framing),
+        },
         // RFC 9112 §6.1: in HTTP/1.0 the framing MUST be treated as faulty.
         (true, false) if version == Protocol::Http11 => {
             transfer_coding(fields)?;
@@ -163,20 +157,4 @@ fn transfer_coding(fields: &Fields) -> Result<(), Reason> {
         Some(at) if at + 1 < count => Err(Reason::Framing),
         _ => Err(Reason::TransferCoding),
     }
-}
-
-/// RFC 9112 §6.3, rule 5: one line of digits. Lists, even of equal values, are refused.
-fn content_length(fields: &Fields) -> Result<u64, Reason> {
-    let mut lines = fields.all(Known::ContentLength);
-    let (Some(digits @ [_, ..]), None) = (lines.next(), lines.next()) else {
-        return Err(Reason::Framing);
-    };
-    // RFC 9110 §8.6: a recipient MUST anticipate large numerals and prevent overflow.
-    digits
-        .iter()
-        .try_fold(0u64, |sum, &byte| {
-            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-            sum.checked_mul(10)?.checked_add(digit)
-        })
-        .ok_or(Reason::Framing)
 }

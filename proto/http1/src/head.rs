@@ -6,13 +6,14 @@
 
 use trilane_semantics::field::is_token;
 use trilane_semantics::octets::{find, find_control};
+use trilane_semantics::section::{LINE_COST, LONGEST_METHOD};
 use trilane_semantics::target::is_authority;
 use trilane_semantics::{
     Fields, Form, Known, Limits, Lines, Method, Protocol, Reason, RequestHead, ResponseHead,
     StatusCode, Target,
 };
 
-use crate::scan::{LINE_COST, LONGEST_METHOD, Scan, Section};
+use crate::scan::{Scan, Section};
 
 /// A head and its length on the wire; `None` when it is not complete.
 type Found<T> = Option<(T, usize)>;

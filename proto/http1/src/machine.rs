@@ -2,6 +2,7 @@
 //!
 //! Says what is sent and in which framing; how it is written is `encode`'s.
 
+use trilane_semantics::section;
 use trilane_semantics::{
     Cause, Closed, Command, Content, ExchangeId, Fault, Fields, Input, Instant, Known, Machine,
     Method, Misuse, Next, Outbox, Payload, RequestHead, ResponseHead, Stamp, StatusCode,
@@ -9,7 +10,7 @@ use trilane_semantics::{
 
 use crate::chunked;
 use crate::encode::{self, Framing, Persistence, Plan};
-use crate::framing::{self, Kind};
+use crate::framing::Kind;
 use crate::state::{Ending, Expect, Http1, Incoming, Outgoing, Peer, Phase, Role, Wait};
 
 impl Machine for Http1 {
@@ -280,7 +281,7 @@ impl Http1 {
     /// The framing of a response, and what may be sent of its content (RFC 9112 §6.3).
     #[inline]
     fn frame(&self, status: StatusCode, content: Content) -> (Framing, Outgoing) {
-        if framing::is_bare(status) {
+        if section::is_bare(status) {
             return (Framing::Absent, swallow(content));
         }
         // RFC 9110 §15.3.6: a server MUST NOT generate content in a 205.

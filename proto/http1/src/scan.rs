@@ -5,14 +5,10 @@
 
 use memchr::memchr_iter;
 use trilane_semantics::field::is_token;
+use trilane_semantics::section::{LINE_COST, LONGEST_METHOD};
 use trilane_semantics::{Limits, Reason};
 
 use crate::lines;
-
-/// What a field line costs on top of its bytes, as RFC 9113 §10.5.1 counts it.
-pub(crate) const LINE_COST: usize = 32;
-/// The longest method that a handler may know, in bytes; the longest registered one has 17.
-pub(crate) const LONGEST_METHOD: usize = 64;
 
 /// Which kind of section is looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //!
 //! Says what is sent, and when a window forbids it; how heads are written is `encode`'s.
 
+use trilane_semantics::section;
 use trilane_semantics::{
     Content, ExchangeId, Fault, Fields, Input, Instant, Machine, Misuse, Next, Outbox, Payload,
     RequestHead, ResponseHead, Stamp, StatusCode,
@@ -258,7 +259,7 @@ const fn updates_for(bytes: usize) -> u32 {
 
 /// What a response says of its length, and what may be sent of its content (RFC 9110 §8.6, §9.3.2, §15.3.6).
 fn frame_of(kind: Kind, status: StatusCode, content: Content) -> (Said, Outgoing) {
-    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+    if section::is_bare(status) {
         return (Said::Nothing, Outgoing::Over);
     }
     let (said, outgoing) = match content {

@@ -395,6 +395,28 @@ mod tests {
         assert_eq!(fields.wire(), None);
     }
 
+    /// What is refused is not written either.
+    #[test]
+    fn a_section_holds_65_535_lines() {
+        let mut fields = Fields::new();
+        for _ in 0..u16::MAX {
+            fields.append("x", "").unwrap();
+        }
+        let written = fields.wire().map(<[u8]>::len);
+        assert_eq!(written, Some(usize::from(u16::MAX) * "x: \r\n".len()));
+        assert_eq!(fields.append("x", ""), Err(InvalidField));
+        fields.append_static(Known::Date, "never");
+        assert_eq!((fields.len(), fields.wire().map(<[u8]>::len)), (65_535, written));
+    }
+
+    /// RFC 9110 §5.1: a name is what it says, however it was given.
+    #[test]
+    fn a_name_that_was_not_looked_up_means_its_field() {
+        let mut fields = Fields::new();
+        fields.append(NameRef::Other(b"Content-Length"), "1").unwrap();
+        assert_eq!(fields.get(Known::ContentLength), Some(&b"1"[..]));
+    }
+
     #[test]
     fn a_recycled_arena_is_empty() {
         drop(sample());

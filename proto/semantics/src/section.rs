@@ -4,7 +4,7 @@
 //! Here and not in a crate of its own, because it is made of `Fields`, `Target` and `Limits` and says `Reason`s: a crate would
 //! have them all as its interface. Never decompresses anything.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::event::Content;
 use crate::fault::Reason;
@@ -14,10 +14,10 @@ use crate::head::{Protocol, RequestHead};
 use crate::limits::Limits;
 use crate::target::{Form, Target, is_authority};
 
-/// What a field line costs besides its bytes (RFC 9113 §6.5.2, RFC 9114 §4.2.2).
+/// What a field line costs besides its bytes (RFC 9113 §6.5.2, RFC 9114 §4.2.2); HTTP/1.1's are counted alike.
 pub const LINE_COST: usize = 32;
-/// A longer method is not known (as in HTTP/1.1).
-const LONGEST_METHOD: usize = 64;
+/// The longest method that a handler may know, in bytes; the longest registered one has 17.
+pub const LONGEST_METHOD: usize = 64;
 
 const METHOD: u8 = 1;
 const SCHEME: u8 = 2;
@@ -310,6 +310,7 @@ pub enum End {
 ///
 /// # Errors
 /// It is repeated, or no number, or too large a one (RFC 9110 §8.6).
+#[inline]
 pub fn content_length(fields: &Fields) -> Result<Option<u64>, Reason> {
     if !fields.contains(Known::ContentLength) {
         return Ok(None);
@@ -327,10 +328,17 @@ pub fn content_length(fields: &Fields) -> Result<Option<u64>, Reason> {
     }
 }
 
+/// Whether a response with that status never has content, nor fields about it (RFC 9110 §8.6).
+#[must_use]
+pub fn is_bare(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
 /// Whether the client waits for 100 (Continue) before it sends content (RFC 9110 §10.1.1).
 ///
 /// # Errors
 /// It expects something else.
+#[inline]
 pub fn waits_for_continue(fields: &Fields, content: Content) -> Result<bool, Reason> {
     if !fields.contains(Known::Expect) {
         return Ok(false);
@@ -338,6 +346,7 @@ pub fn waits_for_continue(fields: &Fields, content: Content) -> Result<bool, Rea
     if !fields.list(Known::Expect).all(|member| member.eq_ignore_ascii_case(b"100-continue")) {
         return Err(Reason::Expectation);
     }
+    // RFC 9110 §5.6.1: a list may be empty, and then nothing is expected.
     let is_said = fields.list(Known::Expect).next().is_some();
     Ok(is_said && matches!(content, Content::Exact(1..) | Content::Unknown))
 }

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use trilane_exchange::{BodyError, Frame, Outcome, Outgoing, Response, Summary};
+use trilane_semantics::section;
 use trilane_semantics::{
     Cause, Content, ExchangeId, Fields, Instant, Machine, Method, Payload, StatusCode,
 };
@@ -308,8 +309,7 @@ impl<M: Machine> Connection<M> {
 /// Whether the response has a head only, whatever its handler gave it.
 fn has_no_content(slot: &Slot, status: StatusCode) -> bool {
     slot.exchange.head().method == Method::HEAD && !cfg!(planted = "head_content")
-        || matches!(
-            status,
-            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-        )
+        || section::is_bare(status)
+        // RFC 9110 §15.3.6: nor in a 205.
+        || status == StatusCode::RESET_CONTENT
 }
