@@ -1,11 +1,13 @@
-//! A real server process to be measured from outside, and what a program needs to be many clients.
+//! A real server to be measured from outside, a process of its own or inside this one, and what a program needs to be many clients.
 //!
 //! The binary is the one beside the program that measures, so both are built in one profile.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::process::{Child, Command, Stdio};
 
+use trilane::{ListenAddress, Router, Running, Server, Shard};
 use trilane_shard::StartError;
 use trilane_shard::preflight::raise_descriptors;
 
@@ -65,6 +67,21 @@ impl Drop for Live {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server inside this process, of one shard on CPU 0, and where it listens.
+///
+/// # Errors
+/// It does not start.
+pub fn serve(
+    app: impl Fn(Shard) -> Router + Send + Sync + 'static,
+) -> Result<(Running, SocketAddr), Box<dyn std::error::Error>> {
+    let server = Server::new(app).listen("127.0.0.1:0").shards(NonZero::<usize>::MIN).cpus("0");
+    let running = server.start()?;
+    let Some(&ListenAddress::Tcp(address)) = running.addresses().first() else {
+        return Err("no address".into());
+    };
+    Ok((running, address))
 }
 
 /// The resident memory of a process, in bytes.

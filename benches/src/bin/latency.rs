@@ -6,15 +6,14 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use trilane::{ListenAddress, Router, Server, Shard, State, get};
+use trilane::{Router, Shard, State, get};
 use trilane_benches::ask::{ask, connect, quantile, request};
-use trilane_benches::live::move_to;
+use trilane_benches::live::{move_to, serve};
 use trilane_benches::steady::Load;
 
 /// Connections, unless said otherwise.
@@ -72,21 +71,14 @@ fn server(address: &str, rate: &str, seconds: &str, rest: &[&str]) -> Outcome {
 
 /// Our own, with one handler that is slow.
 fn neighbours(rate: &str, seconds: &str) -> Outcome {
-    let server = Server::new(|shard: Shard| {
+    let (_server, address) = serve(|shard: Shard| {
         Router::new()
             .route("/plaintext", get(|| async { "Hello, World!" }))
             .route("/sleep", get(sleep))
             .route("/blocking", get(blocking))
             .route("/busy", get(busy))
             .with_state(shard)
-    })
-    .listen("127.0.0.1:0")
-    .shards(NonZero::<usize>::MIN)
-    .cpus("0")
-    .start()?;
-    let ListenAddress::Tcp(address) = server.addresses()[0] else {
-        return Err("no address".into());
-    };
+    })?;
     move_to("1")?;
     let load = load(address, rate, seconds)?;
     load.run()?;

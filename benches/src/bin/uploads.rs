@@ -7,13 +7,12 @@
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use trilane::{Incoming, ListenAddress, Router, Server, Shard, State, get, post};
+use trilane::{Incoming, Router, Shard, State, get, post};
 use trilane_benches::ask::{ask, connect, first_answer, quantile, request};
-use trilane_benches::live::{hold, memory, move_to};
+use trilane_benches::live::{hold, memory, move_to, serve};
 
 /// What each upload has ready, in bytes: more than the server may keep of it.
 const READY: usize = 160 << 10;
@@ -49,20 +48,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn round(uploads: u64) -> Result<(), Box<dyn std::error::Error>> {
-    let server = Server::new(|shard: Shard| {
+    let (_server, address) = serve(|shard: Shard| {
         Router::new()
             .route("/plaintext", get(|| async { "Hello, World!" }))
             .route("/hold", post(hold_on))
             .route("/busy", get(busy))
             .with_state(shard)
-    })
-    .listen("127.0.0.1:0")
-    .shards(NonZero::<usize>::MIN)
-    .cpus("0")
-    .start()?;
-    let ListenAddress::Tcp(address) = server.addresses()[0] else {
-        return Err("no address".into());
-    };
+    })?;
     move_to("1")?;
     let (plaintext, content) = (request("/plaintext"), vec![b'u'; READY]);
     strangers(address, &plaintext, STRANGERS)?;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::lane::{Ability, Ask, Client, Gone, Got, Id, Lane, Length, Place, SOON};
+use super::lane::{Ability, Ask, Client, Gone, Got, Id, Lane, Length, Place};
 use super::parser::{Parser, To};
+use super::wire::Wire;
 
 /// What the server counts for a field line besides its bytes.
 const LINE_COST: usize = 32;
@@ -46,9 +46,7 @@ impl Lane for H1 {
         socket.set_nodelay(true).unwrap();
         Box::new(Connection {
             version: *self,
-            socket,
-            input: Vec::new(),
-            is_end: false,
+            wire: Wire::new(socket),
             begun: 0,
             is_chunked: false,
             under_way: VecDeque::new(),
@@ -60,10 +58,7 @@ impl Lane for H1 {
 
 struct Connection {
     version: H1,
-    socket: TcpStream,
-    /// What came and was not parsed yet.
-    input: Vec<u8>,
-    is_end: bool,
+    wire: Wire,
     begun: Id,
     /// Whether the last request's content is chunked.
     is_chunked: bool,
@@ -92,49 +87,25 @@ impl Connection {
         head
     }
 
-    /// Reads once, for at most that long. Whether anything came, were it the end.
-    fn read(&mut self, patience: Duration) -> bool {
-        if self.is_end {
-            return false;
-        }
-        let mut buffer = [0; 64 << 10];
-        self.socket.set_read_timeout(Some(patience.max(Duration::from_millis(1)))).unwrap();
-        self.took(self.socket.try_clone().unwrap().read(&mut buffer).map(|n| &buffer[..n]))
-    }
-
-    fn took(&mut self, read: std::io::Result<&[u8]>) -> bool {
-        match read {
-            Ok([]) => self.is_end = true,
-            Ok(bytes) => self.input.extend_from_slice(bytes),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                    return false;
-                }
-                _ => self.is_end = true,
-            },
-        }
-        true
-    }
-
     /// Takes one thing off the input. Whether there was one.
     fn parse(&mut self) -> bool {
         let Some((id, parser)) = self.under_way.front_mut() else {
             assert!(
-                self.input.is_empty(),
+                self.wire.input.is_empty(),
                 "RFC 9112 §9.2: bytes that nobody asked for: {:?}",
-                String::from_utf8_lossy(&self.input)
+                String::from_utf8_lossy(&self.wire.input)
             );
             return false;
         };
-        let Some((got, n)) = parser.next(&self.input, self.is_end) else {
-            if self.is_end && !self.input.is_empty() {
+        let Some((got, n)) = parser.next(&self.wire.input, self.wire.is_end) else {
+            if self.wire.is_end && !self.wire.input.is_empty() {
                 // A piece of a line, and no more of it.
-                self.input.clear();
+                self.wire.input.clear();
                 return true;
             }
             return false;
         };
-        self.input.drain(..n);
+        self.wire.input.drain(..n);
         let (id, keeps) = (*id, parser.keeps);
         if matches!(got, Got::End | Got::Cut) {
             self.under_way.pop_front();
@@ -144,32 +115,6 @@ impl Connection {
             self.got[id].push_back(got);
         }
         true
-    }
-
-    /// Writes; while the server takes nothing, takes in what it sends.
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
-        let end = Instant::now() + SOON;
-        self.socket.set_nonblocking(true).unwrap();
-        let mut result = Ok(());
-        while !bytes.is_empty() {
-            match self.socket.write(bytes) {
-                Ok(n) => bytes = &bytes[n..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    assert!(Instant::now() < end, "the server takes nothing, {} left", bytes.len());
-                    let mut buffer = [0; 64 << 10];
-                    let read = (&self.socket).read(&mut buffer).map(|n| &buffer[..n]);
-                    if self.is_end || !self.took(read) {
-                        std::thread::sleep(Duration::from_micros(200));
-                    }
-                }
-                Err(_) => {
-                    result = Err(Gone);
-                    break;
-                }
-            }
-        }
-        self.socket.set_nonblocking(false).unwrap();
-        result
     }
 }
 
@@ -185,7 +130,7 @@ impl Client for Connection {
         self.begun += 1;
         self.is_chunked = ask.length == Length::Unknown;
         // A server that is gone says so when its answer is asked for.
-        let _ = self.write(self.head(ask).as_bytes());
+        let _ = self.wire.write(self.head(ask).as_bytes());
         self.begun - 1
     }
 
@@ -194,17 +139,17 @@ impl Client for Connection {
         self.got.push(VecDeque::new());
         self.begun += 1;
         let head = self.head(ask);
-        self.write(&head.as_bytes()[..head.len() - 2]).unwrap();
+        self.wire.write(&head.as_bytes()[..head.len() - 2]).unwrap();
     }
 
     fn send(&mut self, id: Id, data: &[u8]) -> Result<(), Gone> {
         assert_eq!(id, self.begun - 1, "HTTP/1 sends one request after the other");
         let is_chunked = self.is_chunked;
         if is_chunked && !data.is_empty() {
-            self.write(format!("{:x}\r\n", data.len()).as_bytes())?;
+            self.wire.write(format!("{:x}\r\n", data.len()).as_bytes())?;
         }
-        self.write(data)?;
-        if is_chunked && !data.is_empty() { self.write(b"\r\n") } else { Ok(()) }
+        self.wire.write(data)?;
+        if is_chunked && !data.is_empty() { self.wire.write(b"\r\n") } else { Ok(()) }
     }
 
     fn finish(&mut self, id: Id, trailers: &[(&str, &str)]) -> Result<(), Gone> {
@@ -214,7 +159,7 @@ impl Client for Connection {
             write!(end, "{name}: {value}\r\n").unwrap();
         }
         end.push_str("\r\n");
-        self.write(end.as_bytes())
+        self.wire.write(end.as_bytes())
     }
 
     fn next_within(&mut self, id: Id, patience: Duration) -> Got {
@@ -230,7 +175,7 @@ impl Client for Connection {
             if left.is_zero() {
                 return Got::Nothing;
             }
-            self.read(left);
+            self.wire.read(left);
         }
     }
 
@@ -242,23 +187,23 @@ impl Client for Connection {
 
     fn is_closed_within(&mut self, patience: Duration) -> bool {
         let end = Instant::now() + patience;
-        while !self.is_end {
+        while !self.wire.is_end {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            self.read(left);
+            self.wire.read(left);
         }
         true
     }
 
     fn ask_no_more(&mut self) {
-        self.socket.shutdown(Shutdown::Write).unwrap();
+        self.wire.socket.shutdown(Shutdown::Write).unwrap();
         self.is_open = false;
     }
 
     fn is_open(&self) -> bool {
-        self.is_open && !self.is_end
+        self.is_open && !self.wire.is_end
     }
 
     fn leave(self: Box<Self>) {}

@@ -2,7 +2,6 @@
 //! windows are as large as they can be, so that it is TCP that holds a server back; the machine's own tests close them.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use trilane_hpack::{Decoder, Encoder, Field};
 use trilane_semantics::NameRef;
 
 use super::lane::{Ability, Ask, Client, Gone, Got, Head, Id, Lane, Length, Place, SOON};
+use super::wire::Wire;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -51,10 +51,8 @@ impl Lane for H2c {
         frame(&mut hello, SETTINGS, 0, 0, &window);
         frame(&mut hello, WINDOW_UPDATE, 0, 0, &(WINDOW - 65_535).to_be_bytes());
         Box::new(Connection {
-            socket,
+            wire: Wire::new(socket),
             hello,
-            input: Vec::new(),
-            is_end: false,
             goes: false,
             dangles: false,
             streams: Vec::new(),
@@ -79,11 +77,9 @@ struct Stream {
 }
 
 struct Connection {
-    socket: TcpStream,
+    wire: Wire,
     /// What goes before the first request, and with it.
     hello: Vec<u8>,
-    input: Vec<u8>,
-    is_end: bool,
     /// GOAWAY came, or was sent.
     goes: bool,
     /// A header section was begun that never ends.
@@ -162,64 +158,13 @@ impl Connection {
         let mut bytes = std::mem::take(&mut self.hello);
         frame(&mut bytes, HEADERS, flags, Self::id(at), &block);
         // A server that is gone says so when its answer is asked for.
-        let _ = self.write(&bytes);
+        let _ = self.wire.write(&bytes);
         at
-    }
-
-    /// Reads once, for at most that long. Whether anything came, were it the end.
-    fn read(&mut self, patience: Duration) -> bool {
-        if self.is_end {
-            return false;
-        }
-        let mut buffer = [0; 64 << 10];
-        self.socket.set_read_timeout(Some(patience.max(Duration::from_millis(1)))).unwrap();
-        let read = (&self.socket).read(&mut buffer).map(|n| &buffer[..n]);
-        self.took(read)
-    }
-
-    fn took(&mut self, read: std::io::Result<&[u8]>) -> bool {
-        match read {
-            Ok([]) => self.is_end = true,
-            Ok(bytes) => self.input.extend_from_slice(bytes),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
-                    return false;
-                }
-                _ => self.is_end = true,
-            },
-        }
-        true
-    }
-
-    /// Writes; while the server takes nothing, takes in what it sends.
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Gone> {
-        let end = Instant::now() + SOON;
-        self.socket.set_nonblocking(true).unwrap();
-        let mut result = Ok(());
-        while !bytes.is_empty() {
-            match self.socket.write(bytes) {
-                Ok(n) => bytes = &bytes[n..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    assert!(Instant::now() < end, "the server takes nothing, {} left", bytes.len());
-                    let mut buffer = [0; 64 << 10];
-                    let read = (&self.socket).read(&mut buffer).map(|n| &buffer[..n]);
-                    if self.is_end || !self.took(read) {
-                        std::thread::sleep(Duration::from_micros(200));
-                    }
-                }
-                Err(_) => {
-                    result = Err(Gone);
-                    break;
-                }
-            }
-        }
-        self.socket.set_nonblocking(false).unwrap();
-        result
     }
 
     /// Takes all frames off the input that are whole.
     fn parse(&mut self) {
-        let input = std::mem::take(&mut self.input);
+        let input = std::mem::take(&mut self.wire.input);
         let mut rest = &input[..];
         while let Some(&[a, b, c, kind, flags, s0, s1, s2, s3]) = rest.first_chunk() {
             let length = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -228,8 +173,8 @@ impl Connection {
             self.frame(kind, flags, u32::from_be_bytes([s0, s1, s2, s3]), payload);
         }
         // What came while an answer to it was written lies behind.
-        let behind = std::mem::replace(&mut self.input, rest.to_vec());
-        self.input.extend(behind);
+        let behind = std::mem::replace(&mut self.wire.input, rest.to_vec());
+        self.wire.input.extend(behind);
     }
 
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
@@ -270,7 +215,7 @@ impl Connection {
         }
         // RFC 9113 §6.10: in the middle of a header section nothing else may be sent.
         if !self.dangles {
-            let _ = self.write(&reply);
+            let _ = self.wire.write(&reply);
         }
     }
 
@@ -314,16 +259,16 @@ impl Connection {
                 break;
             }
             assert!(Instant::now() < end, "the windows stay closed");
-            if self.is_end {
+            if self.wire.is_end {
                 return Err(Gone);
             }
-            self.read(Duration::from_millis(20));
+            self.wire.read(Duration::from_millis(20));
         }
         self.window -= piece.len() as i64;
         self.streams[id].window -= piece.len() as i64;
         let mut bytes = Vec::new();
         frame(&mut bytes, DATA, flags, Self::id(id), piece);
-        self.write(&bytes)
+        self.wire.write(&bytes)
     }
 }
 
@@ -356,7 +301,7 @@ impl Client for Connection {
         let block = self.block(&lines);
         let mut bytes = Vec::new();
         frame(&mut bytes, HEADERS, END_STREAM | END_HEADERS, Self::id(id), &block);
-        self.write(&bytes)
+        self.wire.write(&bytes)
     }
 
     fn next_within(&mut self, id: Id, patience: Duration) -> Got {
@@ -365,12 +310,12 @@ impl Client for Connection {
             if let Some(got) = self.streams[id].got.pop_front() {
                 return got;
             }
-            let had = self.input.len();
+            let had = self.wire.input.len();
             self.parse();
-            if self.input.len() != had {
+            if self.wire.input.len() != had {
                 continue;
             }
-            if self.is_end {
+            if self.wire.is_end {
                 self.end(id, Got::Cut);
                 return self.streams[id].got.pop_front().unwrap_or(Got::Nothing);
             }
@@ -378,7 +323,7 @@ impl Client for Connection {
             if left.is_zero() {
                 return Got::Nothing;
             }
-            self.read(left);
+            self.wire.read(left);
         }
     }
 
@@ -390,12 +335,12 @@ impl Client for Connection {
 
     fn is_closed_within(&mut self, patience: Duration) -> bool {
         let end = Instant::now() + patience;
-        while !self.is_end {
+        while !self.wire.is_end {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            self.read(left);
+            self.wire.read(left);
             self.parse();
         }
         true
@@ -404,12 +349,12 @@ impl Client for Connection {
     fn ask_no_more(&mut self) {
         let mut bytes = Vec::new();
         frame(&mut bytes, GOAWAY, 0, 0, &[0; 8]);
-        self.write(&bytes).unwrap();
+        self.wire.write(&bytes).unwrap();
         self.goes = true;
     }
 
     fn is_open(&self) -> bool {
-        !self.goes && !self.is_end
+        !self.goes && !self.wire.is_end
     }
 
     fn leave(self: Box<Self>) {}

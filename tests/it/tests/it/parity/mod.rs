@@ -22,6 +22,7 @@ mod rest;
 mod reuse;
 mod routes;
 mod slow;
+mod wire;
 
 pub(crate) use house::{Clear, House, quietly};
 pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Place};
