@@ -17,13 +17,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http3", &["qpack", "semantics"]),
     ("websocket", &[]),
     ("exchange", &["semantics"]),
-    ("tls", &[]),
+    ("tls", &["exchange"]),
     ("quic", &[]),
     ("connection", &["exchange", "http1", "http2", "http3", "quic", "tls"]),
-    ("shard", &["connection"]),
+    ("shard", &["connection", "tls"]),
     ("service", &["exchange", "websocket"]),
     ("client", &["exchange", "websocket"]),
-    ("trilane", &["client", "service", "shard"]),
+    ("trilane", &["client", "service", "shard", "tls"]),
     ("cli", &["trilane"]),
 ];
 
