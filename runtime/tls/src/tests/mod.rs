@@ -1,0 +1,4 @@
+//! Tests with rustls's own client, in memory.
+
+mod handshakes;
+mod support;
