@@ -74,6 +74,14 @@ pub enum Cause {
     DrainDeadline,
     /// A limit of the process or of the shard, such as connections.
     Overload,
+    /// The TLS handshake failed: there was no common ground, or the peer was not who it must be (RFC 8446 §4).
+    Handshake,
+    /// The TLS handshake took too long.
+    HandshakeTimeout,
+    /// A TLS record could not be read, or not be written.
+    Record,
+    /// The peer has ended TLS with this alert (RFC 8446 §6.2).
+    Alert(u8),
 }
 
 impl Cause {
@@ -93,6 +101,10 @@ impl Cause {
             Self::Drain => "drain",
             Self::DrainDeadline => "drain_deadline",
             Self::Overload => "overload",
+            Self::Handshake => "tls_handshake",
+            Self::HandshakeTimeout => "tls_handshake_timeout",
+            Self::Record => "tls_record",
+            Self::Alert(_) => "tls_alert",
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Limits {
     pub abuse: u32,
     /// Points that come back in a second. Default 50.
     pub abuse_rate: u32,
+    /// From accept to the end of the TLS handshake. Default 10 s.
+    pub handshake_timeout: Duration,
     /// From the first byte of a head, or from accept, to its end. Default 15 s.
     pub head_timeout: Duration,
     /// Between two pieces of content. Default 30 s.
@@ -108,6 +110,7 @@ impl Default for Limits {
             pings: 32,
             abuse: 2000,
             abuse_rate: 50,
+            handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             body_rate: 240,

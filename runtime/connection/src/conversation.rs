@@ -19,6 +19,14 @@ use crate::host::Host;
 pub trait Conversation: fmt::Debug {
     /// Bytes came.
     fn receive(&mut self, host: &Host, now: Instant, received: Received<'_>);
+    /// Bytes came that may be changed where they lie: for who [decrypts](Self::decrypts) them.
+    fn receive_in_place(&mut self, host: &Host, now: Instant, bytes: &mut [u8]) {
+        self.receive(host, now, Received::copied(bytes));
+    }
+    /// Whether bytes should come by [`receive_in_place`](Self::receive_in_place).
+    fn decrypts(&self) -> bool {
+        false
+    }
     /// The peer has closed its half.
     fn receive_end(&mut self, host: &Host, now: Instant);
     /// Something of that exchange was woken.

@@ -15,6 +15,7 @@ mod ending;
 mod guarded;
 pub mod host;
 mod reading;
+pub mod secured;
 mod slot;
 
 pub use cleartext::cleartext;
@@ -22,3 +23,4 @@ pub use connection::{Connection, LEASE_FROM, Received, Sends};
 pub use conversation::{Conversation, http1, http2};
 pub use ending::Goal;
 pub use host::Host;
+pub use secured::secured;

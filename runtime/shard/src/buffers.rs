@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::slice;
@@ -154,6 +154,14 @@ impl Deref for Buffer {
         // is at most its size, and the region is mapped as long as the pool that we hold. Fresh anonymous
         // memory is zeros: initialised.
         unsafe { slice::from_raw_parts(start.as_ptr(), self.len) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let start = self.pool.region.buffer(self.number);
+        // SAFETY: as above; and nobody else reads it, for a `Buffer` cannot be copied and is borrowed here.
+        unsafe { slice::from_raw_parts_mut(start.as_ptr(), self.len) }
     }
 }
 

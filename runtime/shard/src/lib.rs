@@ -34,6 +34,6 @@ mod wheel;
 pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners};
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
-pub use server::{AppError, Config, Server, Stopper};
+pub use server::{AppError, Config, Secure, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals};
 pub use topology::{InvalidCpus, Topology};

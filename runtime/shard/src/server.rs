@@ -12,6 +12,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use trilane_connection::Host;
 use trilane_exchange::{Address, Service, Shard as ShardHandle, Stats, WakeQueue};
 use trilane_semantics::Limits;
+use trilane_tls::Acceptor;
 
 use crate::accept::Acceptors;
 use crate::balance::Balance;
@@ -39,8 +40,10 @@ const FILE_MEMORY: usize = 64 << 10;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where to listen for HTTP/1.1.
+    /// Where to listen for HTTP in clear.
     pub listen: Vec<ListenAddress>,
+    /// Where to listen for HTTP over TLS, and how TLS is done there. Default: nowhere.
+    pub secure: Option<Secure>,
     /// Which CPUs, one shard each.
     pub topology: Topology,
     /// The limits of every connection.
@@ -64,6 +67,15 @@ pub struct Config {
     pub drain_deadline: Duration,
 }
 
+/// HTTP over TLS.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// Where to listen for it.
+    pub listen: Vec<ListenAddress>,
+    /// What connections begin with.
+    pub acceptor: Acceptor,
+}
+
 impl Config {
     /// The defaults, on these addresses, a shard on every CPU that this process may use.
     ///
@@ -72,6 +84,7 @@ impl Config {
     pub fn new(listen: Vec<ListenAddress>) -> Result<Self, StartError> {
         Ok(Self {
             listen,
+            secure: None,
             topology: Topology::detect()?,
             limits: Limits::default(),
             connections: CONNECTIONS,
@@ -81,6 +94,12 @@ impl Config {
             drain_idle_grace: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
         })
+    }
+
+    /// All addresses: those in clear, then the others.
+    fn all_listen(&self) -> Vec<ListenAddress> {
+        let secure = self.secure.iter().flat_map(|secure| &secure.listen);
+        self.listen.iter().chain(secure).cloned().collect()
     }
 }
 
@@ -92,6 +111,7 @@ type MakeApp = dyn Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError>;
 /// A server at work. Dropping it stops it.
 pub struct Server {
     addresses: Vec<ListenAddress>,
+    secure_addresses: Vec<ListenAddress>,
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
@@ -134,8 +154,10 @@ impl Server {
         preflight::raise_descriptors(DESCRIPTORS)?;
         let cpus = config.topology.cpus().to_vec();
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
-        let mut listeners = Listeners::open(&config.listen, count)?;
-        let (addresses, of_shards) = (listeners.addresses().to_vec(), listeners.take());
+        let mut listeners = Listeners::open(&config.all_listen(), count)?;
+        let (clear, secure) = listeners.addresses().split_at(config.listen.len());
+        let (addresses, secure_addresses) = (clear.to_vec(), secure.to_vec());
+        let of_shards = listeners.take();
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
         let balance = Balance::new(Arc::clone(&stats), config.connections.get());
@@ -143,6 +165,7 @@ impl Server {
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
         let mut server = Self {
             addresses,
+            secure_addresses,
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),
             shards: Vec::new(),
@@ -193,10 +216,16 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens, ports chosen.
+    /// Where it listens for HTTP in clear, ports chosen.
     #[must_use]
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    /// Where it listens for HTTP over TLS, ports chosen.
+    #[must_use]
+    pub fn secure_addresses(&self) -> &[ListenAddress] {
+        &self.secure_addresses
     }
 
     /// The counters of its shards.
@@ -291,6 +320,8 @@ impl Plan {
             surplus: VecDeque::new(),
             sendings: Sendings::new(self.config.zero_copy_from),
             h2c: self.config.h2c,
+            clear: self.config.listen.len(),
+            acceptor: self.config.secure.as_ref().map(|secure| secure.acceptor.clone()),
             reads: Reads::new(),
             trims: false,
             control: self.control,
@@ -306,7 +337,7 @@ impl Plan {
 /// One shard that nobody runs, and the sockets that it accepts from.
 #[cfg(test)]
 pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
-    let mut listeners = Listeners::open(&config.listen, NonZero::<usize>::MIN).unwrap();
+    let mut listeners = Listeners::open(&config.all_listen(), NonZero::<usize>::MIN).unwrap();
     let stats: Arc<[Arc<Stats>]> = Arc::new([Arc::default()]);
     let plan = Plan {
         id: 0,

@@ -12,9 +12,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_connection::{Host, Sends, cleartext, http1};
+use trilane_connection::{Host, Sends, cleartext, http1, secured};
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
+use trilane_tls::{Acceptor, Session};
 
 use crate::accept::Acceptors;
 use crate::balance::{Balance, Parcel};
@@ -63,8 +64,12 @@ pub(crate) struct Shard {
     pub(crate) surplus: VecDeque<Parcel>,
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
-    /// Clients may begin with the preface of HTTP/2.
+    /// Clients in clear may begin with the preface of HTTP/2.
     pub(crate) h2c: bool,
+    /// How many listeners are for HTTP in clear: the first ones.
+    pub(crate) clear: usize,
+    /// What connections of the others begin with.
+    pub(crate) acceptor: Option<Acceptor>,
     /// A timer is set that takes buffers out of use.
     pub(crate) trims: bool,
 }
@@ -262,6 +267,10 @@ impl Shard {
     }
 
     fn serve(&mut self, now: Instant, Parcel { descriptor, listener }: Parcel) {
+        let acceptor = self.acceptor.as_ref().filter(|_| listener >= self.clear);
+        let session = acceptor.map(|acceptor| Session::server(acceptor.current()));
+        // What cannot be used is found when it is loaded; there is nobody to serve with it.
+        let Ok(session) = session.transpose() else { return };
         self.host.stats().open.add(1);
         let peer = sys::peer_address(&descriptor).ok().flatten();
         // What a unix socket's peer has taken is told by completions only.
@@ -271,8 +280,12 @@ impl Shard {
             peer: peer.map_or(Address::Unix, Address::Ip),
         });
         let key = self.sockets.insert_with(|key| {
-            let begin = if self.h2c { cleartext } else { http1 };
-            let conversation = begin(&self.host, now, key.pack(), info, Sends::Files);
+            let (host, name) = (&self.host, key.pack());
+            let conversation = match session {
+                Some(session) => secured(host, now, name, info, session),
+                None if self.h2c => cleartext(host, now, name, info, Sends::Files),
+                None => http1(host, now, name, info, Sends::Files),
+            };
             Socket::new(descriptor, conversation, extent)
         });
         if self.state == State::Draining

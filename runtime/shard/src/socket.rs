@@ -119,12 +119,14 @@ impl Socket {
             self.receiving = Receiving::No;
         }
         match (buffer, result) {
-            (Some(buffer), 1..) => {
+            (Some(mut buffer), 1..) => {
                 host.stats().received.add(buffer.len() as u64);
                 if self.closing {
                     return;
                 }
-                if may_lease && buffer.len() >= LEASE_FROM {
+                if self.conversation.decrypts() {
+                    self.conversation.receive_in_place(host, now, &mut buffer);
+                } else if may_lease && buffer.len() >= LEASE_FROM {
                     let memory = buffer.lease();
                     self.conversation.receive(host, now, Received::leasable(&memory));
                 } else {

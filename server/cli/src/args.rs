@@ -33,6 +33,18 @@ pub struct Serve {
     /// Repeatable. Default: 127.0.0.1:8080. PORT in the environment changes the default's port.
     #[arg(long, value_name = "ADDR|unix:PATH|off")]
     pub http: Vec<String>,
+    /// Listen for HTTP over TLS on ADDR, or not at all (`off`). Repeatable.
+    #[arg(long, value_name = "ADDR|off")]
+    pub https: Vec<String>,
+    /// The certificate chain, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM. Default: in the file of the certificate.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// What is offered over TLS, best first: `h2`, `http/1.1`. Default: h2,http/1.1.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub alpn: Vec<Alpn>,
     /// Speak HTTP/2 in clear too, to clients that begin with its preface (prior knowledge).
     #[arg(long)]
     pub h2c: bool,
@@ -51,6 +63,28 @@ pub struct Serve {
     /// Read settings from a TOML file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// A protocol that TLS can agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Alpn {
+    /// HTTP/2.
+    #[value(name = "h2")]
+    H2,
+    /// HTTP/1.1.
+    #[value(name = "http/1.1")]
+    Http1,
+}
+
+impl Alpn {
+    /// Its name on the wire (RFC 7301).
+    #[must_use]
+    pub const fn name(self) -> &'static [u8] {
+        match self {
+            Self::H2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
 }
 
 /// The form of the access log.

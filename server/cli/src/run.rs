@@ -4,9 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use trilane::{Log, Router, RunError, ServeDir, Server, Shard};
+use trilane::tls::{Acceptor, Identity, Pem, TlsConfig};
+use trilane::{ListenAddress, Log, Router, RunError, ServeDir, Server, Shard};
 
-use crate::args::{Args, Command, LogFormat, Serve};
+use crate::args::{Alpn, Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
 use crate::demo;
 
@@ -88,8 +89,21 @@ fn serve(
         .log(log(&flags, &config)?);
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
-    for address in addresses(&flags, &config, std::env::var("PORT").ok())? {
+    let secure: Vec<_> = flags.https.iter().filter(|address| *address != "off").collect();
+    let clear = addresses(&flags, &config, std::env::var("PORT").ok())?;
+    if clear.is_empty() && secure.is_empty() {
+        return Err(Failure::Setting(
+            "nothing to listen on: --http off, and no --https".to_owned(),
+        ));
+    }
+    for address in clear {
         server = server.listen(address);
+    }
+    if !secure.is_empty() {
+        server = server.tls(acceptor(&flags)?);
+    }
+    for address in secure {
+        server = server.listen_secure(address);
     }
     if flags.h2c || config.h2c {
         server = server.h2c();
@@ -106,10 +120,13 @@ fn serve(
     let running = server.start().map_err(Failure::Server)?;
     // Before anybody is told that we are ready: from then on a signal drains.
     let _signals = running.drain_on_signals().map_err(Failure::Server)?;
-    let http: Vec<_> = running.addresses().iter().map(ToString::to_string).collect();
-    let (http, shards) = (http.join(","), running.stats().len());
-    let pid = std::process::id();
-    writeln!(io::stdout(), "trilane ready http={http} shards={shards} pid={pid}")
+    let list = |addresses: &[ListenAddress]| {
+        let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        if texts.is_empty() { "off".to_owned() } else { texts.join(",") }
+    };
+    let (http, https) = (list(running.addresses()), list(running.secure_addresses()));
+    let (shards, pid) = (running.stats().len(), std::process::id());
+    writeln!(io::stdout(), "trilane ready http={http} https={https} shards={shards} pid={pid}")
         .and_then(|()| io::stdout().flush())
         .map_err(Failure::Output)?;
     running.wait().map_err(Failure::Server)
@@ -128,11 +145,21 @@ fn addresses(flags: &Serve, config: &Config, port: Option<String>) -> Result<Vec
         return Ok(vec![format!("{HOST}:{port}")]);
     }
     asked.retain(|address| address != "off");
-    if asked.is_empty() {
-        let text = "nothing to listen on: --http off leaves this version no protocol to serve";
-        return Err(Failure::Setting(text.to_owned()));
-    }
     Ok(asked)
+}
+
+/// How TLS is done.
+fn acceptor(flags: &Serve) -> Result<Acceptor, Failure> {
+    let Some(certificate) = &flags.cert else {
+        return Err(Failure::Setting("--https needs a certificate: --cert FILE".to_owned()));
+    };
+    let key = flags.key.as_ref().unwrap_or(certificate);
+    let identity =
+        Identity { certificate: Pem::File(certificate.clone()), key: Pem::File(key.clone()) };
+    let alpn = if flags.alpn.is_empty() { &[Alpn::H2, Alpn::Http1][..] } else { &flags.alpn };
+    let alpn = alpn.iter().map(|protocol| protocol.name().to_vec()).collect();
+    let config = TlsConfig { identities: vec![identity], alpn, ..TlsConfig::default() };
+    Acceptor::new(config).map_err(|error| Failure::Setting(error.to_string()))
 }
 
 fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
@@ -175,7 +202,7 @@ mod tests {
         assert_eq!(listens(&[], &[], Some("x")), None);
         assert_eq!(listens(&[], &[":1"], Some("81")), some(":1"));
         assert_eq!(listens(&["--http", ":2"], &[":1"], Some("81")), some(":2"));
-        assert_eq!(listens(&["--http", "off"], &[":1"], None), None);
+        assert_eq!(listens(&["--http", "off"], &[":1"], None), Some(Vec::new()));
         let two = listens(&["--http", ":2", "--http", "unix:/x"], &[], None);
         assert_eq!(two, Some(vec![":2".to_owned(), "unix:/x".to_owned()]));
     }

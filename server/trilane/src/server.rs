@@ -11,8 +11,10 @@ use trilane_exchange::Stats;
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, Router, Shard, default_layers};
 use trilane_shard::{
-    Config, ListenAddress, SignalGuard, StartError, Stopper, Topology, drain_on_signals,
+    Config, ListenAddress, Secure, SignalGuard, StartError, Stopper, Topology, drain_on_signals,
 };
+
+use trilane_tls::Acceptor;
 
 use crate::log::LogWriter;
 
@@ -33,6 +35,8 @@ pub struct Server<F> {
     app: F,
     listen: Vec<String>,
     addresses: Vec<ListenAddress>,
+    secure: Vec<String>,
+    tls: Option<Acceptor>,
     shards: Option<NonZero<usize>>,
     cpus: Option<String>,
     limits: Limits,
@@ -53,6 +57,8 @@ pub enum RunError {
     Start(StartError),
     /// It was torn down by the system.
     System(io::Error),
+    /// It listens for TLS, and was given no certificate: [`Server::tls`].
+    NoCertificate,
 }
 
 impl fmt::Display for RunError {
@@ -61,6 +67,7 @@ impl fmt::Display for RunError {
             Self::Address(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
+            Self::NoCertificate => f.write_str("HTTP over TLS needs a certificate"),
         }
     }
 }
@@ -86,6 +93,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             app,
             listen: Vec::new(),
             addresses: Vec::new(),
+            secure: Vec::new(),
+            tls: None,
             shards: None,
             cpus: None,
             limits: Limits::default(),
@@ -109,6 +118,20 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[must_use]
     pub fn listen_on(mut self, address: ListenAddress) -> Self {
         self.addresses.push(address);
+        self
+    }
+
+    /// Listens on one address more, for HTTP over TLS: HTTP/2 or HTTP/1.1, as ALPN has it. Needs [`Server::tls`].
+    #[must_use]
+    pub fn listen_secure(mut self, address: impl Into<String>) -> Self {
+        self.secure.push(address.into());
+        self
+    }
+
+    /// How TLS is done. The acceptor can be cloned before, to be reloaded while the server runs.
+    #[must_use]
+    pub fn tls(mut self, acceptor: Acceptor) -> Self {
+        self.tls = Some(acceptor);
         self
     }
 
@@ -180,6 +203,13 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             listen.push(text.parse().map_err(RunError::Address)?);
         }
         let mut config = Config::new(listen)?;
+        let secure: Result<Vec<_>, _> = self.secure.iter().map(|text| text.parse()).collect();
+        let secure = secure.map_err(RunError::Address)?;
+        config.secure = match self.tls {
+            Some(acceptor) if !secure.is_empty() => Some(Secure { listen: secure, acceptor }),
+            None if !secure.is_empty() => return Err(RunError::NoCertificate),
+            _ => None,
+        };
         if let Some(list) = &self.cpus {
             config.topology = Topology::from_list(list)?;
         }
@@ -229,10 +259,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens, ports chosen.
+    /// Where it listens for HTTP in clear, ports chosen.
     #[must_use]
     pub fn addresses(&self) -> &[ListenAddress] {
         self.server.addresses()
+    }
+
+    /// Where it listens for HTTP over TLS, ports chosen.
+    #[must_use]
+    pub fn secure_addresses(&self) -> &[ListenAddress] {
+        self.server.secure_addresses()
     }
 
     /// The counters of its shards.

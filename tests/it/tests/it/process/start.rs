@@ -60,8 +60,10 @@ fn the_ready_line_and_a_port_of_the_kernels_choice() {
         )
         .unwrap();
         let port = process.address().port();
-        let expected =
-            format!("trilane ready http=127.0.0.1:{port} shards={shards} pid={}", process.pid());
+        let expected = format!(
+            "trilane ready http=127.0.0.1:{port} https=off shards={shards} pid={}",
+            process.pid()
+        );
         assert_eq!(process.ready, expected);
         assert_ne!(port, 0);
         for lane in LANES {

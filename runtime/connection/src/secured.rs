@@ -1,0 +1,420 @@
+//! A conversation over TLS: the stage between the transport's bytes and those of HTTP/1.1 or HTTP/2.
+//!
+//! It knows three times: the handshake, the conversation that the handshake has agreed on, and what is left after a failure:
+//! the alert that tells the peer. Records are [`trilane_tls`]'s; this says whose turn it is.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use trilane_exchange::ConnectionInfo;
+use trilane_semantics::{Cause, Command, ExchangeId, Instant, Outbox, Piece};
+use trilane_tls::{Broken, Heard, RECORD, Session};
+
+use crate::connection::{Received, Sends};
+use crate::conversation::{Conversation, http1, http2};
+use crate::ending::Goal;
+use crate::host::Host;
+
+/// The name of HTTP/2 in ALPN (RFC 9113 §3.1).
+const H2: &[u8] = b"h2";
+
+/// A conversation over `session`, server role: HTTP/2 if the handshake agrees on it, else HTTP/1.1. `key` is the shard's name
+/// for it.
+#[must_use]
+pub fn secured(
+    host: &Host,
+    now: Instant,
+    key: u64,
+    info: Rc<ConnectionInfo>,
+    session: Session,
+) -> Box<dyn Conversation> {
+    let deadline = now + host.limits().handshake_timeout;
+    let stage = Stage::Handshake(Box::new(Pending { key, info, deadline, drain: None }));
+    Box::new(Secured { session, stage, flight: Flight::None, closes: Closes::No })
+}
+
+/// The stage.
+struct Secured {
+    session: Session,
+    stage: Stage,
+    flight: Flight,
+    closes: Closes,
+}
+
+enum Stage {
+    /// There is no conversation yet.
+    Handshake(Box<Pending>),
+    /// There is one.
+    Open(Box<dyn Conversation>),
+    /// There is none any more.
+    Over(Over),
+}
+
+/// What the conversation to come needs.
+struct Pending {
+    key: u64,
+    info: Rc<ConnectionInfo>,
+    deadline: Instant,
+    drain: Option<Duration>,
+}
+
+/// The end of what TLS has ended.
+struct Over {
+    cause: Cause,
+    /// Until then the peer may take the alert, and close.
+    until: Instant,
+    half_closed: bool,
+    peer_done: bool,
+}
+
+/// What the transport has to send.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    None,
+    /// Something of the conversation's, who watches how long it takes.
+    Content,
+    /// Records of TLS alone, to be taken by then.
+    Records(Instant),
+}
+
+/// Whether the peer was told that nothing follows (RFC 8446 §6.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closes {
+    No,
+    Told,
+}
+
+impl Stage {
+    fn hear(&mut self, host: &Host, now: Instant, heard: Heard<'_>) {
+        match (heard, &mut *self) {
+            (Heard::Ready(protocol), Self::Handshake(pending)) => {
+                let (key, info) = (pending.key, Rc::clone(&pending.info));
+                let mut conversation = match protocol {
+                    Some(H2) => http2(host, now, key, info),
+                    _ => http1(host, now, key, info, Sends::Bytes),
+                };
+                if let Some(grace) = pending.drain {
+                    conversation.drain(host, now, grace);
+                }
+                *self = Self::Open(conversation);
+            }
+            (Heard::Content(content), Self::Open(conversation)) => {
+                conversation.receive(host, now, Received::copied(content));
+            }
+            (Heard::End, Self::Open(conversation)) => conversation.receive_end(host, now),
+            // The peer has left before it had begun.
+            (Heard::End, Self::Handshake(_)) => *self = Self::over(host, now, Cause::Peer),
+            _ => {}
+        }
+    }
+
+    fn over(host: &Host, now: Instant, cause: Cause) -> Self {
+        let until = now + host.limits().linger_timeout;
+        Self::Over(Over { cause, until, half_closed: false, peer_done: false })
+    }
+}
+
+impl Secured {
+    /// TLS is broken: what it has to say about that is the last thing that is sent.
+    fn fail(&mut self, host: &Host, now: Instant, broken: Broken) {
+        let cause = match broken {
+            Broken::Handshake => Cause::Handshake,
+            Broken::Alert(number) => Cause::Alert(number),
+            _ => Cause::Record,
+        };
+        self.end(host, now, cause);
+    }
+
+    fn end(&mut self, host: &Host, now: Instant, cause: Cause) {
+        if let Stage::Open(conversation) = &mut self.stage {
+            conversation.shut(host, now, cause);
+        }
+        if !matches!(self.stage, Stage::Over(_)) {
+            self.stage = Stage::over(host, now, cause);
+        }
+    }
+
+    /// Seals what the conversation says.
+    fn seal(&mut self, host: &Host, now: Instant, plain: Outbox) -> Outbox {
+        let mut out = host.take_outbox();
+        let mut ends = false;
+        let session = &mut self.session;
+        let result = out.framing((), |bytes| {
+            bytes.reserve(trilane_tls::sealed(plain.len()));
+            if let Some(single) = plain.single() {
+                return session.seal(single, bytes);
+            }
+            let mut gathered = host.scratch();
+            for piece in plain.pieces() {
+                match piece {
+                    Piece::Bytes(piece) => gather(session, &mut gathered, piece, bytes)?,
+                    Piece::Command(Command::Fin) => ends = true,
+                    // Sent to who takes bytes only, and over one stream.
+                    Piece::Command(_) | Piece::File(_) => {}
+                }
+            }
+            session.seal(&gathered, bytes)
+        });
+        host.give_outbox(plain);
+        if let Err(broken) = result {
+            self.fail(host, now, broken);
+        } else if ends {
+            self.say_end(&mut out);
+            out.command((), Command::Fin);
+        }
+        out
+    }
+
+    /// Nothing follows.
+    fn say_end(&mut self, out: &mut Outbox) {
+        self.closes = Closes::Told;
+        out.framing((), |bytes| self.session.close(bytes));
+    }
+
+    /// Whether the conversation is at its end, of which the peer is still to be told.
+    fn owes_end(&self) -> bool {
+        let Stage::Open(conversation) = &self.stage else { return false };
+        self.closes == Closes::No
+            && self.flight == Flight::None
+            && matches!(conversation.goal(), Goal::HalfClose | Goal::Close)
+    }
+}
+
+/// Seals full records of `gathered` and `piece`, and gathers the rest.
+fn gather(
+    session: &mut Session,
+    gathered: &mut Vec<u8>,
+    mut piece: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Broken> {
+    if !gathered.is_empty() {
+        let (front, rest) = piece.split_at(piece.len().min(RECORD - gathered.len()));
+        gathered.extend_from_slice(front);
+        piece = rest;
+        if gathered.len() < RECORD {
+            return Ok(());
+        }
+        session.seal(gathered, out)?;
+        gathered.clear();
+    }
+    let (full, rest) = piece.split_at(piece.len() - piece.len() % RECORD);
+    gathered.extend_from_slice(rest);
+    session.seal(full, out)
+}
+
+impl Conversation for Secured {
+    fn receive(&mut self, host: &Host, now: Instant, received: Received<'_>) {
+        let mut bytes = received.bytes().to_vec();
+        self.receive_in_place(host, now, &mut bytes);
+    }
+
+    fn receive_in_place(&mut self, host: &Host, now: Instant, bytes: &mut [u8]) {
+        if matches!(self.stage, Stage::Over(_)) {
+            return;
+        }
+        let stage = &mut self.stage;
+        if let Err(broken) = self.session.receive(bytes, |heard| stage.hear(host, now, heard)) {
+            self.fail(host, now, broken);
+        }
+    }
+
+    fn decrypts(&self) -> bool {
+        true
+    }
+
+    fn receive_end(&mut self, host: &Host, now: Instant) {
+        match &mut self.stage {
+            Stage::Handshake(_) => self.end(host, now, Cause::Peer),
+            // Whether that is the end of a message, or cuts one, is for the conversation to say: each has its length.
+            Stage::Open(conversation) => conversation.receive_end(host, now),
+            Stage::Over(_) => {}
+        }
+        if let Stage::Over(over) = &mut self.stage {
+            over.peer_done = true;
+        }
+    }
+
+    fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        if let Stage::Open(conversation) = &mut self.stage {
+            conversation.wake(host, now, id);
+        }
+    }
+
+    fn progress(&mut self, host: &Host, now: Instant) {
+        match (&mut self.stage, &mut self.flight) {
+            (Stage::Open(conversation), Flight::Content) => conversation.progress(host, now),
+            (_, Flight::Records(deadline)) => *deadline = now + host.limits().write_timeout,
+            _ => {}
+        }
+    }
+
+    fn sent(&mut self, host: &Host, now: Instant) {
+        let flight = std::mem::replace(&mut self.flight, Flight::None);
+        if let (Stage::Open(conversation), Flight::Content) = (&mut self.stage, flight) {
+            conversation.sent(host, now);
+        }
+    }
+
+    fn failed(&mut self, host: &Host, now: Instant) {
+        self.closes = Closes::Told;
+        self.flight = Flight::None;
+        match &mut self.stage {
+            Stage::Open(conversation) => conversation.failed(host, now),
+            Stage::Handshake(_) => self.end(host, now, Cause::Transport),
+            Stage::Over(_) => {}
+        }
+        if let Stage::Over(over) = &mut self.stage {
+            (over.half_closed, over.peer_done) = (true, true);
+        }
+    }
+
+    fn timeout(&mut self, host: &Host, now: Instant) {
+        if let Flight::Records(deadline) = self.flight
+            && deadline <= now
+        {
+            // It does not even take those.
+            self.shut(host, now, Cause::WriteTimeout);
+            return;
+        }
+        match &mut self.stage {
+            Stage::Handshake(pending) if pending.deadline <= now => {
+                self.end(host, now, Cause::HandshakeTimeout);
+            }
+            Stage::Handshake(_) => {}
+            Stage::Open(conversation) => conversation.timeout(host, now),
+            Stage::Over(over) if over.until <= now => {
+                self.flight = Flight::None;
+                (over.half_closed, over.peer_done) = (true, true);
+            }
+            Stage::Over(_) => {}
+        }
+    }
+
+    fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
+        match &mut self.stage {
+            Stage::Handshake(pending) => {
+                pending.drain = Some(grace);
+                pending.deadline = pending.deadline.min(now + grace);
+            }
+            Stage::Open(conversation) => conversation.drain(host, now, grace),
+            Stage::Over(_) => {}
+        }
+    }
+
+    fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        if let Flight::Records(_) = std::mem::replace(&mut self.flight, Flight::None) {
+            // They are not waited for, and nothing can go after half of them.
+            self.closes = Closes::Told;
+        }
+        match &mut self.stage {
+            Stage::Open(conversation) => conversation.shut(host, now, cause),
+            Stage::Handshake(_) | Stage::Over(_) => {
+                self.end(host, now, cause);
+                if let Stage::Over(over) = &mut self.stage {
+                    (over.half_closed, over.peer_done) = (true, true);
+                }
+            }
+        }
+    }
+
+    fn half_closed(&mut self, host: &Host, now: Instant) {
+        match &mut self.stage {
+            Stage::Open(conversation) => conversation.half_closed(host, now),
+            Stage::Over(over) => over.half_closed = true,
+            Stage::Handshake(_) => {}
+        }
+    }
+
+    fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox> {
+        if let Stage::Open(conversation) = &mut self.stage
+            && let Some(plain) = conversation.take_output(host, now)
+        {
+            self.flight = Flight::Content;
+            return Some(self.seal(host, now, plain));
+        }
+        let ends = self.owes_end();
+        if !ends && !self.session.owes() {
+            return None;
+        }
+        let (mut out, limits) = (host.take_outbox(), host.limits());
+        let within = if ends {
+            self.say_end(&mut out);
+            limits.linger_timeout
+        } else {
+            out.framing((), |bytes| self.session.take_owed(bytes));
+            limits.write_timeout
+        };
+        self.flight = Flight::Records(now + within);
+        Some(out)
+    }
+
+    fn wants_input(&self, host: &Host) -> bool {
+        match &self.stage {
+            Stage::Open(conversation) => conversation.wants_input(host),
+            Stage::Handshake(_) | Stage::Over(_) => true,
+        }
+    }
+
+    fn takes_content(&self) -> bool {
+        matches!(&self.stage, Stage::Open(conversation) if conversation.takes_content())
+    }
+
+    fn goal(&self) -> Goal {
+        match &self.stage {
+            Stage::Handshake(_) => Goal::Open,
+            Stage::Open(conversation) => match conversation.goal() {
+                Goal::HalfClose | Goal::Close
+                    if self.closes == Closes::No || matches!(self.flight, Flight::Records(_)) =>
+                {
+                    Goal::Open
+                }
+                goal => goal,
+            },
+            Stage::Over(_) if self.flight != Flight::None || self.session.owes() => Goal::Open,
+            Stage::Over(Over { half_closed: false, .. }) => Goal::HalfClose,
+            Stage::Over(Over { peer_done: true, .. }) => Goal::Close,
+            Stage::Over(_) => Goal::Open,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let flight = match self.flight {
+            Flight::Records(deadline) => Some(deadline),
+            Flight::None | Flight::Content => None,
+        };
+        let stage = match &self.stage {
+            Stage::Handshake(pending) => Some(pending.deadline),
+            Stage::Open(conversation) => conversation.poll_timeout(),
+            Stage::Over(over) => (!over.peer_done || !over.half_closed).then_some(over.until),
+        };
+        Instant::earliest(flight, stage)
+    }
+
+    fn is_idle(&self) -> bool {
+        match &self.stage {
+            Stage::Handshake(_) | Stage::Over(_) => false,
+            Stage::Open(conversation) => {
+                conversation.is_idle() && self.flight == Flight::None && !self.session.owes()
+            }
+        }
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        match &self.stage {
+            Stage::Handshake(_) => None,
+            Stage::Open(conversation) => conversation.cause(),
+            Stage::Over(over) => Some(over.cause),
+        }
+    }
+}
+
+impl fmt::Debug for Secured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stage {
+            Stage::Handshake(_) => f.write_str("Secured(handshake)"),
+            Stage::Open(conversation) => write!(f, "Secured({conversation:?})"),
+            Stage::Over(over) => write!(f, "Secured({})", over.cause),
+        }
+    }
+}
