@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::wire::Wire;
-use crate::parity::Place as _;
+
 use crate::process::Process;
 
 const UPLOADS: usize = 1000;

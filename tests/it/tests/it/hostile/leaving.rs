@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::net::{Shutdown, TcpStream};
 
 use super::wire::{Wire, eventually};
-use crate::parity::{House, Place as _};
+use crate::parity::House;
 
 /// A connection with an answer that is never read: closing it is a reset (RFC 1122 §4.2.2.13).
 fn unread(house: &House) -> Wire {

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::wire::{SOON, Wire, eventually};
-use crate::parity::{House, Place as _};
+use crate::parity::House;
 
 /// Short for a limit, long for a test.
 const SHORT: Duration = Duration::from_millis(300);

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::{Row, limits, rows};
-use crate::parity::{Clear, House, Place as _};
+use crate::parity::{Clear, House};
 
 const PROBE: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\n";
 /// What every case waits for at most.

@@ -3,7 +3,7 @@
 use std::io::{Write, stderr};
 use std::process::{Command, Stdio};
 
-use super::{House, Place};
+use super::House;
 
 /// What curl printed, headers first (`-i`), or `None` without curl.
 fn curl(arguments: &[&str], target: &str, content: &[u8]) -> Option<String> {

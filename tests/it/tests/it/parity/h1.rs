@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::lane::{Ability, Ask, Client, Gone, Got, Id, Lane, Length, Place};
+use super::lane::{Ability, Ask, Client, Gone, Got, Id, Lane, Length, Over, Place};
 use super::parser::{Parser, To};
 use super::wire::Wire;
 
@@ -14,39 +13,51 @@ const LINE_COST: usize = 32;
 
 /// HTTP/1, in one of its versions. HTTP/1.0 asks for keep-alive with every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum H1 {
+pub(crate) struct H1 {
+    version: Version,
+    over: Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
     V10,
     V11,
 }
 
+impl H1 {
+    pub(crate) const V10: Self = Self { version: Version::V10, over: Over::Tcp };
+    pub(crate) const V11: Self = Self { version: Version::V11, over: Over::Tcp };
+    pub(crate) const TLS: Self = Self { version: Version::V11, over: Over::Tls };
+}
+
 impl Lane for H1 {
     fn name(&self) -> &'static str {
-        match self {
-            Self::V10 => "h1.0",
-            Self::V11 => "h1",
+        match (self.version, self.over) {
+            (Version::V10, _) => "h1.0",
+            (Version::V11, Over::Tcp) => "h1",
+            (Version::V11, Over::Tls) => "h1s",
         }
     }
 
     fn protocol(&self) -> &'static str {
-        match self {
-            Self::V10 => "HTTP/1.0",
-            Self::V11 => "HTTP/1.1",
+        match self.version {
+            Version::V10 => "HTTP/1.0",
+            Version::V11 => "HTTP/1.1",
         }
     }
 
     fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::Interim | Ability::Unknown => *self == Self::V11,
-            Ability::Many | Ability::Files => true,
+            Ability::Interim | Ability::Unknown => self.version == Version::V11,
+            Ability::Many => true,
+            Ability::Files => self.over == Over::Tcp,
         }
     }
 
     fn open(&self, server: &dyn Place) -> Box<dyn Client> {
-        let socket = TcpStream::connect(server.address()).unwrap();
-        socket.set_nodelay(true).unwrap();
         Box::new(Connection {
-            version: *self,
-            wire: Wire::new(socket),
+            lane: *self,
+            wire: Wire::open(server, self.over, "http/1.1"),
             begun: 0,
             is_chunked: false,
             under_way: VecDeque::new(),
@@ -57,7 +68,7 @@ impl Lane for H1 {
 }
 
 struct Connection {
-    version: H1,
+    lane: H1,
     wire: Wire,
     begun: Id,
     /// Whether the last request's content is chunked.
@@ -71,8 +82,8 @@ struct Connection {
 impl Connection {
     fn head(&self, ask: &Ask) -> String {
         let mut head =
-            format!("{} {} {}\r\nhost: it\r\n", ask.method, ask.target, self.version.protocol());
-        if self.version == H1::V10 {
+            format!("{} {} {}\r\nhost: it\r\n", ask.method, ask.target, self.lane.protocol());
+        if self.lane.version == Version::V10 {
             head.push_str("connection: keep-alive\r\n");
         }
         for (name, value) in &ask.fields {
@@ -120,9 +131,9 @@ impl Connection {
 
 impl Client for Connection {
     fn begin(&mut self, ask: &Ask) -> Id {
-        let to = match (ask.method, self.version) {
+        let to = match (ask.method, self.lane.version) {
             ("HEAD", _) => To::Head,
-            (_, H1::V10) => To::Http10,
+            (_, Version::V10) => To::Http10,
             _ => To::Other,
         };
         self.under_way.push_back((self.begun, Parser::new(to)));
@@ -198,7 +209,7 @@ impl Client for Connection {
     }
 
     fn ask_no_more(&mut self) {
-        self.wire.socket.shutdown(Shutdown::Write).unwrap();
+        self.wire.shut();
         self.is_open = false;
     }
 

@@ -1,14 +1,13 @@
-//! HTTP/2 in clear, by prior knowledge (RFC 9113 §3.3), over a real socket: a small blocking client of the suite's own. Its
+//! HTTP/2, in clear by prior knowledge (RFC 9113 §3.3) and over TLS (§3.2), over a real socket: a small blocking client of the suite's own. Its
 //! windows are as large as they can be, so that it is TCP that holds a server back; the machine's own tests close them.
 
 use std::collections::VecDeque;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use trilane_hpack::{Decoder, Encoder, Field};
 use trilane_semantics::NameRef;
 
-use super::lane::{Ability, Ask, Client, Gone, Got, Head, Id, Lane, Length, Place, SOON};
+use super::lane::{Ability, Ask, Client, Gone, Got, Head, Id, Lane, Length, Over, Place, SOON};
 use super::wire::Wire;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,13 +24,16 @@ const END_HEADERS: u8 = 4;
 const WINDOW: u32 = 0x7fff_ffff;
 const LINE_COST: usize = 32;
 
-/// HTTP/2 in clear.
+/// HTTP/2.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct H2c;
+pub(crate) struct H2(pub(crate) Over);
 
-impl Lane for H2c {
+impl Lane for H2 {
     fn name(&self) -> &'static str {
-        "h2c"
+        match self.0 {
+            Over::Tcp => "h2c",
+            Over::Tls => "h2",
+        }
     }
 
     fn protocol(&self) -> &'static str {
@@ -44,14 +46,16 @@ impl Lane for H2c {
     }
 
     fn open(&self, server: &dyn Place) -> Box<dyn Client> {
-        let socket = TcpStream::connect(server.address()).unwrap();
-        socket.set_nodelay(true).unwrap();
         let mut hello = PREFACE.to_vec();
         let window = [&[0, 4][..], &WINDOW.to_be_bytes()].concat();
         frame(&mut hello, SETTINGS, 0, 0, &window);
         frame(&mut hello, WINDOW_UPDATE, 0, 0, &(WINDOW - 65_535).to_be_bytes());
         Box::new(Connection {
-            wire: Wire::new(socket),
+            wire: Wire::open(server, self.0, "h2"),
+            scheme: match self.0 {
+                Over::Tcp => "http",
+                Over::Tls => "https",
+            },
             hello,
             goes: false,
             dangles: false,
@@ -78,6 +82,7 @@ struct Stream {
 
 struct Connection {
     wire: Wire,
+    scheme: &'static str,
     /// What goes before the first request, and with it.
     hello: Vec<u8>,
     /// GOAWAY came, or was sent.
@@ -103,11 +108,11 @@ fn number(payload: &[u8]) -> u32 {
 }
 
 /// The name and value of each line of a head.
-fn lines(ask: &Ask) -> Vec<(String, String)> {
+fn lines(ask: &Ask, scheme: &str) -> Vec<(String, String)> {
     let all = [
         (":method", ask.method),
         (":authority", if ask.method == "CONNECT" { &ask.target } else { "it" }),
-        (":scheme", "http"),
+        (":scheme", scheme),
         (":path", &ask.target),
     ];
     // RFC 9113 §8.5: CONNECT has no more than the first two.
@@ -153,7 +158,7 @@ impl Connection {
         let stream = Stream { got, window, missing, stopped, is_over: false, has_head: false };
         self.streams.push(stream);
         let at = self.streams.len() - 1;
-        let block = self.block(&lines(ask));
+        let block = self.block(&lines(ask, self.scheme));
         let flags = flags | if missing == Some(0) { END_STREAM } else { 0 };
         let mut bytes = std::mem::take(&mut self.hello);
         frame(&mut bytes, HEADERS, flags, Self::id(at), &block);
@@ -328,7 +333,7 @@ impl Client for Connection {
     }
 
     fn cost(&self, ask: &Ask) -> (usize, usize) {
-        let lines = lines(ask);
+        let lines = lines(ask, self.scheme);
         let bytes = lines.iter().map(|(name, value)| name.len() + value.len() + LINE_COST).sum();
         (bytes, lines.len() - 4)
     }

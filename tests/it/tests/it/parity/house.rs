@@ -11,7 +11,8 @@ use trilane::{
     Request, Response, Router, Running, Server, Shard, State, Stats, StatusCode, get, post,
 };
 
-use super::lane::{Place, SOON};
+use super::lane::{Over, Place, SOON};
+use super::secure;
 
 /// What the suite's own handlers have done, over all shards.
 #[derive(Debug, Default)]
@@ -57,6 +58,7 @@ pub(crate) enum Clear {
 /// A server with two shards on a port of its own.
 pub(crate) struct House {
     address: SocketAddr,
+    secure: SocketAddr,
     stats: Vec<Arc<Stats>>,
     pub(crate) probe: Arc<Probe>,
     _running: Running,
@@ -84,6 +86,8 @@ impl House {
         let demo = trilane_cli::demo::app(None);
         let mut server = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
             .listen("127.0.0.1:0")
+            .listen_secure("127.0.0.1:0")
+            .tls(secure::acceptor())
             .shards(NonZero::new(2).unwrap())
             .limits(limits);
         if clear == Clear::Both {
@@ -91,7 +95,8 @@ impl House {
         }
         let running = server.start().unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
-        Self { address, stats: running.stats().to_vec(), probe, _running: running }
+        let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
+        Self { address, secure, stats: running.stats().to_vec(), probe, _running: running }
     }
 
     /// A counter, summed over the shards.
@@ -126,9 +131,19 @@ impl House {
     }
 }
 
-impl Place for House {
-    fn address(&self) -> SocketAddr {
+impl House {
+    /// Where it speaks in clear.
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+impl Place for House {
+    fn address(&self, over: Over) -> SocketAddr {
+        match over {
+            Over::Tcp => self.address,
+            Over::Tls => self.secure,
+        }
     }
 }
 

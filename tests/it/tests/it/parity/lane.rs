@@ -6,13 +6,23 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::h1::H1;
-use super::h2::H2c;
+use super::h2::H2;
 
 /// How long a case waits for something that must come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The protocols. HTTP/1.0 is here because its answers must be the same ones.
-pub(crate) const LANES: &[&dyn Lane] = &[&H1::V11, &H1::V10, &H2c];
+pub(crate) const LANES: &[&dyn Lane] =
+    &[&H1::V11, &H1::V10, &H1::TLS, &H2(Over::Tcp), &H2(Over::Tls)];
+
+/// What a protocol is spoken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// TCP, in clear.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
 
 /// What not every protocol can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +51,8 @@ pub(crate) trait Lane: Sync {
 
 /// Where a server is to be found.
 pub(crate) trait Place {
-    /// Where it speaks in clear over TCP.
-    fn address(&self) -> SocketAddr;
-}
-
-impl Place for SocketAddr {
-    fn address(&self) -> SocketAddr {
-        *self
-    }
+    /// Where it speaks over that.
+    fn address(&self, over: Over) -> SocketAddr;
 }
 
 /// How long the content of a request is.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use trilane::{Limits, ListenAddress, Router, Running, ServeDir, Server, Stats};
 
 use super::house::eventually;
-use super::{Ability, Ask, Client, Got, LANES, Place};
+use super::{Ability, Ask, Client, Got, LANES, Over, Place, secure};
 
 const SIZE: usize = 5 << 20;
 
@@ -18,6 +18,7 @@ const SIZE: usize = 5 << 20;
 struct Shelf {
     folder: std::path::PathBuf,
     address: SocketAddr,
+    secure: SocketAddr,
     stats: Vec<Arc<Stats>>,
     _running: Running,
 }
@@ -33,6 +34,8 @@ impl Shelf {
         let root = folder.clone();
         let running = Server::new(move |_| Router::new().serve_dir("/", ServeDir::new(&root)))
             .listen("127.0.0.1:0")
+            .listen_secure("127.0.0.1:0")
+            .tls(secure::acceptor())
             .shards(NonZero::<usize>::MIN)
             .limits(limits)
             .zero_copy_from(zero_copy_from)
@@ -40,7 +43,8 @@ impl Shelf {
             .start()
             .unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
-        Self { folder, address, stats: running.stats().to_vec(), _running: running }
+        let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
+        Self { folder, address, secure, stats: running.stats().to_vec(), _running: running }
     }
 
     fn file(&self) -> std::path::PathBuf {
@@ -82,8 +86,11 @@ impl Shelf {
 }
 
 impl Place for Shelf {
-    fn address(&self) -> SocketAddr {
-        self.address
+    fn address(&self, over: Over) -> SocketAddr {
+        match over {
+            Over::Tcp => self.address,
+            Over::Tls => self.secure,
+        }
     }
 }
 

@@ -21,8 +21,9 @@ mod parser;
 mod rest;
 mod reuse;
 mod routes;
+pub(crate) mod secure;
 mod slow;
 mod wire;
 
 pub(crate) use house::{Clear, House, quietly};
-pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Place};
+pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Over, Place};

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::parity::Place;
+use crate::parity::{Over, Place, secure};
 
 /// How long anything of a process may take.
 const SOON: Duration = Duration::from_secs(15);
@@ -33,17 +33,24 @@ impl Process {
     /// With these arguments, on a port of its own; it must start.
     #[track_caller]
     pub(crate) fn demo(arguments: &[&str]) -> Self {
-        let all = [&["--http", "127.0.0.1:0", "--h2c", "--shards", "2"], arguments].concat();
+        let clear = ["--http", "127.0.0.1:0", "--h2c"];
+        let two = if arguments.contains(&"--shards") { &[][..] } else { &["--shards", "2"] };
+        let all = [&clear[..], two, arguments].concat();
         Self::start(&all, |_| {}).unwrap_or_else(|refusal| panic!("{refusal:?}"))
     }
 
-    /// With exactly these arguments, after `set` has had its way.
+    /// With these arguments, after `set` has had its way. Over TLS too, on a port of its own, unless they say otherwise.
     pub(crate) fn start(
         arguments: &[&str],
         set: impl FnOnce(&mut Command),
     ) -> Result<Self, Refusal> {
         let mut command = Command::new(binary());
         command.args(arguments).env_remove("PORT");
+        if !arguments.contains(&"--https") {
+            let (certificate, key) = secure::files();
+            command.args(["--https", "127.0.0.1:0"]);
+            command.arg("--cert").arg(certificate).arg("--key").arg(key);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         set(&mut command);
         let mut child = command.spawn().unwrap();
@@ -85,8 +92,22 @@ impl Process {
 
     /// What stands after `http=` in its first line.
     pub(crate) fn http(&self) -> &str {
-        let rest = self.ready.split_once("http=").unwrap().1;
+        self.after(" http=")
+    }
+
+    fn after(&self, name: &str) -> &str {
+        let rest = self.ready.split_once(name).unwrap().1;
         rest.split(' ').next().unwrap()
+    }
+
+    /// Where it is to be found, for who does not watch it.
+    pub(crate) fn addresses(&self) -> Addresses {
+        Addresses([Over::Tcp, Over::Tls].map(|over| Place::address(self, over)))
+    }
+
+    /// Where it speaks in clear.
+    pub(crate) fn address(&self) -> SocketAddr {
+        Place::address(self, Over::Tcp)
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -125,9 +146,22 @@ impl Process {
     }
 }
 
+/// The addresses of a process.
+pub(crate) struct Addresses([SocketAddr; 2]);
+
+impl Place for Addresses {
+    fn address(&self, over: Over) -> SocketAddr {
+        self.0[usize::from(over == Over::Tls)]
+    }
+}
+
 impl Place for Process {
-    fn address(&self) -> SocketAddr {
-        self.http().split(',').next().unwrap().parse().unwrap()
+    fn address(&self, over: Over) -> SocketAddr {
+        let addresses = match over {
+            Over::Tcp => self.http(),
+            Over::Tls => self.after("https="),
+        };
+        addresses.split(',').next().unwrap().parse().unwrap()
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Process;
-use crate::parity::{Ask, Client, Got, LANES, Place};
+use crate::parity::{Ask, Client, Got, LANES};
 
 const MOMENT: Duration = Duration::from_millis(200);
 
@@ -71,12 +71,13 @@ fn no_request_fails_under_load() {
     const EACH: usize = 25;
     for lane in LANES {
         let mut process = Process::demo(&["--log", "off"]);
-        let (loaded, address, mut sent) = (Barrier::new(THREADS + 1), process.address(), 0);
+        let (loaded, addresses, mut sent) = (Barrier::new(THREADS + 1), process.addresses(), 0);
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..THREADS)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut clients: Vec<_> = (0..EACH).map(|_| lane.open(&address)).collect();
+                        let mut clients: Vec<_> =
+                            (0..EACH).map(|_| lane.open(&addresses)).collect();
                         for client in &mut clients {
                             client.ask(&Ask::get("/plaintext")).status(200);
                         }

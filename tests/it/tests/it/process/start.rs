@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{Process, Refusal};
 use super::sandbox;
-use crate::parity::{Ask, LANES, Place};
+use crate::parity::{Ask, LANES, Over, Place};
 
 /// The last word of a server to a request for `/plaintext` on its own connection.
 fn plaintext(mut socket: impl Read + Write) -> String {
@@ -54,18 +54,14 @@ fn refused_with(arguments: &[&str], words: &[&str]) {
 fn the_ready_line_and_a_port_of_the_kernels_choice() {
     for shards in [1, 2] {
         let number = shards.to_string();
-        let process = Process::start(
-            &["demo", "--http", "127.0.0.1:0", "--h2c", "--shards", &number, "--log", "off"],
-            |_| {},
-        )
-        .unwrap();
-        let port = process.address().port();
+        let process = Process::demo(&["--shards", &number, "--log", "off"]);
+        let [http, https] = [Over::Tcp, Over::Tls].map(|over| Place::address(&process, over));
         let expected = format!(
-            "trilane ready http=127.0.0.1:{port} https=off shards={shards} pid={}",
+            "trilane ready http={http} https={https} shards={shards} pid={}",
             process.pid()
         );
         assert_eq!(process.ready, expected);
-        assert_ne!(port, 0);
+        assert!(http.port() != 0 && https.port() != 0);
         for lane in LANES {
             lane.open(&process).ask(&Ask::get("/plaintext")).status(200);
         }
@@ -170,7 +166,7 @@ fn a_port_in_use() {
 fn settings_that_cannot_be() {
     refused_with(&["--http", "nonsense"], &["\"nonsense\"", "127.0.0.1:8080"]);
     refused_with(&["--http", "127.0.0.1:65536"], &["127.0.0.1:65536"]);
-    refused_with(&["--http", "off"], &["--http off"]);
+    refused_with(&["--http", "off", "--https", "off"], &["--http off"]);
     refused_with(&["--http", "192.0.2.1:0"], &["192.0.2.1:0"]);
     refused_with(&["--http", "unix:/nowhere/at/all.sock"], &["/nowhere/at/all.sock"]);
     for cpus in ["x", "", "1-0", "99999"] {
