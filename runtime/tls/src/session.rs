@@ -122,6 +122,12 @@ impl Session {
         !self.owed.is_empty()
     }
 
+    /// How much memory it holds for bytes that came, or that are owed.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.rest.capacity() + self.owed.capacity()
+    }
+
     /// Moves what the session itself has to say behind `out`.
     pub fn take_owed(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.owed);
