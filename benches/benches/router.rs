@@ -52,7 +52,7 @@ fn routes(criterion: &mut Criterion) {
     assert!(paths().zip(0..).all(|(path, n)| tree.insert(path, n).is_ok()));
     let capabilities = SimShard::new(Rc::new(Clock::default()), Rng::new(1), WakeQueue::new(|| ()));
     let shard = Shard::new(Rc::new(capabilities));
-    let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });
+    let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
     let request = |path: &str| {
         let Some(head) = RequestHead::new(Method::GET, path) else { panic!("{path}") };
         let exchange = Exchange::new(head, Rc::clone(&info), shard.clone(), Instant::default());

@@ -42,7 +42,7 @@ impl Wire {
         let app = routes(&shard).layer(default_layers(None)).build()?;
         let limits = Rc::new(Limits::default());
         let host = Host::new(Rc::new(app), limits, shard, queue, "trilane");
-        let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });
+        let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
         let conversation = http1(&host, now, 0, info, Sends::Bytes);
         Ok(Self { host, conversation, now })
     }

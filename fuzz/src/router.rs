@@ -115,7 +115,7 @@ fn send(app: &App, head: RequestHead) -> (u16, String) {
     let queue = WakeQueue::new(|| ());
     let shard = SimShard::new(Rc::new(Clock::default()), Rng::new(1), queue);
     let address = Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80));
-    let info = Rc::new(ConnectionInfo { local: address, peer: address });
+    let info = Rc::new(ConnectionInfo::new(address, address));
     let exchange = Exchange::new(head, info, Shard::new(Rc::new(shard)), Instant::default());
     let request = Request::new(Rc::new(exchange), Incoming::empty());
     let reply = app.call(request, &mut Context::from_waker(Waker::noop()));

@@ -76,7 +76,7 @@ impl Transport {
         let capabilities = Shard::new(Rc::clone(&shard) as _);
         let host = Host::new(app, Rc::clone(&limits), capabilities, queue.clone(), "");
         let address = Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80));
-        let info = Rc::new(ConnectionInfo { local: address, peer: address });
+        let info = Rc::new(ConnectionInfo::new(address, address));
         let machine = Http1::server(limits, clock.now());
         Self {
             host,

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use crate::tls::TlsInfo;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,10 +36,20 @@ impl fmt::Display for Address {
 }
 
 /// Facts of a connection that never change; every exchange on it shares them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionInfo {
     /// Our end.
     pub local: Address,
     /// The peer's end.
     pub peer: Address,
+    /// What the TLS handshake has found out; none in clear.
+    pub tls: Option<Rc<TlsInfo>>,
+}
+
+impl ConnectionInfo {
+    /// A connection in clear.
+    #[must_use]
+    pub const fn new(local: Address, peer: Address) -> Self {
+        Self { local, peer, tls: None }
+    }
 }

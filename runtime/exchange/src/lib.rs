@@ -2,7 +2,8 @@
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`service`] (who answers),
-//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). Beside that way stand [`shard`],
+//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`] and [`tls`] are what
+//! is known of who asks. Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`mod@join`], and [`wake`],
 //! which leads a waker back to its shard.
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod spawn;
 pub mod stats;
 pub mod summary;
 pub mod tasks;
+pub mod tls;
 pub mod wake;
 
 #[cfg(test)]
@@ -43,4 +45,5 @@ pub use spawn::{AbortOnDrop, JoinHandle};
 pub use stats::Stats;
 pub use summary::{Outcome, Summary};
 pub use tasks::Tasks;
+pub use tls::{ClientCertificate, TlsInfo, TlsVersion};
 pub use wake::{ExchangeWaker, Wake, WakeQueue, Wakers};

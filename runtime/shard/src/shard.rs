@@ -275,10 +275,9 @@ impl Shard {
         let peer = sys::peer_address(&descriptor).ok().flatten();
         // What a unix socket's peer has taken is told by completions only.
         let extent = if peer.is_some() { Extent::All } else { Extent::Part };
-        let info = Rc::new(ConnectionInfo {
-            local: self.locals.get(listener).copied().unwrap_or(Address::Unix),
-            peer: peer.map_or(Address::Unix, Address::Ip),
-        });
+        let local = self.locals.get(listener).copied().unwrap_or(Address::Unix);
+        let peer = peer.map_or(Address::Unix, Address::Ip);
+        let info = Rc::new(ConnectionInfo::new(local, peer));
         let key = self.sockets.insert_with(|key| {
             let (host, name) = (&self.host, key.pack());
             let conversation = match session {

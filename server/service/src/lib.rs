@@ -59,7 +59,8 @@ pub use app::App;
 pub use body_limit::BodyLimit;
 pub use chain::Chain;
 pub use extract::{
-    ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, TypedHeader,
+    ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, Tls,
+    TypedHeader,
 };
 pub use files::ServeDir;
 pub use form::Form;

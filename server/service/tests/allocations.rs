@@ -83,7 +83,7 @@ impl Hook for Keep {
 fn third(app: &App, kept: &RefCell<Option<Rc<Exchange>>>, target: &str) -> usize {
     let shard = Shard::new(Rc::new(Still::default()));
     let local = Address::Unix;
-    let info = Rc::new(ConnectionInfo { local, peer: local });
+    let info = Rc::new(ConnectionInfo::new(local, local));
     let mut count = usize::MAX;
     for _ in 0..3 {
         let head = RequestHead::new(Method::GET, target).expect("a valid target");

@@ -25,8 +25,8 @@ pub use bytes::Bytes;
 pub use log::LogWriter;
 pub use server::{Log, RunError, Running, Server};
 pub use trilane_exchange::{
-    AbortOnDrop, Address, BodyError, ConnectionInfo, Frame, Interval, JoinHandle, Outcome, Stats,
-    Summary, Writer, join, join_all,
+    AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, Frame, Interval,
+    JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Writer, join, join_all,
 };
 pub use trilane_semantics::{Known, Limits, Payload};
 pub use trilane_service::*;

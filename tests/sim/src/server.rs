@@ -142,7 +142,7 @@ impl Server {
         stats.accepted.add(1);
         stats.open.add(1);
         let address = |port| Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
-        let info = Rc::new(ConnectionInfo { local: address(80), peer: address(40_000) });
+        let info = Rc::new(ConnectionInfo::new(address(80), address(40_000)));
         let machine = Http1::server(Rc::clone(self.host.limits()), self.clock.now());
         // Every other connection is one whose transport sends bytes only, as TLS does.
         let sends = if self.last.is_multiple_of(2) { Sends::Files } else { Sends::Bytes };

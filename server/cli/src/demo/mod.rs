@@ -2,6 +2,7 @@
 //! protocol.
 
 mod page;
+mod secure;
 mod users;
 
 use std::path::PathBuf;
@@ -71,6 +72,7 @@ fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
         .route("/slow/{ms}", get(slow))
         .route("/panic", get(fail))
         .route("/headers", get(headers))
+        .route("/tls", get(secure::tls))
         .with_state(demo)
         .serve_dir("/static", files)
         .merge(users::routes(users))

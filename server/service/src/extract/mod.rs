@@ -10,6 +10,7 @@ mod parts;
 mod path;
 mod query;
 mod state;
+mod tls;
 
 use std::future::{Future, ready};
 
@@ -22,6 +23,7 @@ pub use header::{Header, TypedHeader};
 pub use path::Path;
 pub use query::Query;
 pub use state::{FromRef, State};
+pub use tls::Tls;
 
 /// Marks extractors that leave the content alone; inferred.
 #[derive(Debug)]

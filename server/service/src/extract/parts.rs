@@ -22,7 +22,7 @@ macro_rules! part {
 }
 
 part! {
-    ConnectionInfo: |request| *request.exchange().connection();
+    ConnectionInfo: |request| request.exchange().connection().clone();
     Fields: |request| request.head().fields.clone();
     Method: |request| request.method().clone();
     Protocol: |request| request.protocol();

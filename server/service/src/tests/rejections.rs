@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use trilane_exchange::{Address, ConnectionInfo, Exchange, Service};
+use trilane_exchange::{Address, ConnectionInfo, Exchange, Service, TlsInfo, TlsVersion};
 use trilane_semantics::{Instant, Known};
 
 use super::support::{built, request, seen, send};
 use crate::extract::FromRequest;
 use crate::{
-    AccessLog, BodyLimit, ConnectInfo, Fields, Form, Header, Json, Path, Query, Router,
+    AccessLog, BodyLimit, ConnectInfo, Fields, Form, Header, Json, Path, Query, Router, Tls,
     TypedHeader, default_layers, post,
 };
 
@@ -96,16 +96,41 @@ fn every_extractor_and_its_option_and_result() {
 fn a_peer_without_an_address() {
     let app = built(three::<ConnectInfo<SocketAddr>, _, _, _>());
     for (kind, status, text) in [("one", 500, None), ("option", 200, Some("false"))] {
-        let mut request = request("POST", &format!("/{kind}/7"), &[], "");
-        let info = ConnectionInfo { local: Address::Unix, peer: Address::Unix };
-        let head = request.head().clone();
-        let exchange =
-            Exchange::new(head, Rc::new(info), request.shard().clone(), Instant::default());
-        request = crate::Request::new(Rc::new(exchange), request.body);
-        let (got, answer) = seen(send(&app, request));
+        let info = ConnectionInfo::new(Address::Unix, Address::Unix);
+        let (got, answer) =
+            seen(send(&app, over(request("POST", &format!("/{kind}/7"), &[], ""), info)));
         assert_eq!(got, status);
         assert!(text.is_none_or(|text| text == answer));
     }
+}
+
+/// The same request on another connection.
+fn over(request: crate::Request, info: ConnectionInfo) -> crate::Request {
+    let (head, shard) = (request.head().clone(), request.shard().clone());
+    let exchange = Exchange::new(head, Rc::new(info), shard, Instant::default());
+    crate::Request::new(Rc::new(exchange), request.body)
+}
+
+#[test]
+fn a_connection_in_clear_and_one_over_tls() {
+    let app = built(three::<Tls, _, _, _>());
+    let ask = |kind: &str, tls| {
+        let info = ConnectionInfo { tls, ..ConnectionInfo::new(Address::Unix, Address::Unix) };
+        seen(send(&app, over(request("POST", &format!("/{kind}/7"), &[], ""), info)))
+    };
+    let tls = Some(Rc::new(TlsInfo {
+        version: TlsVersion::V1_3,
+        cipher_suite: "TLS_AES_128_GCM_SHA256",
+        group: None,
+        alpn: None,
+        server_name: None,
+        resumed: false,
+        client: None,
+    }));
+    assert_eq!(ask("one", None).0, 403);
+    assert_eq!(ask("option", None), (200, "false".into()));
+    assert_eq!(ask("one", tls.clone()).0, 200);
+    assert_eq!(ask("option", tls), (200, "true".into()));
 }
 
 /// Recovery, request id, log, envelope: the id is in the field, in the envelope and in the line, and is there

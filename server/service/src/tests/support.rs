@@ -69,7 +69,7 @@ pub(crate) fn request(
     }
     let local = Address::Ip(([127, 0, 0, 1], 80).into());
     let peer = Address::Ip(([192, 0, 2, 1], 4711).into());
-    let info = Rc::new(ConnectionInfo { local, peer });
+    let info = Rc::new(ConnectionInfo::new(local, peer));
     let shard = Shard::new(Rc::new(Still::default()));
     let exchange = Exchange::new(head, info, shard, Instant::from_nanos(0));
     Request::new(Rc::new(exchange), Incoming::full(content.into()))

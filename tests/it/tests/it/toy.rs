@@ -71,7 +71,7 @@ impl World {
 
     pub(crate) fn connect<M: Machine>(machine: M) -> Connection<M> {
         let address = Address::Ip(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        Connection::new(machine, 1, Rc::new(ConnectionInfo { local: address, peer: address }))
+        Connection::new(machine, 1, Rc::new(ConnectionInfo::new(address, address)))
     }
 
     pub(crate) fn now(&self) -> Instant {
