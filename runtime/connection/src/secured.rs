@@ -88,11 +88,14 @@ enum Closes {
 impl Stage {
     fn hear(&mut self, host: &Host, now: Instant, heard: Heard<'_>) {
         match (heard, &mut *self) {
-            (Heard::Ready(protocol), Self::Handshake(pending)) => {
-                let (key, info) = (pending.key, Rc::clone(&pending.info));
-                let mut conversation = match protocol {
-                    Some(H2) => http2(host, now, key, info),
-                    _ => http1(host, now, key, info, Sends::Bytes),
+            (Heard::Ready(found), Self::Handshake(pending)) => {
+                let (key, mut info) = (pending.key, ConnectionInfo::clone(&pending.info));
+                let is_http2 = found.alpn.as_deref() == Some(H2);
+                info.tls = Some(Rc::new(found));
+                let info = Rc::new(info);
+                let mut conversation = match is_http2 {
+                    true => http2(host, now, key, info),
+                    false => http1(host, now, key, info, Sends::Bytes),
                 };
                 if let Some(grace) = pending.drain {
                     conversation.drain(host, now, grace);

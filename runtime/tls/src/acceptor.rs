@@ -6,85 +6,160 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
-use rustls::sign::SingleCertAndKey;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::{TLS12, TLS13};
 
-use crate::certificates;
-use crate::config::{TlsConfig, Version};
+use crate::certificates::{self, warn_if_open};
+use crate::clients;
+use crate::config::{Tickets, TlsConfig, Version};
 use crate::error::TlsError;
+use crate::key_log::KeyLogFile;
+use crate::names::{Names, Unknown};
+use crate::ticket_keys::Keys;
+use crate::tickets::Ticketer;
 
 /// TLS for new connections. Clones are the same one.
 #[derive(Clone, Debug)]
-pub struct Acceptor(Arc<RwLock<State>>);
+pub struct Acceptor(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: RwLock<State>,
+    /// For tickets while the configuration names no file; a reload does not end sessions.
+    random: Arc<Keys>,
+}
 
 /// What was wanted, and what was made of it.
 #[derive(Debug)]
 struct State {
     wanted: TlsConfig,
     config: Arc<ServerConfig>,
+    warnings: Vec<String>,
 }
 
 impl Acceptor {
-    /// Reads and checks all that `config` names.
+    /// Reads and checks all that `config` names. It blocks: not for a shard.
     ///
     /// # Errors
     /// Something cannot be read or used; the error names it.
     pub fn new(config: TlsConfig) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(RwLock::new(State::load(config)?))))
+        let clock = DefaultTimeProvider.current_time().map_or(0, |now| now.as_secs());
+        let random = Arc::new(Keys::random(clock)?);
+        let state = RwLock::new(State::load(config, &random)?);
+        Ok(Self(Arc::new(Inner { state, random })))
     }
 
     /// What a new connection begins with.
     #[must_use]
     pub fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).config)
+        Arc::clone(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).config)
     }
 
-    /// Reads all files again. Connections that there are live on as they are.
+    /// What is odd about what is in force, though it works: certificates out of date, secrets that everybody may read. A
+    /// line each, to be shown to the operator.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).warnings.clone()
+    }
+
+    /// Reads all files again. Connections that there are live on as they are. It blocks: not for a shard.
     ///
     /// # Errors
     /// As [`Acceptor::new`]; then all stays as it was.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let wanted = self.0.read().unwrap_or_else(PoisonError::into_inner).wanted.clone();
+        let wanted = self.0.state.read().unwrap_or_else(PoisonError::into_inner).wanted.clone();
         self.replace(wanted)
     }
 
-    /// Puts another configuration in the place of this one. Connections that there are live on as they are.
+    /// Puts another configuration in the place of this one. Connections that there are live on as they are. It blocks:
+    /// not for a shard.
     ///
     /// # Errors
     /// As [`Acceptor::new`]; then all stays as it was.
     pub fn replace(&self, config: TlsConfig) -> Result<(), TlsError> {
         // Files are read before the lock is taken, so that no shard waits for a disk.
-        let state = State::load(config)?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+        let state = State::load(config, &self.0.random)?;
+        *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
         Ok(())
     }
 }
 
 impl State {
-    fn load(wanted: TlsConfig) -> Result<Self, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let config = Arc::new(server_config(&wanted, provider)?);
-        Ok(Self { wanted, config })
+    fn load(wanted: TlsConfig, random: &Arc<Keys>) -> Result<Self, TlsError> {
+        let mut warnings = Vec::new();
+        let config = Arc::new(server_config(&wanted, random, &mut warnings)?);
+        Ok(Self { wanted, config, warnings })
     }
 }
 
-/// The configuration for rustls. Its suites and groups are rustls's own, X25519MLKEM768 first.
 fn server_config(
     wanted: &TlsConfig,
-    provider: Arc<CryptoProvider>,
+    random: &Arc<Keys>,
+    warnings: &mut Vec<String>,
 ) -> Result<ServerConfig, TlsError> {
-    let identity = wanted.identities.first().ok_or(TlsError::NoIdentity)?;
-    let certified = certificates::load(identity, &provider)?;
+    let refused = |error: rustls::Error| TlsError::Refused(error.to_string());
+    // Suites and groups of rustls, X25519MLKEM768 first.
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let versions: &[_] = match wanted.min {
         Version::V1_2 => &[&TLS13, &TLS12],
         Version::V1_3 => &[&TLS13],
     };
+    let (verifier, policy) = clients::load(&wanted.clients, &provider)?;
+    let names = names(wanted, &provider, warnings)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(|error| TlsError::Refused(error.to_string()))?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .map_err(refused)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(names));
     config.alpn_protocols.clone_from(&wanted.alpn);
+    // Sessions are in tickets or nowhere.
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    let Tickets { keys, count, .. } = &wanted.tickets;
+    (config.send_tls13_tickets, config.max_tls13_tickets) = (*count, *count);
+    let lifetime = seconds(&wanted.tickets)?;
+    let keys = match keys {
+        None => Arc::clone(random),
+        Some(path) => {
+            warn_if_open(path, warnings);
+            Arc::new(Keys::read(path)?)
+        }
+    };
+    if *count > 0 {
+        let clock = Arc::clone(&config.time_provider);
+        config.ticketer = Arc::new(Ticketer { keys, policy, lifetime, clock });
+    }
+    if let Some(path) = &wanted.key_log {
+        config.key_log = Arc::new(KeyLogFile::open(path)?);
+        warnings.push(format!("{}: the secrets of all connections go there", path.display()));
+    }
     Ok(config)
+}
+
+/// The certificates, by name.
+fn names(
+    wanted: &TlsConfig,
+    provider: &CryptoProvider,
+    warnings: &mut Vec<String>,
+) -> Result<Names, TlsError> {
+    if wanted.identities.is_empty() {
+        return Err(TlsError::NoIdentity);
+    }
+    let now = DefaultTimeProvider.current_time().map_or(0, |now| now.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let load = |identity| certificates::load(identity, provider, now, warnings);
+    let identities = wanted.identities.iter().map(load).collect::<Result<_, _>>()?;
+    let unknown = if wanted.strict_sni { Unknown::Refuse } else { Unknown::First };
+    Ok(Names::new(identities, unknown))
+}
+
+/// The lifetime of tickets, checked with their number.
+fn seconds(tickets: &Tickets) -> Result<u32, TlsError> {
+    if tickets.count > Tickets::MOST {
+        let (count, most) = (tickets.count, Tickets::MOST);
+        return Err(TlsError::Setting(format!("{count} tickets a handshake: {most} at most")));
+    }
+    match u32::try_from(tickets.lifetime.as_secs()) {
+        Ok(seconds) if seconds > 0 && tickets.lifetime <= Tickets::MOST_LIFETIME => Ok(seconds),
+        _ => Err(TlsError::Setting("tickets live from 1 s to 7 days (RFC 8446 §4.6.1)".to_owned())),
+    }
 }

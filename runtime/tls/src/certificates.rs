@@ -1,6 +1,9 @@
-//! From PEM to a certificate chain with its key, checked against each other. It asks nobody whether it is trusted.
+//! From PEM to a certificate chain with its key, checked against each other, with its names and what is odd about it. It
+//! asks nobody whether it is trusted.
 
 use std::borrow::Cow;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -10,28 +13,46 @@ use rustls::{Error, InconsistentKeys};
 
 use crate::config::{Identity, Pem};
 use crate::error::TlsError;
+use crate::ocsp;
+use crate::x509::Facts;
 
-/// Loads an identity.
+/// Loads an identity, and the names in its certificate. `now` is in seconds since 1970.
 pub(crate) fn load(
     identity: &Identity,
     provider: &CryptoProvider,
-) -> Result<CertifiedKey, TlsError> {
-    let chain = chain(&identity.certificate)?;
-    let key = key(&identity.key)?;
-    let key = provider
+    now: i64,
+    warnings: &mut Vec<String>,
+) -> Result<(CertifiedKey, Vec<String>), TlsError> {
+    let (certificate, key) = (&identity.certificate, &identity.key);
+    let bad =
+        |error: &dyn ToString| TlsError::Certificate(certificate.to_string(), error.to_string());
+    let signer = provider
         .key_provider
-        .load_private_key(key)
-        .map_err(|error| TlsError::Key(identity.key.to_string(), error.to_string()))?;
-    let certified = CertifiedKey::new(chain, key);
+        .load_private_key(private_key(key)?)
+        .map_err(|error| TlsError::Key(key.to_string(), error.to_string()))?;
+    let mut certified = CertifiedKey::new(chain(certificate)?, signer);
     match certified.keys_match() {
-        Ok(()) => Ok(certified),
+        Ok(()) => {}
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            Err(TlsError::Mismatch(identity.key.to_string(), identity.certificate.to_string()))
+            return Err(TlsError::Mismatch(key.to_string(), certificate.to_string()));
         }
-        Err(error) => {
-            Err(TlsError::Certificate(identity.certificate.to_string(), error.to_string()))
-        }
+        Err(error) => return Err(bad(&error)),
     }
+    let first = certified.end_entity_cert().map_err(|error| bad(&error))?;
+    let facts = Facts::read(first).ok_or_else(|| bad(&"not as RFC 5280 has it"))?;
+    if facts.not_after < now {
+        warnings.push(format!("{certificate}: expired {} ago", ago(now - facts.not_after)));
+    }
+    if facts.not_before > now {
+        warnings.push(format!("{certificate}: not valid for {} yet", ago(facts.not_before - now)));
+    }
+    if let Pem::File(path) = key {
+        warn_if_open(path, warnings);
+    }
+    if let Some(path) = &identity.ocsp {
+        certified.ocsp = Some(ocsp::load(path, now, warnings)?);
+    }
+    Ok((certified, facts.names))
 }
 
 /// The bytes of a source.
@@ -55,8 +76,27 @@ pub(crate) fn chain(source: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsErr
     Ok(chain)
 }
 
+/// Warns of a file with a secret that others than its owner and group can use.
+pub(crate) fn warn_if_open(path: &Path, warnings: &mut Vec<String>) {
+    let Ok(metadata) = std::fs::metadata(path) else { return };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        warnings
+            .push(format!("{}: everybody may use it (mode {mode:o}); chmod 600", path.display()));
+    }
+}
+
+/// A time that has passed, or not yet, for people.
+pub(crate) fn ago(seconds: i64) -> String {
+    match seconds {
+        172_800.. => format!("{} days", seconds / 86_400),
+        7_200.. => format!("{} hours", seconds / 3_600),
+        _ => format!("{} minutes", seconds / 60),
+    }
+}
+
 /// The first private key of a source.
-fn key(source: &Pem) -> Result<PrivateKeyDer<'static>, TlsError> {
+fn private_key(source: &Pem) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(&read(source)?).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey(source.to_string()),
         error => TlsError::Pem(source.to_string(), error.to_string()),

@@ -1,20 +1,32 @@
-//! TLS (RFC 8446, RFC 5246) as a stage between bytes and bytes: no sockets, no clock of its own.
+//! TLS (RFC 8446, RFC 5246) as a stage between bytes and bytes: no sockets, and of clocks only the wall's, which says
+//! whether certificates and tickets are still good.
 //!
 //! Who we are: [`config`] (what is wanted, as plain data) and [`acceptor`] (what of it is in force, from which each new
-//! connection begins), made with [`certificates`].
-//! What a connection does: [`session`].
+//! connection begins). It is made with `certificates` (files, checked; `ocsp` beside them), `names` (which of them a
+//! client is shown), `clients` (who is asked who they are), `tickets` with [`ticket_keys`] (sessions that come back) and
+//! `key_log`. `x509` reads certificates, on `der`.
+//! What a connection does: [`session`], and `info`, which is what its handshake has found out.
 #![forbid(unsafe_code)]
 
 pub mod acceptor;
 mod certificates;
+mod clients;
 pub mod config;
+mod der;
 pub mod error;
+mod info;
+mod key_log;
+mod names;
+mod ocsp;
 pub mod session;
+pub mod ticket_keys;
+mod tickets;
+mod x509;
 
 #[cfg(test)]
 mod tests;
 
 pub use acceptor::Acceptor;
-pub use config::{Identity, Pem, TlsConfig, Version};
+pub use config::{ClientAuth, ClientRoots, Identity, Pem, Tickets, TlsConfig, Version};
 pub use error::TlsError;
 pub use session::{Broken, Heard, RECORD, Session, sealed};

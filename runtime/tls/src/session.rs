@@ -11,6 +11,10 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
 };
 use rustls::{Error, ServerConfig};
+use trilane_exchange::TlsInfo;
+
+use crate::info::info;
+use crate::names;
 
 /// The most content of a record (RFC 8446 §5.1), in bytes.
 pub const RECORD: usize = 1 << 14;
@@ -21,8 +25,8 @@ const AROUND: usize = 5 + 8 + 1 + 16;
 /// What came.
 #[derive(Debug)]
 pub enum Heard<'a> {
-    /// The handshake is over, and this protocol agreed on, if one was (RFC 7301). Once, before anything else.
-    Ready(Option<&'a [u8]>),
+    /// The handshake is over, and has found this out. Once, before anything else.
+    Ready(TlsInfo),
     /// Content.
     Content(&'a [u8]),
     /// The peer sends nothing more (RFC 8446 §6.1).
@@ -64,6 +68,15 @@ pub struct Session {
     /// Records of the protocol itself: handshake, tickets, alerts.
     owed: Vec<u8>,
     is_ready: bool,
+    /// Until it is ready.
+    greeting: Option<Box<Greeting>>,
+}
+
+/// What a handshake remembers.
+struct Greeting {
+    config: Arc<ServerConfig>,
+    /// The name that the client asked for.
+    name: Option<Box<str>>,
 }
 
 /// What one step of rustls has brought.
@@ -82,8 +95,9 @@ impl Session {
     /// # Errors
     /// [`Broken::Handshake`] for a configuration that cannot be used.
     pub fn server(config: Arc<ServerConfig>) -> Result<Self, Broken> {
+        let greeting = Some(Box::new(Greeting { config: Arc::clone(&config), name: None }));
         let tls = UnbufferedServerConnection::new(config).map_err(|_| Broken::Handshake)?;
-        Ok(Self { tls, rest: Vec::new(), owed: Vec::new(), is_ready: false })
+        Ok(Self { tls, rest: Vec::new(), owed: Vec::new(), is_ready: false, greeting })
     }
 
     /// Records came. They are decrypted where they lie; `hear` is told what was in them.
@@ -198,6 +212,11 @@ impl Session {
             let UnbufferedStatus { discard, state, .. } =
                 self.tls.process_tls_records(&mut bytes[used..]);
             used += discard;
+            if let Some(greeting) = &mut self.greeting
+                && let Some(name) = names::seen()
+            {
+                greeting.name = Some(name);
+            }
             let step = match state {
                 // What it holds is not lost by looking at it again.
                 Ok(ConnectionState::ReadTraffic(_)) if !self.is_ready => Step::Ready,
@@ -234,7 +253,10 @@ impl Session {
                 Step::Again => {}
                 Step::Ready => {
                     self.is_ready = true;
-                    hear(Heard::Ready(self.tls.alpn_protocol()));
+                    if let Some(greeting) = self.greeting.take() {
+                        let info = info(&greeting.config, &self.tls, greeting.name);
+                        hear(Heard::Ready(info.map_err(|_| Broken::Handshake)?));
+                    }
                 }
                 Step::Wait => return Ok(used),
             }

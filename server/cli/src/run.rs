@@ -154,8 +154,7 @@ fn acceptor(flags: &Serve) -> Result<Acceptor, Failure> {
         return Err(Failure::Setting("--https needs a certificate: --cert FILE".to_owned()));
     };
     let key = flags.key.as_ref().unwrap_or(certificate);
-    let identity =
-        Identity { certificate: Pem::File(certificate.clone()), key: Pem::File(key.clone()) };
+    let identity = Identity::new(Pem::File(certificate.clone()), Pem::File(key.clone()));
     let alpn = if flags.alpn.is_empty() { &[Alpn::H2, Alpn::Http1][..] } else { &flags.alpn };
     let alpn = alpn.iter().map(|protocol| protocol.name().to_vec()).collect();
     let config = TlsConfig { identities: vec![identity], alpn, ..TlsConfig::default() };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, ProtocolVersion};
 
-use super::support::{Made, client, client_of, config, handshake};
+use super::support::{Folder, Made, client, client_of, config, handshake};
 use crate::{Acceptor, Identity, Pem, TlsConfig, TlsError, Version};
 
 #[test]
@@ -59,24 +59,21 @@ fn protocols_are_chosen_in_our_order() {
 #[test]
 fn the_next_handshake_sees_the_new_one_and_old_connections_live_on() {
     let (old, new) = (Made::new(&["localhost"]), Made::new(&["localhost"]));
-    let directory = std::env::temp_dir().join(format!("trilane-tls-reload-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let (certificate, key) = (directory.join("c.pem"), directory.join("k.pem"));
-    let write = |made: &Made| {
-        std::fs::write(&certificate, &made.certificate).unwrap();
-        std::fs::write(&key, &made.key).unwrap();
-    };
-    write(&old);
-    let identity =
-        Identity { certificate: Pem::File(certificate.clone()), key: Pem::File(key.clone()) };
+    let folder = Folder::new("reload");
+    let write =
+        |made: &Made| (folder.write("c.pem", &made.certificate), folder.write("k.pem", &made.key));
+    let (certificate, key) = write(&old);
+    let identity = Identity::new(Pem::File(certificate.clone()), Pem::File(key));
     let acceptor = Acceptor::new(TlsConfig { identities: vec![identity], ..TlsConfig::default() });
     let acceptor = acceptor.unwrap();
-    let client = Arc::new(client(&[&old, &new]));
+    // Each with a client of its own, as a resumed session shows no certificate.
     let shown = |acceptor: &Acceptor| {
+        let client = Arc::new(client(&[&old, &new]));
         let pair = handshake(acceptor.current(), &client, "localhost").unwrap();
         pair.client.peer_certificates().unwrap()[0].clone()
     };
-    let mut living = handshake(acceptor.current(), &client, "localhost").unwrap();
+    let mut living =
+        handshake(acceptor.current(), &Arc::new(client(&[&old])), "localhost").unwrap();
 
     // A file that cannot be used changes nothing.
     std::fs::write(&certificate, &new.certificate).unwrap();
@@ -91,7 +88,6 @@ fn the_next_handshake_sees_the_new_one_and_old_connections_live_on() {
     let mut read = [0; 5];
     living.server.reader().read_exact(&mut read).unwrap();
     assert_eq!(&read, b"still");
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
@@ -100,7 +96,7 @@ fn what_cannot_be_used_is_named() {
     let text = |certificate: &str, key: &str| {
         let (certificate, key) = (Pem::Text(certificate.into()), Pem::Text(key.into()));
         Acceptor::new(TlsConfig {
-            identities: vec![Identity { certificate, key }],
+            identities: vec![Identity::new(certificate, key)],
             ..TlsConfig::default()
         })
         .map_err(|error| error.to_string())

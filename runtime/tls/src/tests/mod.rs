@@ -1,5 +1,10 @@
 //! Tests with rustls's own client, in memory.
 
+mod clients;
+mod found;
 mod handshakes;
+mod names;
 mod sessions;
+mod staples;
 mod support;
+mod tickets;

@@ -23,9 +23,9 @@ struct Told {
 impl Told {
     fn hear(&mut self, heard: Heard<'_>) {
         match heard {
-            Heard::Ready(protocol) => {
+            Heard::Ready(info) => {
                 assert!(self.ready.is_none() && self.content.is_empty(), "once, and first");
-                self.ready = Some(protocol.map(<[u8]>::to_vec));
+                self.ready = Some(info.alpn.map(<[u8]>::into_vec));
             }
             Heard::Content(content) => {
                 assert!(self.ready.is_some() && !self.is_end);

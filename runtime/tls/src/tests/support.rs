@@ -1,6 +1,9 @@
 //! A client in memory, and certificates made on the spot.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::WebPkiServerVerifier;
@@ -26,16 +29,50 @@ impl Made {
     /// With this key.
     pub(super) fn with(names: &[&str], key: KeyPair) -> Self {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        Self::of(CertificateParams::new(names).unwrap(), key)
+    }
+
+    /// With all of this.
+    pub(super) fn of(params: CertificateParams, key: KeyPair) -> Self {
+        let certificate = params.self_signed(&key).unwrap();
         let der = certificate.der().clone();
         Self { der, certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
     pub(super) fn identity(&self) -> Identity {
-        Identity {
-            certificate: Pem::Text(self.certificate.clone()),
-            key: Pem::Text(self.key.clone()),
-        }
+        Identity::new(Pem::Text(self.certificate.clone()), Pem::Text(self.key.clone()))
+    }
+}
+
+/// A folder for files, removed at its end.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("trilane-tls-{name}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file that only its owner can read.
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -1,0 +1,70 @@
+//! What a handshake has found out, in the words of `exchange`.
+
+use aws_lc_rs::digest;
+use rustls::pki_types::CertificateDer;
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
+use trilane_exchange::{ClientCertificate, TlsInfo, TlsVersion};
+
+use crate::x509::Facts;
+
+/// The session that a client has resumed is of a client certificate that is no longer valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expired;
+
+/// What the handshake of `state` has found out, once it is complete; before that much is missing. `server_name` comes
+/// from [`seen`](crate::names::seen).
+///
+/// # Errors
+/// A client certificate is verified when it is shown, not when its session is resumed, and clients get a new ticket each
+/// time. So its dates are looked at here: if they are over, the connection must end.
+pub(crate) fn info(
+    config: &ServerConfig,
+    state: &CommonState,
+    server_name: Option<Box<str>>,
+) -> Result<TlsInfo, Expired> {
+    Ok(TlsInfo {
+        version: match state.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
+            _ => TlsVersion::V1_3,
+        },
+        cipher_suite: state.negotiated_cipher_suite().map_or("", |suite| name(suite.suite())),
+        group: state.negotiated_key_exchange_group().and_then(|group| group.name().as_str()),
+        alpn: state.alpn_protocol().map(Into::into),
+        server_name,
+        resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
+        client: match state.peer_certificates() {
+            Some(chain) if !chain.is_empty() => Some(client(chain, now(config))?),
+            _ => None,
+        },
+    })
+}
+
+/// Who the client is.
+fn client(chain: &[CertificateDer<'_>], now: i64) -> Result<ClientCertificate, Expired> {
+    let first = &chain[0];
+    // rustls has verified it, so it can be read.
+    let facts = Facts::read(first).ok_or(Expired)?;
+    if facts.not_after < now {
+        return Err(Expired);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest::digest(&digest::SHA256, first).as_ref());
+    let chain = chain.iter().map(|certificate| certificate.as_ref().into()).collect();
+    Ok(ClientCertificate { chain, fingerprint, subject: facts.subject })
+}
+
+/// Seconds since 1970; without a clock nothing is valid any more.
+fn now(config: &ServerConfig) -> i64 {
+    let now = config.time_provider.current_time();
+    now.and_then(|now| i64::try_from(now.as_secs()).ok()).unwrap_or(i64::MAX)
+}
+
+/// IANA's name; rustls has names of its own for the suites of TLS 1.3.
+fn name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        suite => suite.as_str().unwrap_or(""),
+    }
+}

@@ -1,0 +1,236 @@
+//! What we want to know of a certificate (RFC 5280) and rustls does not tell: its names, its dates, and its subject as
+//! text. It verifies nothing: rustls does.
+
+use std::fmt::Write;
+
+use crate::der::{BOOLEAN, INTEGER, OCTETS, OID, Reader, SEQUENCE, SET, Value, time};
+
+/// `id-ce-subjectAltName`, 2.5.29.17.
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+/// `dNSName` in it.
+const DNS_NAME: u8 = 0x82;
+/// Kinds of attribute that have short names (RFC 4514 §3).
+const KINDS: [(&[u8], &str); 9] = [
+    (&[0x55, 4, 3], "CN"),
+    (&[0x55, 4, 7], "L"),
+    (&[0x55, 4, 8], "ST"),
+    (&[0x55, 4, 10], "O"),
+    (&[0x55, 4, 11], "OU"),
+    (&[0x55, 4, 6], "C"),
+    (&[0x55, 4, 9], "STREET"),
+    (&[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25], "DC"),
+    (&[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1], "UID"),
+];
+
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The DNS names of its subject, in small letters; `*.example.com` among them.
+    pub(crate) names: Vec<String>,
+    /// When it begins to be valid, in seconds since 1970.
+    pub(crate) not_before: i64,
+    /// When it ends.
+    pub(crate) not_after: i64,
+    /// Its subject (RFC 4514).
+    pub(crate) subject: String,
+}
+
+impl Facts {
+    /// Reads a certificate.
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+        let mut certificate = Reader::new(Reader::new(der).expect(SEQUENCE)?);
+        let mut body = Reader::new(certificate.expect(SEQUENCE)?);
+        // Version, serial number, signature, issuer.
+        body.optional(0xa0);
+        body.expect(INTEGER)?;
+        body.expect(SEQUENCE)?;
+        body.expect(SEQUENCE)?;
+        let mut validity = Reader::new(body.expect(SEQUENCE)?);
+        let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
+        let subject = subject(body.expect(SEQUENCE)?)?;
+        // Its key, and unique identifiers, which nobody has.
+        body.expect(SEQUENCE)?;
+        body.optional(0x81);
+        body.optional(0x82);
+        let names = match body.optional(0xa3) {
+            Some(extensions) => names(extensions)?,
+            None => Vec::new(),
+        };
+        Some(Self { names, not_before, not_after, subject })
+    }
+}
+
+/// The DNS names among the extensions.
+fn names(extensions: &[u8]) -> Option<Vec<String>> {
+    let mut extensions = Reader::new(Reader::new(extensions).expect(SEQUENCE)?);
+    let mut names = Vec::new();
+    while !extensions.is_empty() {
+        let mut extension = Reader::new(extensions.expect(SEQUENCE)?);
+        let kind = extension.expect(OID)?;
+        extension.optional(BOOLEAN);
+        let content = extension.expect(OCTETS)?;
+        if kind != SUBJECT_ALT_NAME {
+            continue;
+        }
+        let mut general = Reader::new(Reader::new(content).expect(SEQUENCE)?);
+        while !general.is_empty() {
+            let name = general.value()?;
+            if name.tag == DNS_NAME {
+                names.push(str::from_utf8(name.content).ok()?.to_ascii_lowercase());
+            }
+        }
+    }
+    Some(names)
+}
+
+/// A `Name` as text: its parts in reverse order (RFC 4514 §2.1).
+fn subject(name: &[u8]) -> Option<String> {
+    let mut reader = Reader::new(name);
+    let mut parts = Vec::new();
+    while !reader.is_empty() {
+        parts.push(reader.expect(SET)?);
+    }
+    let mut text = String::new();
+    for part in parts.into_iter().rev() {
+        let mut separator = ',';
+        let mut attributes = Reader::new(part);
+        while !attributes.is_empty() {
+            let mut attribute = Reader::new(attributes.expect(SEQUENCE)?);
+            let (kind, value) = (attribute.expect(OID)?, attribute.value()?);
+            if !text.is_empty() {
+                text.push(separator);
+            }
+            push_attribute(&mut text, kind, value);
+            separator = '+';
+        }
+    }
+    Some(text)
+}
+
+/// `CN=value`. What has no short name, or is no text, is written in hexadecimal digits (RFC 4514 §2.4).
+fn push_attribute(text: &mut String, kind: &[u8], value: Value<'_>) {
+    let known = KINDS.iter().find(|(oid, _)| *oid == kind).map(|(_, name)| *name);
+    match known {
+        Some(name) => text.push_str(name),
+        None => push_oid(text, kind),
+    }
+    text.push('=');
+    // UTF8String, PrintableString, IA5String.
+    let is_text = matches!(value.tag, 0x0c | 0x13 | 0x16);
+    match str::from_utf8(value.content) {
+        Ok(value) if is_text && known.is_some() => push_escaped(text, value),
+        _ => {
+            text.push('#');
+            push_hex(text, value.whole);
+        }
+    }
+}
+
+/// `1.2.840.113549`.
+fn push_oid(text: &mut String, oid: &[u8]) {
+    let (mut number, mut is_first) = (0u128, true);
+    for byte in oid {
+        // Wraps only in what no registry has; then it is a wrong text, and still a text.
+        number = number << 7 | u128::from(byte & 0x7f);
+        if byte & 0x80 != 0 {
+            continue;
+        }
+        if is_first {
+            let first = (number / 40).min(2);
+            push_number(text, first);
+            number -= first * 40;
+            is_first = false;
+        }
+        text.push('.');
+        push_number(text, number);
+        number = 0;
+    }
+}
+
+fn push_number(text: &mut String, number: u128) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "{number}");
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+}
+
+/// RFC 4514 §2.4; control characters too, so that the text fits in a line of a log.
+fn push_escaped(text: &mut String, value: &str) {
+    let last = value.len().saturating_sub(1);
+    for (at, character) in value.char_indices() {
+        let is_edge =
+            (at == 0 && matches!(character, ' ' | '#')) || (at == last && character == ' ');
+        if character.is_control() {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(text, "\\{byte:02x}");
+            }
+            continue;
+        }
+        if is_edge || matches!(character, '"' | '+' | ',' | ';' | '<' | '>' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, DnValue, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn made(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+        let names =
+            vec!["Example.COM".to_owned(), "*.example.com".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        change(&mut params);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn names_and_dates() {
+        let facts = Facts::read(&made(|params| {
+            params.not_before = date_time_ymd(2026, 11, 22);
+            params.not_after = date_time_ymd(2051, 1, 2);
+        }))
+        .unwrap();
+        assert_eq!(facts.names, ["example.com", "*.example.com"]);
+        assert_eq!((facts.not_before, facts.not_after), (1_795_305_600, 2_556_230_400));
+        assert_eq!(facts.subject, "");
+    }
+
+    /// RFC 4514 §2: last part first; special characters behind a backslash; the unknown in hexadecimal digits.
+    #[test]
+    fn subjects() {
+        let facts = Facts::read(&made(|params| {
+            let name = &mut params.distinguished_name;
+            name.push(DnType::CountryName, DnValue::PrintableString("CH".try_into().unwrap()));
+            name.push(DnType::OrganizationName, " a, b+\"c\"\n ");
+            name.push(DnType::CustomDnType(vec![1, 2, 840, 113_549, 1, 9, 1]), "x");
+            name.push(DnType::CommonName, "#é=");
+        }))
+        .unwrap();
+        let expected = "CN=\\#é=,1.2.840.113549.1.9.1=#0c0178,O=\\ a\\, b\\+\\\"c\\\"\\0a\\ ,C=CH";
+        assert_eq!(facts.subject, expected);
+    }
+
+    #[test]
+    fn a_certificate_cut_anywhere_is_refused_and_changed_anywhere_is_read_or_refused() {
+        let whole = made(|_| {});
+        for end in 0..whole.len() {
+            assert_eq!(Facts::read(&whole[..end]), None, "{end}");
+        }
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut changed = whole.clone();
+                changed[at] ^= 1 << bit;
+                let _ = Facts::read(&changed);
+            }
+        }
+    }
+}
