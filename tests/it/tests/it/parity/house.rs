@@ -190,6 +190,7 @@ fn routes(shard: &Shard, probe: &Arc<Probe>) -> Router {
         .route("/test/trailers", get(trailers))
         .route("/test/wait", get(wait))
         .with_state(Here { probe: Arc::clone(probe), shard: shard.clone() })
+        .merge(super::grpc::routes())
 }
 
 /// Waits for much longer than any case.

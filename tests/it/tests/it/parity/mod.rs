@@ -10,6 +10,7 @@ mod curl;
 mod early;
 mod errors;
 mod files;
+mod grpc;
 mod h1;
 mod h2;
 mod house;

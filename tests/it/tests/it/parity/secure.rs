@@ -22,8 +22,7 @@ fn identity() -> &'static (String, String) {
 /// What servers of the suite begin with.
 pub(crate) fn acceptor() -> Acceptor {
     let (certificate, key) = identity();
-    let identity =
-        Identity { certificate: Pem::Text(certificate.clone()), key: Pem::Text(key.clone()) };
+    let identity = Identity::new(Pem::Text(certificate.clone()), Pem::Text(key.clone()));
     let alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Acceptor::new(TlsConfig { identities: vec![identity], alpn, ..TlsConfig::default() }).unwrap()
 }
