@@ -1,6 +1,6 @@
 //! What all connections of a shard share: the service, the limits, the date, and recycled memory.
 
-use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,6 @@ pub struct Host {
     next_second: Cell<Instant>,
     exchanges: RefCell<Vec<Rc<Exchange>>>,
     outboxes: RefCell<Vec<Outbox>>,
-    scratch: RefCell<Vec<u8>>,
     /// Received bytes that wait for their readers, all connections.
     queued: Cell<usize>,
 }
@@ -52,7 +51,6 @@ impl Host {
             next_second: Cell::default(),
             exchanges: RefCell::default(),
             outboxes: RefCell::default(),
-            scratch: RefCell::default(),
             queued: Cell::new(0),
         };
         host.tick();
@@ -117,13 +115,6 @@ impl Host {
             outbox.clear(KEEP_BYTES);
             outboxes.push(outbox);
         }
-    }
-
-    /// Empty memory, for a moment; who takes it says how much is put into it.
-    pub(crate) fn scratch(&self) -> RefMut<'_, Vec<u8>> {
-        let mut scratch = self.scratch.borrow_mut();
-        scratch.clear();
-        scratch
     }
 
     /// Received bytes that wait for their readers, of all connections.

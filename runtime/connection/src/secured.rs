@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use trilane_exchange::ConnectionInfo;
 use trilane_semantics::{Cause, Command, ExchangeId, Instant, Outbox, Piece};
-use trilane_tls::{Broken, Heard, RECORD, Session};
+use trilane_tls::{Broken, Heard, Session};
 
 use crate::connection::{Received, Sends};
 use crate::conversation::{Conversation, http1, http2};
@@ -141,23 +141,16 @@ impl Secured {
     /// Seals what the conversation says.
     fn seal(&mut self, host: &Host, now: Instant, plain: Outbox) -> Outbox {
         let mut out = host.take_outbox();
-        let mut ends = false;
+        let ends = plain.pieces().any(|piece| piece == Piece::Command(Command::Fin));
+        // Files are for who takes more than bytes, and other commands for who has more than one stream.
+        let pieces = plain.pieces().filter_map(|piece| match piece {
+            Piece::Bytes(bytes) => Some(bytes),
+            Piece::Command(_) | Piece::File(_) => None,
+        });
         let session = &mut self.session;
         let result = out.framing((), |bytes| {
             bytes.reserve(trilane_tls::sealed(plain.len()));
-            if let Some(single) = plain.single() {
-                return session.seal(single, bytes);
-            }
-            let mut gathered = host.scratch();
-            for piece in plain.pieces() {
-                match piece {
-                    Piece::Bytes(piece) => gather(session, &mut gathered, piece, bytes)?,
-                    Piece::Command(Command::Fin) => ends = true,
-                    // Sent to who takes bytes only, and over one stream.
-                    Piece::Command(_) | Piece::File(_) => {}
-                }
-            }
-            session.seal(&gathered, bytes)
+            session.seal(pieces, bytes)
         });
         host.give_outbox(plain);
         if let Err(broken) = result {
@@ -182,28 +175,6 @@ impl Secured {
             && self.flight == Flight::None
             && matches!(conversation.goal(), Goal::HalfClose | Goal::Close)
     }
-}
-
-/// Seals full records of `gathered` and `piece`, and gathers the rest.
-fn gather(
-    session: &mut Session,
-    gathered: &mut Vec<u8>,
-    mut piece: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), Broken> {
-    if !gathered.is_empty() {
-        let (front, rest) = piece.split_at(piece.len().min(RECORD - gathered.len()));
-        gathered.extend_from_slice(front);
-        piece = rest;
-        if gathered.len() < RECORD {
-            return Ok(());
-        }
-        session.seal(gathered, out)?;
-        gathered.clear();
-    }
-    let (full, rest) = piece.split_at(piece.len() - piece.len() % RECORD);
-    gathered.extend_from_slice(rest);
-    session.seal(full, out)
 }
 
 impl Conversation for Secured {

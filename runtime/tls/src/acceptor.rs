@@ -112,6 +112,8 @@ fn server_config(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(names));
     config.alpn_protocols.clone_from(&wanted.alpn);
+    // For `traffic`, which takes over after the handshake.
+    config.enable_secret_extraction = true;
     // Sessions are in tickets or nowhere.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     let Tickets { keys, count, .. } = &wanted.tickets;

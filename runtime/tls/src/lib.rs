@@ -5,10 +5,12 @@
 //! connection begins). It is made with `certificates` (files, checked; `ocsp` beside them), `names` (which of them a
 //! client is shown), `clients` (who is asked who they are), `tickets` with [`ticket_keys`] (sessions that come back) and
 //! `key_log`. `x509` reads certificates, on `der`.
-//! What a connection does: [`session`], and `info`, which is what its handshake has found out.
+//! What a connection does: [`session`], whose handshake is in `whole`, with `info`, which is what it has found out; then come the
+//! records of `traffic`, each by `record`.
 #![forbid(unsafe_code)]
 
 pub mod acceptor;
+mod alert;
 mod certificates;
 mod clients;
 pub mod config;
@@ -18,9 +20,12 @@ mod info;
 mod key_log;
 mod names;
 mod ocsp;
+mod record;
 pub mod session;
 pub mod ticket_keys;
 mod tickets;
+mod traffic;
+mod whole;
 mod x509;
 
 #[cfg(test)]
@@ -29,4 +34,5 @@ mod tests;
 pub use acceptor::Acceptor;
 pub use config::{ClientAuth, ClientRoots, Identity, Pem, Tickets, TlsConfig, Version};
 pub use error::TlsError;
-pub use session::{Broken, Heard, RECORD, Session, sealed};
+pub use record::RECORD;
+pub use session::{Broken, Heard, Session, sealed};

@@ -4,6 +4,7 @@ mod clients;
 mod found;
 mod handshakes;
 mod names;
+mod records;
 mod sessions;
 mod staples;
 mod support;

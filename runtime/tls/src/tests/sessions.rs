@@ -1,6 +1,7 @@
 //! A session against rustls's own client: whole, cut at every byte, and with what should not come.
 
 use std::io::{Read, Write};
+use std::iter;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -14,14 +15,14 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
 /// What a session has told.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Told {
-    ready: Option<Option<Vec<u8>>>,
-    content: Vec<u8>,
-    is_end: bool,
+pub(super) struct Told {
+    pub(super) ready: Option<Option<Vec<u8>>>,
+    pub(super) content: Vec<u8>,
+    pub(super) is_end: bool,
 }
 
 impl Told {
-    fn hear(&mut self, heard: Heard<'_>) {
+    pub(super) fn hear(&mut self, heard: Heard<'_>) {
         match heard {
             Heard::Ready(info) => {
                 assert!(self.ready.is_none() && self.content.is_empty(), "once, and first");
@@ -36,14 +37,14 @@ impl Told {
     }
 }
 
-struct Pair {
-    client: ClientConnection,
-    session: Session,
-    told: Told,
+pub(super) struct Pair {
+    pub(super) client: ClientConnection,
+    pub(super) session: Session,
+    pub(super) told: Told,
     /// The session is told of so many bytes at a time.
     piece: usize,
     /// What the client has read, and whether it was told that it is all.
-    got: Vec<u8>,
+    pub(super) got: Vec<u8>,
     is_end: bool,
 }
 
@@ -54,6 +55,7 @@ impl Pair {
         let acceptor = Acceptor::new(TlsConfig { alpn, ..config(&[&made]) }).unwrap();
         let mut client = client_of(&[&made], &[version]);
         client.alpn_protocols = vec![b"http/1.1".to_vec()];
+        client.enable_secret_extraction = true;
         let name = ServerName::try_from("localhost").unwrap();
         Self {
             client: ClientConnection::new(Arc::new(client), name).unwrap(),
@@ -66,7 +68,7 @@ impl Pair {
     }
 
     /// One with its handshake behind it.
-    fn ready(version: &'static SupportedProtocolVersion, piece: usize) -> Self {
+    pub(super) fn ready(version: &'static SupportedProtocolVersion, piece: usize) -> Self {
         let mut pair = Self::new(version, piece);
         pair.run().unwrap();
         assert!(pair.session.is_ready() && !pair.client.is_handshaking());
@@ -75,7 +77,7 @@ impl Pair {
     }
 
     /// The session hears these bytes, piece by piece.
-    fn deliver(&mut self, bytes: &mut [u8]) -> Result<(), Broken> {
+    pub(super) fn deliver(&mut self, bytes: &mut [u8]) -> Result<(), Broken> {
         let told = &mut self.told;
         bytes
             .chunks_mut(self.piece)
@@ -91,7 +93,7 @@ impl Pair {
         bytes
     }
 
-    fn take(&mut self, mut bytes: &[u8]) {
+    pub(super) fn take(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             self.client.read_tls(&mut bytes).unwrap();
             self.is_end |= self.client.process_new_packets().unwrap().peer_has_closed();
@@ -115,10 +117,17 @@ impl Pair {
         }
     }
 
+    /// The client sends `content`, which the session must hear as it was.
+    pub(super) fn says(&mut self, content: &[u8]) {
+        self.client.writer().write_all(content).unwrap();
+        self.run().unwrap();
+        assert!(std::mem::take(&mut self.told.content) == content);
+    }
+
     /// Seals `content`, which the client must read as it was.
     fn answers(&mut self, content: &[u8]) {
         let mut sealed = b"before".to_vec();
-        self.session.seal(content, &mut sealed).unwrap();
+        self.session.seal(iter::once(content), &mut sealed).unwrap();
         assert_eq!(&sealed[..6], b"before");
         self.take(&sealed[6..]);
         assert!(self.got == content);
@@ -140,7 +149,7 @@ fn content_goes_both_ways_however_it_is_cut() {
                 assert!(std::mem::take(&mut pair.told.content) == content);
                 pair.answers(&content);
                 let mut sealed = Vec::new();
-                pair.session.seal(&content, &mut sealed).unwrap();
+                pair.session.seal(content.chunks(700), &mut sealed).unwrap();
                 assert!(sealed.len() <= crate::sealed(size), "what is reserved is enough");
                 pair.take(&sealed);
                 pair.got.clear();
@@ -199,7 +208,7 @@ fn nothing_is_said_of_an_end_before_the_handshake_is_over() {
     let mut out = Vec::new();
     pair.session.close(&mut out);
     assert!(out.is_empty());
-    assert_eq!(pair.session.seal(b"early", &mut out), Err(Broken::Record));
+    assert_eq!(pair.session.seal(iter::once(&b"early"[..]), &mut out), Err(Broken::Record));
     assert!(out.is_empty());
 }
 

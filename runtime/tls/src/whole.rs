@@ -1,0 +1,250 @@
+//! A connection whose records are rustls's, by its API without buffers: every handshake, and TLS 1.2 to its end.
+//!
+//! Never used for the content of TLS 1.3, but for what comes with the end of the handshake.
+
+use std::sync::Arc;
+
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
+};
+use rustls::{Error, ProtocolVersion, ServerConfig};
+
+use crate::info::info;
+use crate::names;
+use crate::record::RECORD;
+use crate::session::{Broken, Heard, sealed};
+
+/// A connection of rustls's.
+pub(crate) struct Whole {
+    tls: UnbufferedServerConnection,
+    is_ready: bool,
+    /// The peer sends nothing more.
+    is_ended: bool,
+    /// Until it is ready.
+    greeting: Option<Box<Greeting>>,
+}
+
+/// What a handshake remembers.
+struct Greeting {
+    config: Arc<ServerConfig>,
+    /// The name that the client asked for.
+    name: Option<Box<str>>,
+}
+
+/// Who has the records that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// rustls.
+    Whole,
+    /// Whoever takes them over: all has been said, and all that was there is done with.
+    Traffic,
+}
+
+/// What one step of rustls has brought.
+enum Step {
+    /// There may be more.
+    Again,
+    /// The handshake is over.
+    Ready,
+    /// It needs more records.
+    Wait,
+    /// It needs more records, and could send some.
+    Open,
+}
+
+impl Whole {
+    /// One that has just been accepted.
+    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, Broken> {
+        let greeting = Some(Box::new(Greeting { config: Arc::clone(&config), name: None }));
+        let tls = UnbufferedServerConnection::new(config).map_err(|_| Broken::Handshake)?;
+        Ok(Self { tls, is_ready: false, is_ended: false, greeting })
+    }
+
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    pub(crate) fn into_inner(self) -> UnbufferedServerConnection {
+        self.tls
+    }
+
+    /// Goes through the records in `bytes`; how many bytes of them are done with. What rustls has to say is put behind `owed`.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub(crate) fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        owed: &mut Vec<u8>,
+        hear: &mut impl FnMut(Heard<'_>),
+    ) -> Result<(usize, Then), Broken> {
+        let mut used = 0;
+        loop {
+            let UnbufferedStatus { discard, state, .. } =
+                self.tls.process_tls_records(&mut bytes[used..]);
+            used += discard;
+            if let Some(greeting) = &mut self.greeting
+                && let Some(name) = names::seen()
+            {
+                greeting.name = Some(name);
+            }
+            let step = match state {
+                // What it holds is not lost by looking at it again.
+                Ok(ConnectionState::ReadTraffic(_)) if !self.is_ready => Step::Ready,
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record.map_err(|_| Broken::Record)?;
+                        used += record.discard;
+                        hear(Heard::Content(record.payload));
+                    }
+                    Step::Again
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    encode(&mut data, owed);
+                    Step::Again
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    Step::Again
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.is_ended = true;
+                    hear(Heard::End);
+                    Step::Again
+                }
+                Ok(ConnectionState::WriteTraffic(_)) if !self.is_ready => Step::Ready,
+                Ok(ConnectionState::WriteTraffic(_)) => Step::Open,
+                // Early data is never allowed: there is none to be read.
+                Ok(_) => Step::Wait,
+                Err(error) => {
+                    let broken = self.broken(&error);
+                    self.say_why(owed);
+                    return Err(broken);
+                }
+            };
+            match step {
+                Step::Again => {}
+                Step::Ready => {
+                    self.is_ready = true;
+                    if let Some(greeting) = self.greeting.take() {
+                        let info = info(&greeting.config, &self.tls, greeting.name);
+                        hear(Heard::Ready(info.map_err(|_| Broken::Handshake)?));
+                    }
+                }
+                Step::Wait => return Ok((used, Then::Whole)),
+                // Who has sent its last word already is not worth it.
+                Step::Open if self.is_tls13() && !self.is_ended => {
+                    return Ok((used, Then::Traffic));
+                }
+                Step::Open => return Ok((used, Then::Whole)),
+            }
+        }
+    }
+
+    /// Appends records to `out` that hold the `pieces`. `rest` is what came and is not done with.
+    pub(crate) fn seal<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        rest: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        let mut gathered = Vec::new();
+        for mut piece in pieces {
+            while gathered.len() + piece.len() >= RECORD {
+                let (front, behind) = piece.split_at(RECORD - gathered.len());
+                gathered.extend_from_slice(front);
+                self.encrypt(&gathered, rest, out)?;
+                gathered.clear();
+                piece = behind;
+            }
+            gathered.extend_from_slice(piece);
+        }
+        self.encrypt(&gathered, rest, out)
+    }
+
+    /// Appends the record that says that no content follows.
+    pub(crate) fn close(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
+        if !self.is_ready {
+            return;
+        }
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) =
+            self.tls.process_tls_records(rest).state
+        {
+            let start = out.len();
+            out.resize(start + sealed(2), 0);
+            let written = traffic.queue_close_notify(&mut out[start..]);
+            out.truncate(start + written.unwrap_or(0));
+        }
+    }
+
+    fn encrypt(
+        &mut self,
+        content: &[u8],
+        rest: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        if content.is_empty() {
+            return Ok(());
+        }
+        loop {
+            let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(rest);
+            match state {
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    let start = out.len();
+                    out.resize(start + sealed(content.len()), 0);
+                    let written = match traffic.encrypt(content, &mut out[start..]) {
+                        // A new key has to be told of, too.
+                        Err(EncryptError::InsufficientSize(size)) => {
+                            out.resize(start + size.required_size, 0);
+                            traffic.encrypt(content, &mut out[start..])
+                        }
+                        result => result,
+                    };
+                    out.truncate(start + *written.as_ref().unwrap_or(&0));
+                    return written.map(drop).map_err(|_| Broken::Exhausted);
+                }
+                Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, out),
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                _ => return Err(Broken::Record),
+            }
+            rest.drain(..discard);
+        }
+    }
+
+    fn is_tls13(&self) -> bool {
+        self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3)
+    }
+
+    fn broken(&self, error: &Error) -> Broken {
+        match error {
+            Error::AlertReceived(alert) => Broken::Alert(u8::from(*alert)),
+            _ if self.is_ready => Broken::Record,
+            _ => Broken::Handshake,
+        }
+    }
+
+    /// The alert that rustls has for the peer after a failure.
+    fn say_why(&mut self, owed: &mut Vec<u8>) {
+        loop {
+            match self.tls.process_tls_records(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, owed),
+                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Appends what rustls has to say of its own.
+fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
+    let start = out.len();
+    let written = match data.encode(&mut []) {
+        Err(EncodeError::InsufficientSize(size)) => {
+            out.resize(start + size.required_size, 0);
+            data.encode(&mut out[start..]).unwrap_or(0)
+        }
+        result => result.unwrap_or(0),
+    };
+    out.truncate(start + written);
+}
