@@ -7,7 +7,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("exchange");
     for scenario in Scenario::all() {
-        let mut wire = match Wire::new() {
+        let mut wire = match Wire::new(&scenario) {
             Ok(wire) => wire,
             Err(error) => panic!("{error}"),
         };

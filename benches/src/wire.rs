@@ -3,14 +3,15 @@
 
 use std::rc::Rc;
 
-use trilane_connection::{Conversation, Goal, Host, Received, Sends, http1};
+use trilane_connection::{Conversation, Goal, Host, Received, Sends, http1, http2};
 use trilane_exchange::{Address, ConnectionInfo, Shard, WakeQueue};
-use trilane_semantics::{Instant, Limits};
+use trilane_semantics::{Instant, Limits, Outbox};
 use trilane_service::{RouteError, Router, default_layers};
 use trilane_sim::capabilities::SimShard;
 use trilane_sim::clock::Clock;
 use trilane_sim::rng::Rng;
 
+use crate::frames::Talk;
 use crate::requests::Scenario;
 
 /// One connection to an application, such as the demo with the router and the default layers that `trilane demo --log off` has.
@@ -18,19 +19,29 @@ use crate::requests::Scenario;
 pub struct Wire {
     host: Host,
     conversation: Box<dyn Conversation>,
+    /// The client's side, where it is HTTP/2.
+    talk: Talk,
     now: Instant,
 }
 
 impl Wire {
-    /// A new connection to a new demo.
+    /// A new connection to a new demo, in the protocol of that scenario. Over HTTP/2 a first request was answered.
     ///
     /// # Errors
     /// The demo's routes conflict.
-    pub fn new() -> Result<Self, RouteError> {
-        Self::serving(|shard| trilane_cli::demo::router(shard, None))
+    pub fn new(scenario: &Scenario) -> Result<Self, RouteError> {
+        let mut wire = Self::serving(|shard| trilane_cli::demo::router(shard, None))?;
+        if let Some(frames) = &scenario.frames {
+            let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });
+            wire.conversation = http2(&wire.host, wire.now, 0, info);
+            let first = Received::copied(wire.talk.next(frames));
+            wire.conversation.receive(&wire.host, wire.now, first);
+            wire.answers(|talk, out| talk.reads(out, 1, &scenario.body));
+        }
+        Ok(wire)
     }
 
-    /// A new connection to another application, with the default layers.
+    /// A new connection in HTTP/1.1 to another application, with the default layers.
     ///
     /// # Errors
     /// Its routes conflict.
@@ -44,27 +55,41 @@ impl Wire {
         let host = Host::new(Rc::new(app), limits, shard, queue, "trilane");
         let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
         let conversation = http1(&host, now, 0, info, Sends::Bytes);
-        Ok(Self { host, conversation, now })
+        Ok(Self { host, conversation, talk: Talk::default(), now })
     }
 
     /// One turn: the bytes of a scenario come, and what they are answered with is sent at once. Whether each
-    /// request got its answer, in one piece, and the connection stays open.
+    /// request got its answer, in one piece over HTTP/1.1, and the connection stays open.
     #[must_use]
     pub fn turn(&mut self, scenario: &Scenario) -> bool {
         self.host.tick();
-        let received = Received::copied(&scenario.bytes);
-        self.conversation.receive(&self.host, self.now, received);
+        let bytes = match &scenario.frames {
+            None => &scenario.bytes[..],
+            Some(frames) => self.talk.next(frames),
+        };
+        self.conversation.receive(&self.host, self.now, Received::copied(bytes));
+        if scenario.frames.is_some() {
+            return self.answers(|talk, out| talk.reads(out, scenario.requests, &scenario.body));
+        }
+        // The answers of one turn are equally long.
+        self.answers(|_, outbox| {
+            outbox.single().is_some_and(|bytes| {
+                let length = bytes.len() / scenario.requests;
+                bytes.len() == length * scenario.requests
+                    && bytes.chunks(length).all(|answer| {
+                        answer.starts_with(b"HTTP/1.1 200 OK\r\n")
+                            && answer.ends_with(&scenario.body)
+                    })
+            })
+        })
+    }
+
+    /// Takes what is to be sent, and looks at it.
+    fn answers(&mut self, is_right: impl FnOnce(&mut Talk, &Outbox) -> bool) -> bool {
         let Some(outbox) = self.conversation.take_output(&self.host, self.now) else {
             return false;
         };
-        // The answers of one turn are equally long.
-        let is_right = outbox.single().is_some_and(|bytes| {
-            let length = bytes.len() / scenario.requests;
-            bytes.len() == length * scenario.requests
-                && bytes.chunks(length).all(|answer| {
-                    answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(&scenario.body)
-                })
-        });
+        let is_right = is_right(&mut self.talk, &outbox);
         self.host.give_outbox(outbox);
         self.conversation.sent(&self.host, self.now);
         is_right && self.conversation.goal() == Goal::Open && self.conversation.is_idle()

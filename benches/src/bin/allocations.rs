@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut code = ExitCode::SUCCESS;
     for scenario in Scenario::all() {
-        let mut wire = Wire::new()?;
+        let mut wire = Wire::new(&scenario)?;
         let right = (0..TURNS).all(|_| wire.turn(&scenario));
         let before = allocations();
         if before == 0 || !right || !(0..TURNS).all(|_| wire.turn(&scenario)) {

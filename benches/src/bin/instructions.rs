@@ -59,6 +59,6 @@ fn count(name: &str, turns: u64) -> Result<u64, Box<dyn Error>> {
 fn work(name: &str, turns: &str) -> Result<(), Box<dyn Error>> {
     let all = Scenario::all();
     let scenario = all.iter().find(|it| it.name == name).ok_or("no such scenario")?;
-    let (mut wire, turns) = (Wire::new()?, turns.parse::<u64>()?);
+    let (mut wire, turns) = (Wire::new(scenario)?, turns.parse::<u64>()?);
     if (0..turns).all(|_| wire.turn(scenario)) { Ok(()) } else { Err("a wrong answer".into()) }
 }

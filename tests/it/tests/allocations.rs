@@ -34,8 +34,12 @@ fn warm_requests_of_the_demo() {
         (Scenario::parameter(), 1),
         // The exchange that waits for its content, and the content.
         (Scenario::echo(), 2),
+        (Scenario::h2_one(), 0),
+        (Scenario::h2_many(), 0),
+        (Scenario::h2_browser(), 0),
     ] {
-        let count = warm_allocations(Wire::new().unwrap(), &scenario);
+        let wire = Wire::new(&scenario).unwrap();
+        let count = warm_allocations(wire, &scenario);
         assert!(count <= 100 * most, "{scenario:?}: {count} in 100 turns");
     }
 }
@@ -52,12 +56,14 @@ fn json_in_and_out() {
     let scenario = Scenario {
         name: "JSON in and out",
         bytes: [post.as_bytes(), json].concat(),
+        frames: None,
         requests: 1,
         body: json.to_vec(),
     };
     let boxed = Scenario {
         name: "a box",
         bytes: b"GET /boxed HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        frames: None,
         requests: 1,
         body: b"7".to_vec(),
     };
