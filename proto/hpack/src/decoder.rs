@@ -8,7 +8,7 @@ use std::fmt;
 
 use trilane_semantics::NameRef;
 
-use crate::field::Field;
+use crate::field::{Field, Seen};
 use crate::integer::{self, IntegerError};
 use crate::statics;
 use crate::table::{self, Table};
@@ -135,18 +135,53 @@ impl Decoder {
         block: &[u8],
         mut each: impl FnMut(Field<'_>) -> Result<(), E>,
     ) -> Result<(), DecodeError<E>> {
-        let mut scratch = SCRATCH.take();
         let mut failed = None;
-        let applied = self.apply(block, &mut scratch, |field| {
+        let applied = self.apply_with_scratch(block, |field, seen| {
             if failed.is_none() {
                 failed = each(field).err();
             }
+            seen
         });
+        applied.map_err(DecodeError::Compression)?;
+        failed.map_or(Ok(()), |error| Err(DecodeError::Field(error)))
+    }
+
+    /// The same, for callers who look at each line closely: `each` is told whether it has accepted that very line, the same
+    /// bytes, in an earlier block of this connection, so that it need not look again. What is judged by more than the line
+    /// alone (its place, how much there is) must be judged every time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Decoder::decode`].
+    pub fn decode_noting<E>(
+        &mut self,
+        block: &[u8],
+        mut each: impl FnMut(Field<'_>, Seen) -> Result<(), E>,
+    ) -> Result<(), DecodeError<E>> {
+        let mut failed = None;
+        let applied = self.apply_with_scratch(block, |field, seen| {
+            if failed.is_some() {
+                return seen;
+            }
+            failed = each(field, seen).err();
+            if failed.is_none() { Seen::Before } else { Seen::First }
+        });
+        applied.map_err(DecodeError::Compression)?;
+        failed.map_or(Ok(()), |error| Err(DecodeError::Field(error)))
+    }
+
+    #[inline]
+    fn apply_with_scratch(
+        &mut self,
+        block: &[u8],
+        each: impl FnMut(Field<'_>, Seen) -> Seen,
+    ) -> Result<(), Compression> {
+        let mut scratch = SCRATCH.take();
+        let applied = self.apply(block, &mut scratch, each);
         if scratch.capacity() <= KEEP {
             SCRATCH.set(scratch);
         }
-        applied.map_err(DecodeError::Compression)?;
-        failed.map_or(Ok(()), |error| Err(DecodeError::Field(error)))
+        applied
     }
 
     #[cfg(test)]
@@ -154,11 +189,13 @@ impl Decoder {
         &self.table
     }
 
+    /// Gives `each` every line, and whether it was accepted before; it says whether it is accepted now.
+    #[inline]
     fn apply(
         &mut self,
         mut block: &[u8],
         scratch: &mut Vec<u8>,
-        mut each: impl FnMut(Field<'_>),
+        mut each: impl FnMut(Field<'_>, Seen) -> Seen,
     ) -> Result<(), Compression> {
         self.update(&mut block)?;
         while let Some(&first) = block.first() {
@@ -166,19 +203,19 @@ impl Decoder {
             match first {
                 0x80.. => {
                     let index = integer::decode(&mut block, 7)?;
-                    let (name, value) = self.line(index).ok_or(Compression::Index)?;
-                    each(Field { name, value, sensitive: false });
+                    self.indexed(index, &mut each).ok_or(Compression::Index)?;
                 }
                 0x40.. => {
                     let (name, value) = self.literal(&mut block, 6, scratch)?;
                     let field = field(&name, &value, scratch);
-                    each(field);
-                    self.table.insert(field.name, field.value, 0);
+                    let note = note(each(field, Seen::First));
+                    self.table.insert(field.name, field.value, note);
                 }
                 0x20.. => return Err(Compression::UpdateMisplaced),
                 _ => {
                     let (name, value) = self.literal(&mut block, 4, scratch)?;
-                    each(Field { sensitive: first >= 0x10, ..field(&name, &value, scratch) });
+                    let field = field(&name, &value, scratch);
+                    each(Field { sensitive: first >= 0x10, ..field }, Seen::First);
                 }
             }
         }
@@ -202,14 +239,25 @@ impl Decoder {
         if self.owed.is_some() { Err(Compression::UpdateMissing) } else { Ok(()) }
     }
 
-    /// The line of an index (RFC 7541 §2.3.3).
+    /// Hands out the line of an index (RFC 7541 §2.3.3). `None` if it has none.
     #[inline]
-    fn line(&self, index: u64) -> Option<(NameRef<'_>, &[u8])> {
+    fn indexed(
+        &mut self,
+        index: u64,
+        each: &mut impl FnMut(Field<'_>, Seen) -> Seen,
+    ) -> Option<()> {
         if let Some(line) = statics::line(index) {
-            return Some((line.name, line.value));
+            each(Field { name: line.name, value: line.value, sensitive: false }, Seen::First);
+            return Some(());
         }
-        let age = usize::try_from(index).ok()?.checked_sub(statics::COUNT + 1)?;
-        self.table.line(age).map(|(name, value, _)| (name, value))
+        let age = age(index)?;
+        let (name, value, before) = self.table.line(age)?;
+        let seen = if before == note(Seen::Before) { Seen::Before } else { Seen::First };
+        let now = each(Field { name, value, sensitive: false }, seen);
+        if now != seen {
+            self.table.set_note(age, note(now));
+        }
+        Some(())
     }
 
     /// A line that is not an index, its name's index with a prefix of `bits` bits (RFC 7541 §6.2).
@@ -227,7 +275,8 @@ impl Decoder {
         } else if let Some(line) = statics::line(index) {
             Name::Ready(line.name)
         } else {
-            match self.line(index).ok_or(Compression::Index)?.0 {
+            let line = age(index).and_then(|age| self.table.line(age));
+            match line.ok_or(Compression::Index)?.0 {
                 NameRef::Known(known) => Name::Ready(NameRef::Known(known)),
                 // Its line may have to go for the new one (RFC 7541 §4.4).
                 NameRef::Other(name) => {
@@ -237,6 +286,20 @@ impl Decoder {
             }
         };
         Ok((name, Text::take(block, scratch)?))
+    }
+}
+
+/// The age of the dynamic table's line of that index, which is no static one's.
+#[inline]
+fn age(index: u64) -> Option<usize> {
+    usize::try_from(index).ok()?.checked_sub(statics::COUNT + 1)
+}
+
+/// How the table remembers it.
+const fn note(seen: Seen) -> u16 {
+    match seen {
+        Seen::Before => 1,
+        Seen::First => 0,
     }
 }
 

@@ -22,3 +22,12 @@ impl<'a> Field<'a> {
         Self { name: name.into(), value, sensitive: false }
     }
 }
+
+/// Whether a decoder has handed this line out before; see [`Decoder::decode_noting`](crate::Decoder::decode_noting).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It is a line of the dynamic table that was accepted before, byte for byte.
+    Before,
+    /// It is not known to have been.
+    First,
+}

@@ -39,4 +39,4 @@ mod text;
 
 pub use decoder::{Compression, DecodeError, Decoder};
 pub use encoder::Encoder;
-pub use field::Field;
+pub use field::{Field, Seen};

@@ -146,6 +146,14 @@ impl Table {
         })
     }
 
+    /// Changes the note of a line that is there.
+    pub(crate) fn set_note(&mut self, age: usize, note: u16) {
+        let at = self.entries.len().checked_sub(age + 1);
+        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+            entry.note = note;
+        }
+    }
+
     /// Adds a line; the oldest make room for it. One that is larger than the table leaves it empty (RFC 7541 §4.4).
     pub(crate) fn insert(&mut self, name: NameRef<'_>, value: &[u8], note: u16) {
         let size = size_of_line(name.as_bytes(), value);

@@ -2,7 +2,7 @@
 //!
 //! Every block is decompressed, also that of a stream that will not be served: the table must follow (RFC 9113 §4.3).
 
-use trilane_hpack::{DecodeError, Decoder, Field};
+use trilane_hpack::{DecodeError, Decoder, Field, Seen};
 use trilane_semantics::section::{self, End};
 use trilane_semantics::{
     Content, Event, ExchangeId, Fault, Known, Limits, Method, Next, Priority, Protocol, Reason,
@@ -238,7 +238,10 @@ fn request(
     crumbs: &mut Vec<u8>,
 ) -> Result<(Method, Decoded<RequestHead>), Reason> {
     let mut section = RequestSection::new(Protocol::Http2, limits, crumbs);
-    let decoded = decoder.decode(block, |field| section.field(field.name, field.value));
+    let decoded = decoder.decode_noting(block, |field, seen| match seen {
+        Seen::Before => section.field_again(field.name, field.value),
+        Seen::First => section.field(field.name, field.value),
+    });
     let method = section.method().clone();
     let head = match decoded {
         Ok(()) => section.finish(),

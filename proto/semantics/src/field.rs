@@ -257,6 +257,12 @@ pub fn is_token(name: &[u8]) -> bool {
     !name.is_empty() & name.iter().fold(true, |good, &byte| good & TCHAR[byte as usize])
 }
 
+/// Whether `name` is a token without capitals, as HTTP/2 and HTTP/3 have field names (RFC 9113 §8.2.1, RFC 9114 §4.2).
+#[must_use]
+pub(crate) fn is_lower_token(name: &[u8]) -> bool {
+    !name.is_empty() & name.iter().fold(true, |good, &byte| good & LOWER_TCHAR[byte as usize])
+}
+
 /// Whether `value` may stand in a field line: no NUL, CR or LF, and no other control but the tab
 /// (RFC 9110 §5.5).
 #[must_use]
@@ -278,6 +284,17 @@ pub const fn trim_ows(mut value: &[u8]) -> &[u8] {
 
 /// The bytes of a token (RFC 9110 §5.6.2).
 const TCHAR: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
+/// The same without capitals.
+const LOWER_TCHAR: [bool; 256] = {
+    let mut table = TCHAR;
+    let mut byte = b'A';
+    while byte <= b'Z' {
+        table[byte as usize] = false;
+        byte += 1;
+    }
+    table
+};
 
 /// The ASCII letters and digits, and these.
 pub(crate) const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {

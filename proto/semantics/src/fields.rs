@@ -212,6 +212,22 @@ impl Fields {
         let _ = self.arena_mut().append(NameRef::Known(name), value.as_bytes());
     }
 
+    /// Adds a line that the caller has checked: a name in lower case that is a token, and is given as [`NameRef::Known`]
+    /// if it is well known; a value without controls, and without white space around it. Not checked again, unless
+    /// debug assertions are on.
+    ///
+    /// # Errors
+    /// There are 65,535 lines already, or 4 GiB of them.
+    #[inline]
+    pub fn append_checked(&mut self, name: NameRef<'_>, value: &[u8]) -> Result<(), InvalidField> {
+        if let NameRef::Other(other) = name {
+            debug_assert!(is_token(other) && Known::from_name(other).is_none());
+            debug_assert!(!other.iter().any(u8::is_ascii_uppercase), "a name is in lower case");
+        }
+        debug_assert!(is_value(value) && trim_ows(value).len() == value.len());
+        self.arena_mut().append_bare(name, value)
+    }
+
     /// Replaces all lines with that name by this one.
     ///
     /// # Errors

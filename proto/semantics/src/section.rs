@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 
 use crate::event::Content;
 use crate::fault::Reason;
-use crate::field::{Known, NameRef, is_token};
+use crate::field::{Known, NameRef, is_lower_token, is_token, is_value};
 use crate::fields::Fields;
 use crate::head::{Protocol, RequestHead};
 use crate::limits::Limits;
@@ -18,6 +18,9 @@ use crate::target::{Form, Target, is_authority};
 pub const LINE_COST: usize = 32;
 /// The longest method that a handler may know, in bytes; the longest registered one has 17.
 pub const LONGEST_METHOD: usize = 64;
+
+/// The longest name of a field, in bytes: what [`Fields`] can hold.
+const LONGEST_NAME: usize = u16::MAX as usize;
 
 const METHOD: u8 = 1;
 const SCHEME: u8 = 2;
@@ -81,6 +84,34 @@ impl<'l> RequestSection<'l> {
             return self.pseudo(pseudo, value);
         }
         let name = self.section.check(name, value)?;
+        self.add(name, value)
+    }
+
+    /// Takes in a line that [`RequestSection::field`] of an earlier section took in, byte for byte, and whose name is
+    /// [`NameRef::Known`] if it is well known: what is judged by the line alone was judged then. Its cost, its place
+    /// and what it must agree with are looked at as ever.
+    ///
+    /// # Errors
+    /// As [`RequestSection::field`].
+    #[inline]
+    pub fn field_again(&mut self, name: NameRef<'_>, value: &[u8]) -> Result<(), Reason> {
+        match name {
+            NameRef::Other([b':', b'a', b'u', ..]) => {
+                self.begin_pseudo(AUTHORITY, b"authority".len(), value)?;
+                self.add_authority(value)
+            }
+            NameRef::Other([b':', pseudo @ ..]) => self.pseudo(pseudo, value),
+            name => {
+                self.section.lines += 1;
+                self.section.spend(name.as_bytes().len(), value.len())?;
+                self.add(name, value)
+            }
+        }
+    }
+
+    /// Adds a line that was checked by itself.
+    #[inline]
+    fn add(&mut self, name: NameRef<'_>, value: &[u8]) -> Result<(), Reason> {
         let fields = &mut self.head.fields;
         match name {
             NameRef::Known(Known::Host) if fields.contains(Known::Host) => {
@@ -97,11 +128,17 @@ impl<'l> RequestSection<'l> {
                 }
                 self.crumbs.extend_from_slice(b"; ");
                 self.crumbs.extend_from_slice(value);
-                return if crate::field::is_value(value) { Ok(()) } else { Err(Reason::FieldLine) };
+                return Ok(());
             }
             _ => (),
         }
-        fields.append(name, value).map_err(|_| Reason::FieldLine)
+        fields.append_checked(name, value).map_err(|_| Reason::FieldLine)
+    }
+
+    fn add_authority(&mut self, value: &[u8]) -> Result<(), Reason> {
+        // Host is where handlers look for it, as RFC 9113 §8.3.1 has it for HTTP/1.1.
+        let host = self.head.fields.append_checked(NameRef::Known(Known::Host), value);
+        host.map_err(|_| Reason::Host)
     }
 
     /// The head, all of it having come.
@@ -158,15 +195,7 @@ impl<'l> RequestSection<'l> {
             b"protocol" => PROTOCOL,
             _ => return Err(Reason::PseudoField),
         };
-        // RFC 9113 §8.3: before all other fields, and none of them twice.
-        if self.section.lines > 0 || self.seen & bit != 0 {
-            return Err(Reason::PseudoField);
-        }
-        if bit == PATH && value.len() > self.section.limits.target {
-            return Err(Reason::TargetTooLong);
-        }
-        self.section.spend(name.len() + 1, value.len())?;
-        self.seen |= bit;
+        self.begin_pseudo(bit, name.len(), value)?;
         match bit {
             METHOD => self.head.method = method(value)?,
             SCHEME => {
@@ -180,9 +209,7 @@ impl<'l> RequestSection<'l> {
                 if !is_authority(value) {
                     return Err(Reason::Host);
                 }
-                // Host is where handlers look for it, as RFC 9113 §8.3.1 has it for HTTP/1.1.
-                let host = self.head.fields.append(Known::Host, value);
-                host.map_err(|_| Reason::Host)?;
+                self.add_authority(value)?;
             }
             PATH => {
                 let text = std::str::from_utf8(value).map_err(|_| Reason::Target)?;
@@ -194,6 +221,21 @@ impl<'l> RequestSection<'l> {
                 self.head.set_connect_protocol(text.ok_or(Reason::PseudoField)?);
             }
         }
+        Ok(())
+    }
+
+    /// A pseudo-field's place and cost; its name is that long without its colon.
+    #[inline]
+    fn begin_pseudo(&mut self, bit: u8, name: usize, value: &[u8]) -> Result<(), Reason> {
+        // RFC 9113 §8.3: before all other fields, and none of them twice.
+        if self.section.lines > 0 || self.seen & bit != 0 {
+            return Err(Reason::PseudoField);
+        }
+        if bit == PATH && value.len() > self.section.limits.target {
+            return Err(Reason::TargetTooLong);
+        }
+        self.section.spend(name + 1, value.len())?;
+        self.seen |= bit;
         Ok(())
     }
 
@@ -225,7 +267,7 @@ impl<'l> TrailerSection<'l> {
             return Err(Reason::PseudoField);
         }
         let name = self.section.check(name, value)?;
-        self.fields.append(name, value).map_err(|_| Reason::FieldLine)
+        self.fields.append_checked(name, value).map_err(|_| Reason::FieldLine)
     }
 
     /// The fields, all of them having come.
@@ -254,13 +296,16 @@ impl<'l> Section<'l> {
         let name = match name {
             NameRef::Known(_) => name,
             // RFC 9113 §8.2.1: no upper case, and nothing that is no name.
-            NameRef::Other(other) if other.iter().any(u8::is_ascii_uppercase) => {
+            NameRef::Other(other) if other.len() > LONGEST_NAME || !is_lower_token(other) => {
                 return Err(Reason::FieldLine);
             }
             NameRef::Other(other) => NameRef::new(other),
         };
-        // RFC 9113 §8.2.1: a value MUST NOT begin or end with white space.
+        // RFC 9113 §8.2.1: a value MUST NOT begin or end with white space, nor hold what no value may.
         if let [b' ' | b'\t', ..] | [.., b' ' | b'\t'] = value {
+            return Err(Reason::FieldLine);
+        }
+        if !is_value(value) {
             return Err(Reason::FieldLine);
         }
         // RFC 9113 §8.2.2: what is specific to connections makes a message malformed, but for `te: trailers`.

@@ -1,7 +1,7 @@
 //! What a decoder takes and refuses, and the bounds of its table.
 
 use super::{block, hex, lines, same};
-use crate::{Compression, DecodeError, Decoder, Encoder};
+use crate::{Compression, DecodeError, Decoder, Encoder, Seen};
 use trilane_semantics::{Known, NameRef};
 
 #[track_caller]
@@ -135,6 +135,42 @@ fn names_are_recognised_as_they_stand() {
     let capital = b"Date".to_vec();
     assert_eq!(known("40 04 44617465 00 be"), [Err(capital.clone()), Err(capital)]);
     assert_eq!(known("a1 82"), [Ok(Known::Date), Err(b":method".to_vec())]);
+}
+
+/// What `each` was told of each line, of which it accepts all but those of that value.
+fn seen(decoder: &mut Decoder, wire: &str, unwanted: &[u8]) -> Vec<Seen> {
+    let mut all = Vec::new();
+    let decoded = decoder.decode_noting(&hex(wire), |field, seen| {
+        all.push(seen);
+        if field.value == unwanted { Err(()) } else { Ok(()) }
+    });
+    assert!(!matches!(decoded, Err(DecodeError::Compression(_))));
+    all
+}
+
+/// A line is known to be accepted when that very line was, and nobody but `decode_noting` accepts.
+#[test]
+fn lines_that_were_accepted_are_known() {
+    use Seen::{Before, First};
+    let mut decoder = Decoder::new(4096);
+    // A literal is new each time, and so is what the static table has; what goes into the table is known from then on.
+    assert_eq!(
+        seen(&mut decoder, "82 00 01 61 01 62 40 01 61 01 62 be", b""),
+        [First, First, First, Before]
+    );
+    // Lines move as others come: b is 1, and the one before it 2. Of two alike one is new.
+    assert_eq!(
+        seen(&mut decoder, "40 01 61 01 63 bf be 40 01 61 01 62 be c0", b""),
+        [First, Before, Before, First, Before, Before]
+    );
+    // What was refused, or came after that, or was only decoded, is not accepted.
+    assert_eq!(seen(&mut decoder, "40 01 78 01 79 40 01 78 01 7a be", b"y"), [First]);
+    assert_eq!(seen(&mut decoder, "be", b""), [First]);
+    assert_eq!(seen(&mut decoder, "be bf bf", b""), [Before, First, Before]);
+    same(lines(&mut decoder, &hex("40 01 76 01 77 be bf")), &["v: w", "v: w", "x: z"]);
+    assert_eq!(seen(&mut decoder, "be bf", b""), [First, Before]);
+    assert_eq!(seen(&mut decoder, "be", b"w"), [Before]);
+    assert_eq!(seen(&mut decoder, "be", b""), [First], "it was refused in between");
 }
 
 /// Blocks cut anywhere are refused or shorter, and never panic.

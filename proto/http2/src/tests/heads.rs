@@ -188,3 +188,29 @@ fn a_section_that_is_too_large_is_answered() {
     assert_eq!(side.respond(1, 431, Content::None), ["1 431 content-length=0 end"]);
     assert_eq!(side.turn(), ["closed fields_too_large", "1 reset 0"]);
 }
+
+/// RFC 9113 §8.1.1: a line that makes a request malformed does so each time that the table brings it again, also after it was
+/// let through where nobody looked.
+#[test]
+fn a_bad_line_stays_bad() {
+    // `a: b`, `c: \0` and `te: gzip` go into the table; the numbers of the last two are 63 and 62.
+    let request = |stream, lines: &[u8]| {
+        let block = [b"\x82\x87\x84\x41\x01a", lines].concat();
+        one(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream, &block)
+    };
+    let mut side = Side::ready_with(|limits| limits.streams = 1);
+    assert_eq!(side.feed(request(1, b"\x40\x01a\x01b")), ["1 GET / None"]);
+    // It is one stream too many, so nobody looks at its lines.
+    let lines = b"\x40\x01c\x01\0\x40\x02te\x04gzip";
+    assert_eq!(side.feed(request(3, lines)), ["3 reset 7"]);
+    side.respond(1, 204, Content::None);
+    for (stream, line, reason) in
+        [(5, 0xbe, "ConnectionField"), (7, 0xbe, "ConnectionField"), (9, 0xbf, "FieldLine")]
+    {
+        // `:authority` has moved the others by one each time.
+        let line = line + (stream - 1) as u8 / 2 - 1;
+        let log = side.feed(request(stream, &[line]));
+        assert_eq!(log[0], format!("{stream} fault {reason}"), "{line:x}");
+        side.respond(stream.into(), 400, Content::None);
+    }
+}

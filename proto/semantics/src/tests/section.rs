@@ -44,6 +44,49 @@ fn a_head_is_made_of_its_fields() {
     assert_eq!(head.authority(), Some("b"));
 }
 
+/// What was good once is taken in alike when it comes again, and what lines have to do with each other is judged anew.
+#[test]
+fn lines_come_again() {
+    let again = |fields: Pairs<'_>, limits: &Limits| {
+        let mut crumbs = Vec::new();
+        let mut section = RequestSection::new(Protocol::Http2, limits, &mut crumbs);
+        for (name, value) in fields {
+            let name = match name.as_bytes() {
+                pseudo @ [b':', ..] => NameRef::Other(pseudo),
+                other => NameRef::new(other),
+            };
+            section.field_again(name, value.as_bytes())?;
+        }
+        section.finish()
+    };
+    let limits = Limits::default();
+    let good = [M, S, P, A, ("host", "A.example"), ("x-own", ""), ("te", "trailers")];
+    let good = [&good[..], &[("cookie", "a=1"), ("accept", "*/*"), ("cookie", "b=2")]].concat();
+    assert!(take(&good, &limits).is_ok());
+    assert_eq!(again(&good, &limits), take(&good, &limits));
+    for bad in [
+        &[M, S, P, A, A][..],
+        &[M, S, P, ("accept", "*/*"), A],
+        &[M, S, P, A, ("host", "b")],
+        &[M, S, P, ("host", "a.example"), ("host", "a.example")],
+        &[M, S, P],
+        &[M, S, A],
+    ] {
+        assert!(take(bad, &limits).is_err());
+        assert_eq!(again(bad, &limits), take(bad, &limits), "{bad:?}");
+    }
+    let cost = good.iter().map(|(name, value)| name.len() + value.len() + LINE_COST).sum();
+    for (head, field_lines, is_good) in
+        [(cost, 6, true), (cost + 1, 7, true), (cost - 1, 6, false), (cost, 5, false)]
+    {
+        let limits = Limits { head, field_lines, ..Limits::default() };
+        assert_eq!(take(&good, &limits).is_ok(), is_good);
+        assert_eq!(again(&good, &limits), take(&good, &limits), "{head} {field_lines}");
+    }
+    let limits = Limits { target: 3, ..Limits::default() };
+    assert_eq!(again(&good, &limits), Err(Reason::TargetTooLong));
+}
+
 /// RFC 9113 §8.3, §8.3.1.
 #[test]
 fn pseudo_fields_are_those_of_a_request() {
