@@ -76,6 +76,21 @@ impl Encoder {
     pub fn field(&mut self, out: &mut Vec<u8>, field: Field<'_>) {
         let indexing = Indexing::of(&field);
         let first = statics::name_index(field.name);
+        // What answers are made of: the same as in the one before, or of a known name and another value.
+        if let NameRef::Known(name) = field.name {
+            let age = self.age(self.last[name as usize]);
+            match (indexing, self.table.value(age, name)) {
+                (Indexing::Add | Indexing::NameOnly, Some(value)) if value == field.value => {
+                    integer::encode(out, 0x80, 7, dynamic(age));
+                    return;
+                }
+                (Indexing::NameOnly, Some(_)) if first == 0 => {
+                    literal(out, Indexing::Not, dynamic(age), field);
+                    return;
+                }
+                _ => (),
+            }
+        }
         if first != 0 && indexing != Indexing::Never {
             if let Some(index) = statics::line_index(first, field.value) {
                 out.push(0x80 | index);
@@ -86,14 +101,7 @@ impl Encoder {
                 return;
             }
         }
-        let kind = kind(field.name);
-        // Nearly always the last of its kind, if any.
-        let age = self.age(self.last[kind]);
-        if indexing != Indexing::Never && self.table.is_line(age, &field) {
-            integer::encode(out, 0x80, 7, dynamic(age));
-            return;
-        }
-        self.look_up(out, field, indexing, (kind, first));
+        self.look_up(out, field, indexing, (kind(field.name), first));
     }
 
     /// Appends `:status` (RFC 9113 §8.3.2). The common ones are one byte and no search.
@@ -114,7 +122,7 @@ impl Encoder {
         }
     }
 
-    /// A field that is not a line of the static table; `first` is the index of its name there, or 0.
+    /// A field that is not a line of the static table, nor the last of its well-known name; `first` is the index of its name there, or 0.
     fn look_up(
         &mut self,
         out: &mut Vec<u8>,

@@ -79,6 +79,35 @@ pub(crate) fn encode_to(text: &[u8], len: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends `text` in the code if that is shorter, else as it is. Whether it was; counts nothing beforehand.
+#[inline]
+pub(crate) fn encode_shorter(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    // As much as is written at most, before it is seen that it is too much.
+    out.reserve(text.len() + 4);
+    let (mut bits, mut count) = (0u64, 0u32);
+    for &byte in text {
+        let (code, length) = CODES[usize::from(byte)];
+        bits = bits << length | u64::from(code);
+        count += length;
+        if count >= 32 {
+            count -= 32;
+            out.extend_from_slice(&((bits >> count) as u32).to_be_bytes());
+            if out.len() - start >= text.len() {
+                break;
+            }
+        }
+    }
+    let padded = ((bits << 32 | u64::from(u32::MAX)) >> count) as u32;
+    out.extend_from_slice(&padded.to_be_bytes()[..(count as usize).div_ceil(8)]);
+    if out.len() - start < text.len() {
+        return true;
+    }
+    out.truncate(start);
+    out.extend_from_slice(text);
+    false
+}
+
 /// Appends what `coded` stands for, at most 8/5 of its length.
 ///
 /// # Errors
@@ -131,11 +160,14 @@ fn decode_into(coded: &[u8], out: &mut [u8]) -> Option<usize> {
             bits.take(entry.bits());
             continue;
         }
+        // No whole code is left but padding, which is the beginning of EOS and less than a byte (RFC 7541 §5.2). Behind the
+        // end the window holds ones.
+        if bits.count < 8 && bits.window == u64::MAX {
+            return Some(at);
+        }
         let (symbol, length) = if entry.is_far() { bits.look_far() } else { entry.first() };
         if length > bits.count {
-            // No whole code is left but padding, which is the beginning of EOS and less than a byte (RFC 7541 §5.2). Behind
-            // the end the window holds ones.
-            return (bits.count < 8 && bits.window == u64::MAX).then_some(at);
+            return None;
         }
         *out.get_mut(at)? = u8::try_from(symbol).ok()?;
         at += 1;

@@ -8,8 +8,6 @@ use std::collections::VecDeque;
 
 use trilane_semantics::{Known, NameRef};
 
-use crate::field::Field;
-
 /// What a line costs beside its name and value, in bytes (RFC 7541 §4.1). So a table has at most a 32nd of its limit as
 /// entries, whatever they hold.
 pub(crate) const OVERHEAD: usize = 32;
@@ -105,21 +103,11 @@ impl Table {
         (self.bytes.capacity(), self.entries.capacity())
     }
 
-    /// Whether the line of that age is `field`.
+    /// The value of the line of that age, if its name is `name`.
     #[inline]
-    pub(crate) fn is_line(&self, age: usize, field: &Field<'_>) -> bool {
-        let Some(entry) = self.entry(age) else { return false };
-        if entry.value_len as usize != field.value.len() {
-            return false;
-        }
-        let stored = self.stored(entry);
-        match (field.name, entry.known) {
-            (NameRef::Known(name), Some(known)) => name == known && stored == field.value,
-            (NameRef::Other(name), None) => {
-                stored.strip_prefix(name).is_some_and(|value| value == field.value)
-            }
-            _ => false,
-        }
+    pub(crate) fn value(&self, age: usize, name: Known) -> Option<&[u8]> {
+        let entry = self.entry(age).filter(|entry| entry.known == Some(name))?;
+        Some(self.stored(entry))
     }
 
     #[inline]

@@ -10,6 +10,8 @@ use crate::{huffman, integer};
 /// The bit before the length: the bytes are in the Huffman code.
 const CODED: u8 = 0x80;
 const LENGTH_BITS: u32 = 7;
+/// Lengths below fit into the first byte.
+const ONE_BYTE: usize = (1 << LENGTH_BITS) - 1;
 
 /// A string of a block: where its bytes are.
 #[derive(Debug)]
@@ -64,6 +66,21 @@ pub(crate) fn exact_name(name: &[u8]) -> NameRef<'_> {
 /// Appends `text` in the shorter of its two forms.
 #[inline]
 pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
+    // Two codes have 10 bits at least: no shorter than two bytes.
+    if text.len() <= 2 {
+        out.push(text.len() as u8);
+        out.extend_from_slice(text);
+    } else if text.len() < ONE_BYTE {
+        let start = out.len();
+        out.push(0);
+        let coded = huffman::encode_shorter(text, out);
+        out[start] = if coded { CODED | (out.len() - start - 1) as u8 } else { text.len() as u8 };
+    } else {
+        write_long(text, out);
+    }
+}
+
+fn write_long(text: &[u8], out: &mut Vec<u8>) {
     let coded = huffman::encoded_len(text);
     if coded < text.len() {
         integer::encode(out, CODED, LENGTH_BITS, coded as u64);

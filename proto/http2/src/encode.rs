@@ -3,7 +3,7 @@
 //! Never decides what is sent.
 
 use trilane_hpack::{Encoder, Field};
-use trilane_semantics::{Fields, Known, NameRef, Outbox, ResponseHead, Stamp, StatusCode};
+use trilane_semantics::{Fields, Known, NameRef, Outbox, ResponseHead, Stamp};
 
 use crate::frame::{self, HEADER, MOST, flag, kind};
 use crate::state::Then;
@@ -26,7 +26,7 @@ pub(crate) fn response(
     section(out, id, then, |bytes| {
         bytes.reserve(128);
         encoder.begin(bytes);
-        status(encoder, bytes, head.status);
+        encoder.status(bytes, head.status);
         // RFC 9110 §6.6.1: an origin server with a clock MUST send Date in 2xx, 3xx and 4xx.
         if !head.fields.contains(Known::Date) {
             encoder.field(bytes, Field::new(Known::Date, stamp.date().as_bytes()));
@@ -47,7 +47,7 @@ pub(crate) fn response(
 pub(crate) fn interim(encoder: &mut Encoder, out: &mut Outbox, id: u32, head: &ResponseHead) {
     section(out, id, Then::More, |bytes| {
         encoder.begin(bytes);
-        status(encoder, bytes, head.status);
+        encoder.status(bytes, head.status);
         lines(encoder, bytes, &head.fields);
     });
 }
@@ -58,10 +58,6 @@ pub(crate) fn trailers(encoder: &mut Encoder, out: &mut Outbox, id: u32, fields:
         encoder.begin(bytes);
         lines(encoder, bytes, fields);
     });
-}
-
-fn status(encoder: &mut Encoder, bytes: &mut Vec<u8>, status: StatusCode) {
-    encoder.field(bytes, Field::new(NameRef::Other(b":status"), status.as_str().as_bytes()));
 }
 
 /// Field lines, but for those that are not their sender's to say: the length, and what is specific to connections

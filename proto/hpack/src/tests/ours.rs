@@ -183,3 +183,28 @@ fn padding_is_short_and_of_ones() {
         }
     }
 }
+
+/// RFC 7541 §5.2: a string is in the Huffman code where that is shorter, else as it is, on both sides of every length that is
+/// written in another way.
+#[test]
+fn strings_have_the_shorter_form() {
+    let mixed: Vec<u8> =
+        (0..400u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let texts: [&[u8]; 5] =
+        [&[b'0'; 400], &[b'z'; 400], &[0; 400], &[b'-', b'X'].repeat(200), &mixed];
+    for text in texts {
+        for length in 0..text.len() {
+            let text = &text[..length];
+            let mut out = b"before".to_vec();
+            crate::text::write(text, &mut out);
+            let coded = crate::huffman::encoded_len(text).min(length);
+            let (mut rest, mut scratch) = (&out[6..], Vec::new());
+            let first = rest[0];
+            let mut digits = rest;
+            assert_eq!(crate::integer::decode(&mut digits, 7), Ok(coded as u64), "{length}");
+            assert_eq!((digits.len(), first & 0x80 != 0), (coded, coded < length));
+            let read = crate::text::Text::take(&mut rest, &mut scratch).unwrap();
+            assert_eq!((read.bytes(&scratch), rest), (text, &b""[..]));
+        }
+    }
+}
