@@ -34,6 +34,8 @@ pub struct Decoder {
     max: usize,
     /// The next block must begin with an update to at most this (RFC 9113 §4.3.1).
     owed: Option<usize>,
+    /// See [`Decoder::changes`].
+    changes: u64,
 }
 
 /// Why a block could not be decoded to its end. After this the two tables differ: the connection is over, with
@@ -111,16 +113,25 @@ impl Decoder {
     #[must_use]
     pub fn new(max_table_size: usize) -> Self {
         let table = Table::new(max_table_size);
-        Self { max: table.limit(), table, owed: None }
+        Self { max: table.limit(), table, owed: None, changes: 0 }
     }
 
     /// Another maximum: one that was announced and that the peer has acknowledged. If its table is larger now, the next block
     /// must begin by making it smaller (RFC 9113 §4.3.1).
     pub fn set_max_table_size(&mut self, max_table_size: usize) {
+        self.changes += 1;
         self.max = max_table_size.min(Self::LARGEST);
         if self.max < self.owed.unwrap_or(self.table.limit()) {
             self.owed = Some(self.max);
         }
+    }
+
+    /// How often something has changed what a block means: a line came into the table, or its size was said. While this stays
+    /// as it is, the same block has the same lines.
+    #[must_use]
+    #[inline]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Decodes one whole field block, and gives `each` its lines in order.
@@ -210,6 +221,7 @@ impl Decoder {
                     let field = field(&name, &value, scratch);
                     let note = note(each(field, Seen::First));
                     self.table.insert(field.name, field.value, note);
+                    self.changes += 1;
                 }
                 0x20.. => return Err(Compression::UpdateMisplaced),
                 _ => {
@@ -235,6 +247,7 @@ impl Decoder {
                 return Err(Compression::UpdateTooLarge);
             }
             self.table.set_limit(size);
+            self.changes += 1;
         }
         if self.owed.is_some() { Err(Compression::UpdateMissing) } else { Ok(()) }
     }

@@ -133,15 +133,10 @@ impl Http2 {
             self.end_by(id, if is_full { Code::RefusedStream } else { Code::Protocol });
             return Ok(None);
         }
-        let mut crumbs = std::mem::take(&mut self.crumbs);
-        let decoded = request(&mut self.decoder, block, &self.limits, &mut crumbs);
-        crumbs.shrink_to(if crumbs.capacity() > 4096 { 0 } else { crumbs.capacity() });
-        self.crumbs = crumbs;
         let ends = if opening.then == Then::End { End::Message } else { End::Section };
-        let (method, result) = match decoded {
-            Err(reason) => return Err(self.fail(reason)),
-            Ok((method, Decoded::Bad(reason))) => (method, Err(reason)),
-            Ok((method, Decoded::Good(head))) => (method, judged(head, ends)),
+        let (method, result) = match self.head(block)? {
+            (method, Decoded::Bad(reason)) => (method, Err(reason)),
+            (method, Decoded::Good(head)) => (method, judged(head, ends)),
         };
         let mut stream = self.new_stream(id);
         stream.kind = match method {
@@ -175,6 +170,26 @@ impl Http2 {
             self.wait_for_content(id);
         }
         Ok(Some(Next::Event(Event::Request { id: ExchangeId(id.into()), head, content })))
+    }
+
+    /// What a block says as the head of a request, and its method as far as it is known.
+    #[inline]
+    fn head(&mut self, block: &[u8]) -> Result<(Method, Decoded<RequestHead>), Fault> {
+        let state = self.decoder.changes();
+        if let Some(head) = self.repeat.find(block, state) {
+            return Ok((head.method.clone(), Decoded::Good(head)));
+        }
+        let mut crumbs = std::mem::take(&mut self.crumbs);
+        let decoded = request(&mut self.decoder, block, &self.limits, &mut crumbs);
+        crumbs.shrink_to(if crumbs.capacity() > 4096 { 0 } else { crumbs.capacity() });
+        self.crumbs = crumbs;
+        let decoded = decoded.map_err(|reason| self.fail(reason))?;
+        if let (_, Decoded::Good(head)) = &decoded
+            && self.decoder.changes() == state
+        {
+            self.repeat.note(block, state, head);
+        }
+        Ok(decoded)
     }
 
     /// The trailer section of a stream that is open.

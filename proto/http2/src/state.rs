@@ -11,6 +11,7 @@ use trilane_semantics::{Cause, Closed, Event, ExchangeId, Fault, Instant, Limits
 use crate::budget::{self, Budget};
 use crate::code::Code;
 use crate::flow::{Inflow, Outflow, WINDOW};
+use crate::repeat::Repeat;
 use crate::settings::{Settings, TABLE};
 use crate::streams::{Ended, Incoming, Outgoing, Past, Stream, Streams};
 
@@ -46,6 +47,7 @@ pub struct Http2 {
     pub(crate) reading: Reading,
     /// A header section of which more is to come.
     pub(crate) block: Option<Block>,
+    pub(crate) repeat: Repeat,
     /// Memory for cookies in pieces.
     pub(crate) crumbs: Vec<u8>,
     pub(crate) inflow: Inflow,
@@ -171,6 +173,7 @@ impl Http2 {
             ended: Ended::default(),
             reading: Reading::Preface(0),
             block: None,
+            repeat: Repeat::default(),
             crumbs: Vec::new(),
             inflow: Inflow::new(window.max(WINDOW as u32)),
             outflow: Outflow::new(WINDOW),

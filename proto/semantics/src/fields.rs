@@ -326,14 +326,19 @@ impl Drop for Fields {
 impl Clone for Fields {
     fn clone(&self) -> Self {
         let mut copy = Self::new();
-        if let Some(from) = self.arena.as_deref() {
-            let to = copy.arena_mut();
-            to.bytes.extend_from_slice(&from.bytes);
-            to.lines.extend_from_slice(&from.lines);
-            (to.present, to.repeated, to.is_wire) = (from.present, from.repeated, from.is_wire);
-            to.first = from.first;
-        }
+        copy.clone_from(self);
         copy
+    }
+
+    #[inline]
+    fn clone_from(&mut self, from: &Self) {
+        let Some(from) = from.arena.as_deref() else { return self.clear() };
+        let to = self.arena_mut();
+        to.clear();
+        to.bytes.extend_from_slice(&from.bytes);
+        to.lines.extend_from_slice(&from.lines);
+        (to.present, to.repeated, to.is_wire) = (from.present, from.repeated, from.is_wire);
+        to.first = from.first;
     }
 }
 

@@ -207,8 +207,16 @@ impl DerefMut for RequestHead {
 }
 
 impl Clone for RequestHead {
+    /// In the memory of another one that is no longer used, if there is one.
+    #[inline]
     fn clone(&self) -> Self {
-        Self { parts: self.parts.clone() }
+        let mut copy = Self::blank(self.method.clone(), self.protocol);
+        copy.fields.clone_from(&self.fields);
+        copy.set_target(self.target.clone(), &self.text);
+        if !self.connect_protocol.is_empty() {
+            copy.set_connect_protocol(&self.connect_protocol);
+        }
+        copy
     }
 }
 

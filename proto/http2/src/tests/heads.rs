@@ -214,3 +214,34 @@ fn a_bad_line_stays_bad() {
         side.respond(stream.into(), 400, Content::None);
     }
 }
+
+/// The same bytes are another request when the table has changed in between (RFC 7541 §2.3.3), and an error when what they name
+/// has gone, or has to go first (§4.2, §6.3).
+#[test]
+fn the_same_block_means_what_the_table_says() {
+    let request = |stream, block: &[u8]| {
+        one(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, stream, block)
+    };
+    let adding = |path: u8| [b"\x82\x87\x41\x01a\x44\x02/", &[path][..]].concat();
+    // `:path` and `:authority` from the table.
+    let again = b"\x82\x87\xbe\xbf";
+    let mut side = Side::ready();
+    let mut stream = 1;
+    let mut ask = |side: &mut Side, block: &[u8]| {
+        let log = side.feed(request(stream, block));
+        side.respond(stream.into(), 204, Content::None);
+        stream += 2;
+        log
+    };
+    for path in [b'x', b'y'] {
+        assert_eq!(ask(&mut side, &adding(path)).len(), 1);
+        for _ in 0..4 {
+            let log = ask(&mut side, again);
+            assert!(log[0].ends_with(&format!("GET /{} None", path as char)), "{log:?}");
+        }
+    }
+    // A smaller table is an empty one.
+    ask(&mut side, b"\x20\x3f\xe1\x1f\x82\x87\x84\x01\x01a");
+    let log = side.feed(request(99, again));
+    assert_eq!(log[0], "connection fault Compression");
+}
