@@ -148,6 +148,20 @@ impl Arena {
         self.push_line(Line { name, value, value_len, name_len, known }).ok_or(InvalidField)
     }
 
+    /// Gives the first line of a name that is there another value; the old one stays in memory. Whether there is room.
+    pub(crate) fn replace(&mut self, name: Known, value: &[u8]) -> bool {
+        let start = self.bytes.len();
+        if start + value.len() > u32::MAX as usize {
+            return false;
+        }
+        self.is_wire = false;
+        self.bytes.extend_from_slice(value);
+        let line = &mut self.lines[usize::from(self.first[name as usize])];
+        // All of it fits into a u32.
+        (line.value, line.value_len) = (start as u32, value.len() as u32);
+        true
+    }
+
     /// `None` when there are too many.
     #[inline]
     pub(crate) fn push_line(&mut self, line: Line) -> Option<()> {

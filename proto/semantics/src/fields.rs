@@ -247,6 +247,15 @@ impl Fields {
         self.append(name, value)
     }
 
+    /// Gives the first line with that name another value, which the caller has checked as for
+    /// [`Fields::append_checked`]. Whether there is such a line, and room for the value.
+    #[inline]
+    pub(crate) fn replace_checked(&mut self, name: Known, value: &[u8]) -> bool {
+        debug_assert!(is_value(value) && trim_ows(value).len() == value.len());
+        let is_there = self.contains(name);
+        self.arena.as_deref_mut().is_some_and(|arena| is_there && arena.replace(name, value))
+    }
+
     /// Removes all lines with that name; how many there were.
     pub fn remove<'n>(&mut self, name: impl Into<NameRef<'n>>) -> usize {
         let name = name.into();

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 
 use crate::event::Content;
 use crate::fault::Reason;
-use crate::field::{Known, NameRef, is_lower_token, is_token, is_value};
+use crate::field::{Known, NameRef, is_lower_token, is_token, is_value, trim_ows};
 use crate::fields::Fields;
 use crate::head::{Protocol, RequestHead};
 use crate::limits::Limits;
@@ -146,9 +146,10 @@ impl<'l> RequestSection<'l> {
     /// # Errors
     /// Something is missing, or does not go together.
     pub fn finish(mut self) -> Result<RequestHead, Reason> {
-        if !self.crumbs.is_empty() {
-            let joined = self.head.fields.set(Known::Cookie, &self.crumbs);
-            joined.map_err(|_| Reason::FieldLine)?;
+        if !self.crumbs.is_empty()
+            && !self.head.fields.replace_checked(Known::Cookie, trim_ows(&self.crumbs))
+        {
+            return Err(Reason::FieldsTooLarge);
         }
         let is_plain_connect = self.head.method == Method::CONNECT && self.seen & PROTOCOL == 0;
         if is_plain_connect {

@@ -181,6 +181,9 @@ fn crumbs_make_one_cookie() {
         with(&[("cookie", "a=1"), ("x", "1"), ("cookie", "b=2"), ("cookie", "c=3")]).unwrap();
     assert_eq!(head.fields.get(Known::Cookie), Some(&b"a=1; b=2; c=3"[..]));
     assert!(!head.fields.is_repeated(Known::Cookie));
+    let head = with(&[("x", "1"), ("cookie", "a=1"), ("cookie", ""), ("y", "2")]).unwrap();
+    let lines: Vec<_> = head.fields.iter().skip(1).collect();
+    assert_eq!(lines, [(&b"x"[..], &b"1"[..]), (b"cookie", b"a=1;"), (b"y", b"2")]);
     let head = with(&[("cookie", "a=1")]).unwrap();
     assert_eq!(head.fields.get(Known::Cookie), Some(&b"a=1"[..]));
     assert_eq!(with(&[("cookie", "a"), ("cookie", "b\n")]), Err(Reason::FieldLine));
