@@ -1,6 +1,7 @@
 //! Tests with rustls's own client, in memory.
 
 mod clients;
+mod development;
 mod found;
 mod handshakes;
 mod names;
