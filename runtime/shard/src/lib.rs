@@ -35,5 +35,5 @@ pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners};
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
 pub use server::{AppError, Config, Secure, Server, Stopper};
-pub use signals::{SignalGuard, drain_on_signals};
+pub use signals::{SignalGuard, drain_on_signals, on_signals};
 pub use topology::{InvalidCpus, Topology};

@@ -1,9 +1,10 @@
-//! Signals: the first SIGTERM or SIGINT drains, the second stops at once.
+//! Signals: the first SIGTERM or SIGINT drains, the second stops at once. SIGHUP is for whoever wants it.
 
 use std::io;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::server::Stopper;
@@ -13,16 +14,48 @@ use crate::server::Stopper;
 #[must_use = "dropping it stops listening"]
 pub struct SignalGuard(Handle);
 
-/// Lets SIGTERM and SIGINT drain the server, and a second one stop it.
+/// Lets SIGTERM and SIGINT drain the server, and a second one stop it. SIGHUP stays as it is.
 ///
 /// # Errors
 /// The system takes no more signal handlers or threads.
 pub fn drain_on_signals(stopper: Stopper) -> io::Result<SignalGuard> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    listen(Signals::new([SIGTERM, SIGINT])?, stopper, || {})
+}
+
+/// The same, and `reload` is called for a SIGHUP, on a thread of its own that may block. For those that come while it is
+/// at work it is called once more.
+///
+/// # Errors
+/// As [`drain_on_signals`].
+pub fn on_signals(
+    stopper: Stopper,
+    mut reload: impl FnMut() + Send + 'static,
+) -> io::Result<SignalGuard> {
+    let (send, receive) = sync_channel(1);
+    // It ends with the other thread, which has the sender.
+    thread::Builder::new()
+        .name("trilane-reload".to_owned())
+        .spawn(move || receive.iter().for_each(|()| reload()))?;
+    // A full channel means that it will be called once more anyway.
+    let hang_up = move || {
+        let _ = send.try_send(());
+    };
+    listen(Signals::new([SIGTERM, SIGINT, SIGHUP])?, stopper, hang_up)
+}
+
+fn listen(
+    mut signals: Signals,
+    stopper: Stopper,
+    mut hang_up: impl FnMut() + Send + 'static,
+) -> io::Result<SignalGuard> {
     let guard = SignalGuard(signals.handle());
     thread::Builder::new().name("trilane-signals".to_owned()).spawn(move || {
         let mut drained = false;
-        for _ in signals.forever() {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                hang_up();
+                continue;
+            }
             if drained {
                 stopper.stop();
             } else {

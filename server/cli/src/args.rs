@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 
 /// An HTTP server with one shard a core.
 #[derive(Clone, Debug, Parser)]
@@ -33,10 +34,11 @@ pub struct Serve {
     /// Repeatable. Default: 127.0.0.1:8080. PORT in the environment changes the default's port.
     #[arg(long, value_name = "ADDR|unix:PATH|off")]
     pub http: Vec<String>,
-    /// Listen for HTTP over TLS on ADDR, or not at all (`off`). Repeatable.
+    /// Listen for HTTP over TLS on ADDR, or not at all (`off`). Repeatable. Default: 127.0.0.1:8443 for the demo, if nothing
+    /// says where to listen for HTTP/1.1 either; else not at all.
     #[arg(long, value_name = "ADDR|off")]
     pub https: Vec<String>,
-    /// The certificate chain, in PEM.
+    /// The certificate chain, in PEM. Default: those of the configuration file, or else one for development.
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
     /// The private key of the certificate, in PEM. Default: in the file of the certificate.
@@ -66,12 +68,14 @@ pub struct Serve {
 }
 
 /// A protocol that TLS can agree on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
 pub enum Alpn {
     /// HTTP/2.
+    #[serde(rename = "h2")]
     #[value(name = "h2")]
     H2,
     /// HTTP/1.1.
+    #[serde(rename = "http/1.1")]
     #[value(name = "http/1.1")]
     Http1,
 }

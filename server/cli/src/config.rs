@@ -9,9 +9,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use trilane::Limits;
 
+use crate::args::Alpn;
+
 /// Sections of the schema whose features are not in this version.
-const LATER: [&str; 9] =
-    ["tls", "http2", "http3", "hosts", "upstreams", "routes", "cache", "admin", "auth"];
+const LATER: [&str; 7] = ["http3", "hosts", "upstreams", "routes", "cache", "admin", "auth"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -19,6 +20,8 @@ const LATER: [&str; 9] =
 pub struct Config {
     /// Where to listen for HTTP/1.1, as `--http`.
     pub http: Vec<String>,
+    /// Where to listen for HTTP over TLS, as `--https`.
+    pub https: Vec<String>,
     /// As `--h2c`.
     pub h2c: bool,
     /// As `--shards`.
@@ -31,6 +34,10 @@ pub struct Config {
     pub log: Option<String>,
     /// Limits of every connection.
     pub limits: LimitsSection,
+    /// Limits of HTTP/2.
+    pub http2: Http2Section,
+    /// How TLS is done.
+    pub tls: TlsSection,
     /// How to stop.
     pub drain: DrainSection,
     /// How the ring is used.
@@ -49,6 +56,8 @@ pub struct LimitsSection {
     pub field_lines: Option<usize>,
     /// Content of a request, where the route says nothing else.
     pub body: Option<u64>,
+    /// For the TLS handshake.
+    pub handshake_timeout: Option<u64>,
     /// For a header section to come.
     pub head_timeout: Option<u64>,
     /// Between two pieces of content.
@@ -71,6 +80,93 @@ pub struct LimitsSection {
     pub file_queue: Option<usize>,
     /// Connections at once, a shard.
     pub connections: Option<NonZero<usize>>,
+}
+
+/// `[http2]`: limits that HTTP/1.1 has no use for. What is not there keeps its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http2Section {
+    /// Exchanges at once.
+    pub streams: Option<usize>,
+    /// Content that may come ahead of its reader, an exchange, in bytes.
+    pub stream_window: Option<usize>,
+    /// The same, a connection.
+    pub connection_window: Option<usize>,
+    /// Frames that continue one header section.
+    pub continuations: Option<usize>,
+    /// PING frames that wait for their answer.
+    pub pings: Option<usize>,
+    /// Points to be spent on what costs us more than the peer.
+    pub abuse: Option<u32>,
+    /// Points that come back in a second.
+    pub abuse_rate: Option<u32>,
+}
+
+/// `[tls]`: everything but the first is read again on SIGHUP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSection {
+    /// The folder of the certificate for development. Default: `$XDG_STATE_HOME/trilane`.
+    pub development: Option<PathBuf>,
+    /// The oldest version. Default 1.2.
+    pub min: Floor,
+    /// As `--alpn`.
+    pub alpn: Option<Vec<Alpn>>,
+    /// Whether clients are refused that ask for a name that no certificate has, or for none.
+    pub strict_sni: bool,
+    /// Whether clients are asked for a certificate.
+    pub clients: ClientsChoice,
+    /// The certificates that those of clients must lead to.
+    pub client_roots: Option<PathBuf>,
+    /// Lists of revoked certificates of clients.
+    pub client_crl: Option<PathBuf>,
+    /// The keys of tickets, shared by processes and machines. Default: random ones.
+    pub ticket_keys: Option<PathBuf>,
+    /// For how long a ticket is good, in seconds.
+    pub ticket_lifetime: Option<u64>,
+    /// How many tickets a client is given after a handshake; 0 for no resumption.
+    pub tickets: Option<usize>,
+    /// Where to append the secrets of all connections.
+    pub key_log: Option<PathBuf>,
+    /// Our certificates; the first is for clients that ask for none of their names.
+    pub certificates: Vec<CertificateSection>,
+}
+
+/// `[[tls.certificates]]`: a certificate of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateSection {
+    /// The chain, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM. Default: in the same file.
+    pub key: Option<PathBuf>,
+    /// An OCSP response, in DER.
+    pub ocsp: Option<PathBuf>,
+}
+
+/// The oldest version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Floor {
+    /// TLS 1.2.
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientsChoice {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are, and need not show one.
+    Optional,
+    /// They must show one.
+    Required,
 }
 
 /// `[ring]`: sizes in bytes.
@@ -157,6 +253,7 @@ impl Config {
         limits.head = section.head.unwrap_or(limits.head);
         limits.field_lines = section.field_lines.unwrap_or(limits.field_lines);
         limits.body = section.body.unwrap_or(limits.body);
+        set(&mut limits.handshake_timeout, section.handshake_timeout);
         set(&mut limits.head_timeout, section.head_timeout);
         set(&mut limits.body_timeout, section.body_timeout);
         set(&mut limits.idle_timeout, section.idle_timeout);
@@ -167,6 +264,7 @@ impl Config {
         limits.body_rate = section.body_rate.unwrap_or(limits.body_rate);
         limits.file_queue = section.file_queue.unwrap_or(limits.file_queue);
         limits.receive_budget = section.receive_budget.unwrap_or(limits.receive_budget);
+        self.http2.put_into(&mut limits);
         limits
     }
 
@@ -175,6 +273,18 @@ impl Config {
     pub fn drain(&self) -> (Duration, Duration) {
         let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
         (seconds(self.drain.idle_grace, 2), seconds(self.drain.deadline, 30))
+    }
+}
+
+impl Http2Section {
+    fn put_into(&self, limits: &mut Limits) {
+        limits.streams = self.streams.unwrap_or(limits.streams);
+        limits.stream_window = self.stream_window.unwrap_or(limits.stream_window);
+        limits.connection_window = self.connection_window.unwrap_or(limits.connection_window);
+        limits.continuations = self.continuations.unwrap_or(limits.continuations);
+        limits.pings = self.pings.unwrap_or(limits.pings);
+        limits.abuse = self.abuse.unwrap_or(limits.abuse);
+        limits.abuse_rate = self.abuse_rate.unwrap_or(limits.abuse_rate);
     }
 }
 
@@ -212,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_http2() {
+        let text = "[limits]\nhandshake_timeout = 3\n[http2]\nstreams = 1\nstream_window = 2\nconnection_window = 3\n\
+                    continuations = 4\npings = 5\nabuse = 6\nabuse_rate = 7\n";
+        let limits = parse(text).unwrap().limits();
+        let sizes = [limits.streams, limits.stream_window, limits.connection_window];
+        assert_eq!((sizes, limits.continuations), ([1, 2, 3], 4));
+        assert_eq!((limits.pings, limits.abuse, limits.abuse_rate), (5, 6, 7));
+        assert_eq!(limits.handshake_timeout, Duration::from_secs(3));
+        assert_eq!(parse("[http2]\n").unwrap().limits(), Limits::default());
+    }
+
+    #[test]
     fn mistakes_name_their_line() {
         let unknown = parse("http = []\nhtpt = []\n").unwrap_err();
         assert!(unknown.contains("line 2") && unknown.contains("htpt"), "{unknown}");
@@ -219,7 +341,9 @@ mod tests {
         assert!(nested.contains("line 2") && nested.contains("`body`"), "{nested}");
         assert!(parse("shards = 0").is_err());
         assert!(parse("shards = 'two'").unwrap_err().contains("line 1"));
-        let later = parse("[tls]\ncertificate = 'x'\n").unwrap_err();
-        assert_eq!(later, "t.toml: [tls] is not supported by this version");
+        let key = parse("[tls]\n[[tls.certificates]]\nkey = 'x'\n").unwrap_err();
+        assert!(key.contains("line 2") && key.contains("`certificate`"), "{key}");
+        let later = parse("[http3]\nport = 1\n").unwrap_err();
+        assert_eq!(later, "t.toml: [http3] is not supported by this version");
     }
 }

@@ -4,17 +4,19 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use trilane::tls::{Acceptor, Identity, Pem, TlsConfig};
 use trilane::{ListenAddress, Log, Router, RunError, ServeDir, Server, Shard};
 
-use crate::args::{Alpn, Args, Command, LogFormat, Serve};
+use crate::args::{Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
 use crate::demo;
+use crate::secure::Tls;
 
 /// Where the demo listens when nobody says where.
 const HOST: &str = "127.0.0.1";
 /// The port of that.
 const PORT: u16 = 8080;
+/// The port of the demo over TLS.
+const SECURE_PORT: u16 = 8443;
 
 /// Why the binary ends with an error.
 #[derive(Debug)]
@@ -59,12 +61,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let root = root(&flags, &config)?;
     if is_demo {
-        return serve(flags, config, demo::app(root));
+        return serve(flags, config, Kind::Demo, demo::app(root));
     }
     let Some(root) = root else {
         return Err(Failure::Setting("serve needs the directory to serve: --root DIR".to_owned()));
     };
-    serve(flags, config, move |_: &Shard| Router::new().serve_dir("/", ServeDir::new(&root)))
+    let app = move |_: &Shard| Router::new().serve_dir("/", ServeDir::new(&root));
+    serve(flags, config, Kind::Files, app)
 }
 
 /// The directory whose files are served, which must be one.
@@ -77,10 +80,18 @@ fn root(flags: &Serve, config: &Config) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
+/// What is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Demo,
+    Files,
+}
+
 /// Serves what `app` makes on each shard, until it is told to stop.
 fn serve(
     flags: Serve,
     config: Config,
+    kind: Kind,
     app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
 ) -> Result<(), Failure> {
     let mut server = Server::new(move |shard| app(&shard))
@@ -89,8 +100,9 @@ fn serve(
         .log(log(&flags, &config)?);
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
-    let secure: Vec<_> = flags.https.iter().filter(|address| *address != "off").collect();
-    let clear = addresses(&flags, &config, std::env::var("PORT").ok())?;
+    let port = std::env::var("PORT").ok();
+    let secure = secure_addresses(&flags, &config, kind, port.is_some());
+    let clear = addresses(&flags, &config, port)?;
     if clear.is_empty() && secure.is_empty() {
         return Err(Failure::Setting(
             "nothing to listen on: --http off, and no --https".to_owned(),
@@ -99,8 +111,12 @@ fn serve(
     for address in clear {
         server = server.listen(address);
     }
+    let mut tls = None;
     if !secure.is_empty() {
-        server = server.tls(acceptor(&flags)?);
+        let new = Tls::new(&flags, &config);
+        let new = new.map_err(|error| Failure::Setting(error.to_string()))?;
+        server = server.tls(new.acceptor());
+        tls = Some(new);
     }
     for address in secure {
         server = server.listen_secure(address);
@@ -119,7 +135,12 @@ fn serve(
     }
     let running = server.start().map_err(Failure::Server)?;
     // Before anybody is told that we are ready: from then on a signal drains.
-    let _signals = running.drain_on_signals().map_err(Failure::Server)?;
+    let reload = move || {
+        if let Some(tls) = &mut tls {
+            tls.reload();
+        }
+    };
+    let _signals = running.on_signals(reload).map_err(Failure::Server)?;
     let list = |addresses: &[ListenAddress]| {
         let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         if texts.is_empty() { "off".to_owned() } else { texts.join(",") }
@@ -148,17 +169,16 @@ fn addresses(flags: &Serve, config: &Config, port: Option<String>) -> Result<Vec
     Ok(asked)
 }
 
-/// How TLS is done.
-fn acceptor(flags: &Serve) -> Result<Acceptor, Failure> {
-    let Some(certificate) = &flags.cert else {
-        return Err(Failure::Setting("--https needs a certificate: --cert FILE".to_owned()));
-    };
-    let key = flags.key.as_ref().unwrap_or(certificate);
-    let identity = Identity::new(Pem::File(certificate.clone()), Pem::File(key.clone()));
-    let alpn = if flags.alpn.is_empty() { &[Alpn::H2, Alpn::Http1][..] } else { &flags.alpn };
-    let alpn = alpn.iter().map(|protocol| protocol.name().to_vec()).collect();
-    let config = TlsConfig { identities: vec![identity], alpn, ..TlsConfig::default() };
-    Acceptor::new(config).map_err(|error| Failure::Setting(error.to_string()))
+/// Where to listen for TLS: flags, else the file; else the demo has a default, unless somebody has said where it should be
+/// found, and so may run several.
+fn secure_addresses(flags: &Serve, config: &Config, kind: Kind, has_port: bool) -> Vec<String> {
+    let mut asked = if flags.https.is_empty() { &config.https } else { &flags.https }.clone();
+    let is_told = has_port || !flags.http.is_empty() || !config.http.is_empty();
+    if asked.is_empty() && kind == Kind::Demo && !is_told {
+        return vec![format!("{HOST}:{SECURE_PORT}")];
+    }
+    asked.retain(|address| address != "off");
+    asked
 }
 
 fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
@@ -204,5 +224,22 @@ mod tests {
         assert_eq!(listens(&["--http", "off"], &[":1"], None), Some(Vec::new()));
         let two = listens(&["--http", ":2", "--http", "unix:/x"], &[], None);
         assert_eq!(two, Some(vec![":2".to_owned(), "unix:/x".to_owned()]));
+    }
+
+    #[test]
+    fn tls_is_on_by_default_where_nothing_is_said() {
+        let listens = |arguments: &[&str], file: &[&str], kind, port| {
+            let flags = Args::try_parse_from([&["trilane"], arguments].concat()).unwrap().serve;
+            let https = file.iter().map(ToString::to_string).collect();
+            let config = Config { https, ..Config::default() };
+            secure_addresses(&flags, &config, kind, port).join(" ")
+        };
+        assert_eq!(listens(&[], &[], Kind::Demo, false), "127.0.0.1:8443");
+        assert_eq!(listens(&[], &[], Kind::Demo, true), "");
+        assert_eq!(listens(&[], &[], Kind::Files, false), "");
+        assert_eq!(listens(&["--http", ":1"], &[], Kind::Demo, false), "");
+        assert_eq!(listens(&["--http", ":1", "--https", ":2"], &[], Kind::Files, true), ":2");
+        assert_eq!(listens(&[], &[":3", ":4"], Kind::Files, false), ":3 :4");
+        assert_eq!(listens(&["--https", "off"], &[":3"], Kind::Demo, false), "");
     }
 }

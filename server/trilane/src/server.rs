@@ -12,6 +12,7 @@ use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, Router, Shard, default_layers};
 use trilane_shard::{
     Config, ListenAddress, Secure, SignalGuard, StartError, Stopper, Topology, drain_on_signals,
+    on_signals,
 };
 
 use trilane_tls::Acceptor;
@@ -303,6 +304,17 @@ impl Running {
     /// The system takes no more signal handlers or threads.
     pub fn drain_on_signals(&self) -> Result<SignalGuard, RunError> {
         Ok(drain_on_signals(self.stopper())?)
+    }
+
+    /// The same, and SIGHUP calls `reload`, on a thread of its own that may block.
+    ///
+    /// # Errors
+    /// As [`Running::drain_on_signals`].
+    pub fn on_signals(
+        &self,
+        reload: impl FnMut() + Send + 'static,
+    ) -> Result<SignalGuard, RunError> {
+        Ok(on_signals(self.stopper(), reload)?)
     }
 
     /// Waits until SIGTERM or SIGINT has drained it; a second one stops it at once.

@@ -1,0 +1,263 @@
+//! From flags and the `[tls]` section to TLS that serves, and that can be read again while it does.
+
+use std::fmt;
+use std::io::{Write, stderr};
+use std::path::PathBuf;
+
+use trilane::tls::{
+    Acceptor, ClientAuth, ClientRoots, Development, Identity, Pem, Tickets, TlsConfig, TlsError,
+    Version,
+};
+
+use crate::args::{Alpn, Serve};
+use crate::config::{ClientsChoice, Config, Floor, TlsSection};
+
+/// TLS from a command line and a configuration file.
+#[derive(Debug)]
+pub struct Tls {
+    acceptor: Acceptor,
+    flags: Serve,
+    /// The certificate that was made because none was given.
+    development: Option<Development>,
+}
+
+impl Tls {
+    /// Reads all that flags and file name. Without a certificate there is one for development.
+    ///
+    /// # Errors
+    /// Something cannot be read or used, or the section contradicts itself.
+    pub fn new(flags: &Serve, config: &Config) -> Result<Self, TlsError> {
+        let mut development = None;
+        let acceptor = Acceptor::new(wanted(flags, &config.tls, &mut development)?)?;
+        let tls = Self { acceptor, flags: flags.clone(), development };
+        tls.tell();
+        Ok(tls)
+    }
+
+    /// What connections begin with.
+    #[must_use]
+    pub fn acceptor(&self) -> Acceptor {
+        self.acceptor.clone()
+    }
+
+    /// Reads the `[tls]` section again, and all files that it or the flags name. What cannot be used changes nothing. Says on
+    /// standard error what came of it.
+    pub fn reload(&mut self) {
+        match self.replace() {
+            Ok(()) => {
+                say(&"TLS: certificates and keys were read again");
+                self.tell();
+            }
+            Err(error) => say(&format_args!("TLS: {error}; nothing was changed")),
+        }
+    }
+
+    fn replace(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let config = match &self.flags.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        let wanted = wanted(&self.flags, &config.tls, &mut self.development)?;
+        Ok(self.acceptor.replace(wanted)?)
+    }
+
+    /// Tells the operator what is odd, and what to trust.
+    fn tell(&self) {
+        if let Some(Development { fingerprint, path, .. }) = &self.development {
+            let place = match path {
+                Some(path) => path.display().to_string(),
+                None => "not kept, since it cannot be written".to_owned(),
+            };
+            say(&format_args!("certificate for development: {place}\n  SHA-256 {fingerprint}"));
+        }
+        for warning in self.acceptor.warnings() {
+            say(&format_args!("TLS: {warning}"));
+        }
+    }
+}
+
+/// Writes a line to standard error.
+fn say(text: &dyn fmt::Display) {
+    // Nowhere is left to report that standard error is closed.
+    let _ = writeln!(stderr(), "trilane: {text}");
+}
+
+/// What flags and file want. Flags win.
+fn wanted(
+    flags: &Serve,
+    section: &TlsSection,
+    development: &mut Option<Development>,
+) -> Result<TlsConfig, TlsError> {
+    let mut identities = identities(flags, section)?;
+    if identities.is_empty() {
+        let made = match development.take() {
+            Some(made) => made,
+            None => make(section)?,
+        };
+        identities.push(development.insert(made).identity.clone());
+    } else {
+        *development = None;
+    }
+    let alpn = match (&flags.alpn[..], &section.alpn) {
+        ([], None) => &[Alpn::H2, Alpn::Http1][..],
+        ([], Some(alpn)) => alpn,
+        (alpn, _) => alpn,
+    };
+    let tickets = Tickets::default();
+    Ok(TlsConfig {
+        identities,
+        strict_sni: section.strict_sni,
+        min: match section.min {
+            Floor::V1_2 => Version::V1_2,
+            Floor::V1_3 => Version::V1_3,
+        },
+        alpn: alpn.iter().map(|protocol| protocol.name().to_vec()).collect(),
+        clients: clients(section)?,
+        tickets: Tickets {
+            keys: section.ticket_keys.clone(),
+            lifetime: section
+                .ticket_lifetime
+                .map_or(tickets.lifetime, std::time::Duration::from_secs),
+            count: section.tickets.unwrap_or(tickets.count),
+        },
+        key_log: section.key_log.clone(),
+    })
+}
+
+/// The certificates that are named: that of the flags, or those of the file.
+fn identities(flags: &Serve, section: &TlsSection) -> Result<Vec<Identity>, TlsError> {
+    let identity = |certificate: &PathBuf, key: Option<&PathBuf>| {
+        let key = Pem::File(key.unwrap_or(certificate).clone());
+        Identity::new(Pem::File(certificate.clone()), key)
+    };
+    match (&flags.cert, &flags.key) {
+        (Some(certificate), key) => Ok(vec![identity(certificate, key.as_ref())]),
+        (None, Some(_)) => Err(TlsError::Setting("--key needs --cert".to_owned())),
+        (None, None) => Ok(section
+            .certificates
+            .iter()
+            .map(|entry| Identity {
+                ocsp: entry.ocsp.clone(),
+                ..identity(&entry.certificate, entry.key.as_ref())
+            })
+            .collect()),
+    }
+}
+
+/// Whether clients are asked who they are.
+fn clients(section: &TlsSection) -> Result<ClientAuth, TlsError> {
+    let roots = section.client_roots.as_ref().map(|roots| ClientRoots {
+        roots: Pem::File(roots.clone()),
+        crl: section.client_crl.clone().map(Pem::File),
+    });
+    match (section.clients, roots) {
+        (ClientsChoice::Off, None) if section.client_crl.is_none() => Ok(ClientAuth::Off),
+        (ClientsChoice::Off, _) => Err(TlsError::Setting(
+            "[tls] client_roots and client_crl need clients = \"optional\" or \"required\""
+                .to_owned(),
+        )),
+        (_, None) => Err(TlsError::Setting("[tls] clients needs client_roots = FILE".to_owned())),
+        (ClientsChoice::Optional, Some(roots)) => Ok(ClientAuth::Optional(roots)),
+        (ClientsChoice::Required, Some(roots)) => Ok(ClientAuth::Required(roots)),
+    }
+}
+
+/// The certificate for development: that of the folder, or, where there is none that can be written, one that ends with the
+/// process. A folder that is named must do.
+fn make(section: &TlsSection) -> Result<Development, TlsError> {
+    if let Some(folder) = &section.development {
+        return Development::kept(folder);
+    }
+    let folder = state(|name| std::env::var_os(name).map(PathBuf::from));
+    match folder.map(|folder| Development::kept(&folder)) {
+        Some(Ok(made)) => Ok(made),
+        Some(Err(_)) | None => Development::passing(),
+    }
+}
+
+/// Where programs keep what should survive them: `$XDG_STATE_HOME/trilane`, else `~/.local/state/trilane`. A relative path
+/// in the variable counts for nothing (XDG Base Directory Specification).
+fn state(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map(|folder| folder.join("trilane"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Args;
+
+    fn of(arguments: &[&str], file: &str) -> Result<TlsConfig, String> {
+        let flags = Args::try_parse_from([&["trilane"], arguments].concat()).unwrap().serve;
+        let config = Config::parse(file, Path::new("t.toml")).map_err(|error| error.to_string())?;
+        wanted(&flags, &config.tls, &mut None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_whole_section() {
+        let file = "[tls]\nmin = '1.3'\nalpn = ['http/1.1']\nstrict_sni = true\nclients = 'required'\n\
+                    client_roots = 'roots'\nclient_crl = 'crl'\nticket_keys = 'keys'\nticket_lifetime = 60\n\
+                    tickets = 1\nkey_log = 'log'\n[[tls.certificates]]\ncertificate = 'a'\n\
+                    [[tls.certificates]]\ncertificate = 'b'\nkey = 'c'\nocsp = 'd'\n";
+        let pem = |name: &str| Pem::File(name.into());
+        let expected = TlsConfig {
+            identities: vec![
+                Identity::new(pem("a"), pem("a")),
+                Identity { ocsp: Some("d".into()), ..Identity::new(pem("b"), pem("c")) },
+            ],
+            strict_sni: true,
+            min: Version::V1_3,
+            alpn: vec![b"http/1.1".to_vec()],
+            clients: ClientAuth::Required(ClientRoots {
+                roots: pem("roots"),
+                crl: Some(pem("crl")),
+            }),
+            tickets: Tickets {
+                keys: Some("keys".into()),
+                lifetime: std::time::Duration::from_secs(60),
+                count: 1,
+            },
+            key_log: Some("log".into()),
+        };
+        assert_eq!(of(&[], file), Ok(expected));
+    }
+
+    #[test]
+    fn flags_win_over_the_section() {
+        let file = "[tls]\nalpn = ['h2']\n[[tls.certificates]]\ncertificate = 'a'\n";
+        let config = of(&["--cert", "x", "--key", "y", "--alpn", "http/1.1,h2"], file).unwrap();
+        let identity = Identity::new(Pem::File("x".into()), Pem::File("y".into()));
+        assert_eq!(config.identities, [identity]);
+        assert_eq!(config.alpn, [b"http/1.1".to_vec(), b"h2".to_vec()]);
+        assert_eq!(of(&["--cert", "x"], "").unwrap().alpn, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    }
+
+    #[test]
+    fn contradictions_are_told() {
+        assert_eq!(of(&["--key", "y"], "").unwrap_err(), "--key needs --cert");
+        let with = |text: &str| of(&["--cert", "x"], &format!("[tls]\n{text}\n")).unwrap_err();
+        assert!(with("clients = 'optional'").contains("client_roots = FILE"));
+        assert!(with("client_roots = 'r'").contains("need clients"));
+        assert!(with("client_crl = 'r'").contains("need clients"));
+        for text in ["min = '1.1'", "clients = 'some'", "alpn = ['h3']", "certificate = 'x'"] {
+            assert!(with(text).contains("line 2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn where_a_certificate_for_development_is_kept() {
+        let at = |xdg: Option<&str>, home: Option<&str>| {
+            state(|name| if name == "HOME" { home } else { xdg }.map(PathBuf::from))
+        };
+        assert_eq!(at(Some("/x"), Some("/h")), Some("/x/trilane".into()));
+        assert_eq!(at(None, Some("/h")), Some("/h/.local/state/trilane".into()));
+        assert_eq!(at(Some("x"), Some("/h")), Some("/h/.local/state/trilane".into()));
+        assert_eq!(at(Some(""), None), None);
+    }
+}
