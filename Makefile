@@ -14,8 +14,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= head chunked connection client router fields targets hpack_decode hpack_encode
 
 # What is needed, each program with the Debian package it comes from. `make test` asks for less.
-TOOLS = cc:build-essential make:build-essential git:git curl:curl wrk:wrk h2load:nghttp2-client
-test soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl
+TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client
+test soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl
 fuzz: TOOLS = cc:build-essential c++:build-essential
 
 help: ## List the targets

@@ -26,11 +26,12 @@ pub(crate) fn load(
     let (certificate, key) = (&identity.certificate, &identity.key);
     let bad =
         |error: &dyn ToString| TlsError::Certificate(certificate.to_string(), error.to_string());
+    let chain = chain(certificate)?;
     let signer = provider
         .key_provider
         .load_private_key(private_key(key)?)
         .map_err(|error| TlsError::Key(key.to_string(), error.to_string()))?;
-    let mut certified = CertifiedKey::new(chain(certificate)?, signer);
+    let mut certified = CertifiedKey::new(chain, signer);
     match certified.keys_match() {
         Ok(()) => {}
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {

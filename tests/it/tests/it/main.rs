@@ -1,7 +1,7 @@
 //! The tests that need more than one crate, in one binary.
 //!
 //! `parity` is one table of cases for every protocol, against the demo; `process` is the binary itself;
-//! `simulated` is the demo in the simulator.
+//! `tls` is who it is over TLS; `simulated` is the demo in the simulator.
 //! `tidy` holds the project to its own rules. `sketch_h3` is a toy machine that proves that the contract
 //! carries streams of a transport's own; it goes when the real one comes. `toy` is what it stands on.
 #![deny(unsafe_code)]
@@ -15,4 +15,5 @@ mod process;
 mod simulated;
 mod sketch_h3;
 mod tidy;
+mod tls;
 mod toy;

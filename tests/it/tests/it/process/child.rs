@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ const SOON: Duration = Duration::from_secs(15);
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
+    errors: Arc<Mutex<String>>,
     /// Its first line.
     pub(crate) ready: String,
 }
@@ -60,17 +61,21 @@ impl Process {
             out.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
         });
         let mut err = child.stderr.take().unwrap();
-        let errors: JoinHandle<String> = thread::spawn(move || {
-            let mut text = String::new();
-            let _ = err.read_to_string(&mut text);
-            text
+        let errors: Arc<Mutex<String>> = Arc::default();
+        let heard = Arc::clone(&errors);
+        let hears: JoinHandle<()> = thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = err.read(&mut buffer) {
+                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
         });
-        let mut process = Self { child, lines, ready: String::new() };
+        let mut process = Self { child, lines, errors, ready: String::new() };
         match process.line() {
             Some(line) => process.ready = line,
             None => {
                 let code = process.exit_within(SOON).code();
-                return Err(Refusal { code, errors: errors.join().unwrap() });
+                hears.join().unwrap();
+                return Err(Refusal { code, errors: process.errors() });
             }
         }
         Ok(process)
@@ -88,6 +93,11 @@ impl Process {
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("no line in {SOON:?}"),
         }
+    }
+
+    /// What it has said on its standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().unwrap().clone()
     }
 
     /// What stands after `http=` in its first line.

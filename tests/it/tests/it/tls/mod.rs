@@ -1,0 +1,9 @@
+//! Who we are over TLS, seen by clients that we did not write: `openssl s_client`, and rustls for what Debian's openssl
+//! cannot (X25519MLKEM768). The server is the binary, in a process of its own.
+
+mod clients;
+mod openssl;
+mod place;
+mod reload;
+mod sessions;
+mod versions;
