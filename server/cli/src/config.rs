@@ -333,6 +333,25 @@ mod tests {
         assert_eq!(parse("[http2]\n").unwrap().limits(), Limits::default());
     }
 
+    /// What the README shows is what there is by default, also where it is commented out.
+    #[test]
+    fn the_readme_shows_all_of_it() {
+        let readme = include_str!("../../../README.md");
+        let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let shown = parse(text).unwrap();
+        assert_eq!(shown.limits(), Limits::default());
+        assert_eq!(shown.drain(), Config::default().drain());
+        assert_eq!(shown.ring, Config::default().ring);
+        assert_eq!(shown.tls.min, Floor::default());
+        let tickets = trilane::tls::Tickets::default();
+        assert_eq!(shown.tls.ticket_lifetime, Some(tickets.lifetime.as_secs()));
+        assert_eq!(shown.tls.tickets, Some(tickets.count));
+        let whole = text.replace("\n# ", "\n").replace("\n\n\n", "\n\n");
+        let all = parse(&whole).unwrap();
+        assert_eq!((all.https.len(), all.tls.certificates.len()), (1, 1));
+        assert!(all.h2c && all.tls.key_log.is_some() && all.tls.development.is_some());
+    }
+
     #[test]
     fn mistakes_name_their_line() {
         let unknown = parse("http = []\nhtpt = []\n").unwrap_err();
