@@ -79,7 +79,11 @@ impl Acceptor {
     pub fn replace(&self, config: TlsConfig) -> Result<(), TlsError> {
         // Files are read before the lock is taken, so that no shard waits for a disk.
         let state = State::load(config, &self.0.random)?;
-        *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        // The old one is taken apart when the lock is free again.
+        let _old = std::mem::replace(
+            &mut *self.0.state.write().unwrap_or_else(PoisonError::into_inner),
+            state,
+        );
         Ok(())
     }
 }

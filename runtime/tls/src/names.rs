@@ -89,9 +89,9 @@ impl Names {
 
 impl ResolvesServerCert for Names {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name().map(str::to_ascii_lowercase);
-        let chosen = self.choose(name.as_deref(), hello.signature_schemes()).cloned();
-        SEEN.set(name.map(String::into_boxed_str));
-        chosen
+        // rustls has made it small.
+        let name = hello.server_name();
+        SEEN.set(name.map(Into::into));
+        self.choose(name, hello.signature_schemes()).cloned()
     }
 }

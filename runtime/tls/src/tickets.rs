@@ -19,6 +19,9 @@ const NONCE: usize = aead::NONCE_LEN;
 /// Bytes of a time.
 const TIME: usize = 8;
 
+/// The most bytes of a ticket; a session that would take more, since a client's chain is in it, gets none.
+pub(crate) const MOST: usize = 16 << 10;
+
 /// A digest of what is asked of clients.
 pub(crate) type Policy = [u8; 32];
 
@@ -55,11 +58,15 @@ impl ProducesTickets for Ticketer {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let length = NAME + NONCE + TIME + plain.len() + aead::MAX_TAG_LEN;
+        if length > MOST {
+            return None;
+        }
         let now = self.now()?;
         let key = self.keys.first(now, u64::from(self.lifetime))?;
         let mut nonce = [0; NONCE];
         rand::fill(&mut nonce).ok()?;
-        let mut ticket = Vec::with_capacity(NAME + NONCE + TIME + plain.len() + aead::MAX_TAG_LEN);
+        let mut ticket = Vec::with_capacity(length);
         ticket.extend_from_slice(&key.name);
         ticket.extend_from_slice(&nonce);
         ticket.extend_from_slice(&now.to_be_bytes());
@@ -72,6 +79,9 @@ impl ProducesTickets for Ticketer {
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        if ticket.len() > MOST {
+            return None;
+        }
         let (name, rest) = ticket.split_first_chunk::<NAME>()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
         let key = self.keys.find(name)?;

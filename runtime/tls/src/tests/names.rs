@@ -128,8 +128,12 @@ fn rustls_agrees_about_the_names() {
 fn one_name_may_have_keys_of_two_kinds() {
     let ecdsa = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let stranger = Made::new(&["stranger.example"]);
     let ecdsa = Made::with(&["www.example.com", "example.com"], ecdsa);
+    let stranger = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let stranger = Made::with(&["stranger.example"], stranger);
+    // Whose name nobody asks for helps nobody.
+    let alone = Acceptor::new(config(&[&ecdsa, &stranger])).unwrap();
+    shown(&alone, "nobody.example", BOTH, RSA).unwrap_err();
     let rsa = Made::with(&["www.example.com"], rsa);
     let acceptor = Acceptor::new(config(&[&ecdsa, &rsa, &stranger])).unwrap();
     let either = &[ECDSA, RSA].concat();
@@ -143,7 +147,7 @@ fn one_name_may_have_keys_of_two_kinds() {
         }
         // Of this name there is none that the client can verify.
         shown(&acceptor, "example.com", versions, RSA).unwrap_err();
-        shown(&acceptor, "stranger.example", versions, RSA).unwrap_err();
+        shown(&acceptor, "stranger.example", versions, ECDSA).unwrap_err();
     }
     let suite = handshake(acceptor.current(), &Arc::new(client(&[&ecdsa])), "example.com");
     let suite = suite.unwrap().server.negotiated_cipher_suite().unwrap().suite();

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, HandshakeKind, SupportedProtocolVersion};
 
 use super::support::{Folder, Made, client_of, config, handshake};
 use crate::ticket_keys::Keys;
-use crate::tickets::Ticketer;
+use crate::tickets::{MOST, Ticketer};
 use crate::{Acceptor, Tickets, TlsConfig};
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -148,6 +148,19 @@ struct At(u64);
 impl TimeProvider for At {
     fn current_time(&self) -> Option<UnixTime> {
         Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0)))
+    }
+}
+
+#[test]
+fn a_ticket_has_its_bound() {
+    let (keys, clock) = (Arc::new(Keys::parse(A).unwrap()), Arc::new(At(1_000)));
+    let ticketer = Ticketer { keys, policy: [0; 32], lifetime: 10, clock };
+    let around = ticketer.encrypt(b"").unwrap().len();
+    for (length, is_fine) in [(MOST - 1, true), (MOST, true), (MOST + 1, false)] {
+        let plain = vec![7; length - around];
+        let ticket = ticketer.encrypt(&plain);
+        assert_eq!(ticket.is_some(), is_fine);
+        assert_eq!(ticket.and_then(|ticket| ticketer.decrypt(&ticket)), is_fine.then_some(plain));
     }
 }
 
