@@ -32,7 +32,7 @@ impl Wire {
     pub fn new(scenario: &Scenario) -> Result<Self, RouteError> {
         let mut wire = Self::serving(|shard| trilane_cli::demo::router(shard, None))?;
         if let Some(frames) = &scenario.frames {
-            let info = Rc::new(ConnectionInfo { local: Address::Unix, peer: Address::Unix });
+            let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
             wire.conversation = http2(&wire.host, wire.now, 0, info);
             let first = Received::copied(wire.talk.next(frames));
             wire.conversation.receive(&wire.host, wire.now, first);

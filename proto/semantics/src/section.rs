@@ -147,7 +147,7 @@ impl<'l> RequestSection<'l> {
     /// Something is missing, or does not go together.
     pub fn finish(mut self) -> Result<RequestHead, Reason> {
         if !self.crumbs.is_empty()
-            && !self.head.fields.replace_checked(Known::Cookie, trim_ows(&self.crumbs))
+            && !self.head.fields.replace_checked(Known::Cookie, trim_ows(self.crumbs))
         {
             return Err(Reason::FieldsTooLarge);
         }
