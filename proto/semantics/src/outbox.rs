@@ -89,6 +89,12 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.arena.capacity() + self.entries.capacity() > 0
     }
 
+    /// Bytes that framing has memory for.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.arena.capacity()
+    }
+
     /// Bytes waiting here: framing and payloads, but for those of files.
     #[must_use]
     pub fn len(&self) -> usize {

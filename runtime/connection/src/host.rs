@@ -12,8 +12,12 @@ use trilane_semantics::{ExchangeId, Instant, Limits, Outbox, RequestHead, Stamp}
 
 /// Spare exchanges and outboxes kept, a shard.
 const KEEP: usize = 64;
-/// Memory kept in a spare outbox, in bytes.
-const KEEP_BYTES: usize = 16 << 10;
+/// Memory kept in a spare outbox, in bytes, while all of them together have less than [`KEEP_LARGE`].
+const KEEP_BYTES: usize = 512 << 10;
+/// Memory kept in a spare outbox beyond that, in bytes.
+const KEEP_SMALL: usize = 16 << 10;
+/// Memory that spare outboxes may have before they are made small, in bytes. Large answers go through it over and over.
+const KEEP_LARGE: usize = 4 << 20;
 
 /// What all connections of a shard share.
 pub struct Host {
@@ -26,6 +30,8 @@ pub struct Host {
     next_second: Cell<Instant>,
     exchanges: RefCell<Vec<Rc<Exchange>>>,
     outboxes: RefCell<Vec<Outbox>>,
+    /// What the spare outboxes have, in bytes.
+    spare: Cell<usize>,
     /// Received bytes that wait for their readers, all connections.
     queued: Cell<usize>,
 }
@@ -51,6 +57,7 @@ impl Host {
             next_second: Cell::default(),
             exchanges: RefCell::default(),
             outboxes: RefCell::default(),
+            spare: Cell::new(0),
             queued: Cell::new(0),
         };
         host.tick();
@@ -105,14 +112,18 @@ impl Host {
     /// An outbox with memory, if one was given back.
     #[must_use]
     pub fn take_outbox(&self) -> Outbox {
-        self.outboxes.borrow_mut().pop().unwrap_or_default()
+        let outbox = self.outboxes.borrow_mut().pop().unwrap_or_default();
+        self.spare.set(self.spare.get().saturating_sub(outbox.capacity()));
+        outbox
     }
 
     /// Takes an outbox back whose content was sent.
     pub fn give_outbox(&self, mut outbox: Outbox) {
         let mut outboxes = self.outboxes.borrow_mut();
         if outboxes.len() < KEEP {
-            outbox.clear(KEEP_BYTES);
+            let is_much = self.spare.get() >= KEEP_LARGE;
+            outbox.clear(if is_much { KEEP_SMALL } else { KEEP_BYTES });
+            self.spare.set(self.spare.get() + outbox.capacity());
             outboxes.push(outbox);
         }
     }
