@@ -18,6 +18,8 @@ pub(crate) const WINDOW_UPDATE: u32 = 1;
 /// DATA of fewer than [`TINY_BELOW`] bytes, while content before it waits for its reader: it takes more memory than its window
 /// says. Given back when all of it is read.
 pub(crate) const TINY: u32 = 1;
+/// An interim response: any number may come before the one that is waited for, which pays for one.
+pub(crate) const INTERIM: u32 = 10;
 /// See [`TINY`], in bytes.
 pub(crate) const TINY_BELOW: usize = 64;
 

@@ -1,13 +1,14 @@
 //! Frames that carry no message: PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE (RFC 9113 §6.3 to §6.9) and
 //! PRIORITY_UPDATE (RFC 9218 §7.1).
 
-use trilane_semantics::{Event, ExchangeId, Next, Priority, Reason};
+use trilane_semantics::{Effect, Event, ExchangeId, Next, Priority, Reason};
 
 use crate::budget;
+use crate::code::Code;
 use crate::frame::{Frame, flag, u31};
 use crate::receive::Step;
-use crate::state::{DRAIN_PING, Drain, Http2};
-use crate::streams::{Outgoing, Past};
+use crate::state::{DRAIN_PING, Drain, Http2, Role};
+use crate::streams::{Incoming, Past};
 
 /// The most that an encoder's table is allowed to take, whatever the peer allows, in bytes.
 const ENCODER_TABLE: usize = 4096;
@@ -19,7 +20,7 @@ impl Http2 {
             return Err(self.fail(Reason::Frame));
         }
         self.charge(budget::EMPTY, Reason::Flood)?;
-        let is_idle = frame.stream > self.last;
+        let is_idle = self.is_idle(frame.stream);
         let wrong = match payload.first_chunk() {
             Some(_) if payload.len() != 5 => Some(Reason::FrameSize),
             None => Some(Reason::FrameSize),
@@ -37,7 +38,7 @@ impl Http2 {
     pub(crate) fn rst_stream<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
         let id = frame.stream;
         // RFC 9113 §6.4: on a stream that is not idle, and 4 bytes long.
-        if id == 0 || id > self.last {
+        if id == 0 || self.is_idle(id) {
             return Err(self.fail(Reason::Frame));
         }
         let Ok(code) = <[u8; 4]>::try_from(payload) else {
@@ -46,11 +47,17 @@ impl Http2 {
         let Some(stream) = self.streams.get(id) else {
             return self.charge(budget::EMPTY, Reason::Flood).map(|()| None);
         };
-        let was_open = stream.outgoing != Outgoing::Over;
+        let code = u32::from_be_bytes(code);
+        // RFC 9113 §8.7: nothing of it was processed.
+        let is_undone = stream.incoming == Incoming::Head && code == Code::RefusedStream as u32;
+        let effect = if is_undone { Effect::None } else { Effect::Unknown };
+        let is_known = self.is_known(stream);
         self.forget(id, Past::ResetByPeer);
-        self.charge(budget::RESET, Reason::Resets)?;
-        let code = u32::from_be_bytes(code).into();
-        Ok(was_open.then_some(Next::Event(Event::Reset { id: ExchangeId(id.into()), code })))
+        // RFC 9113 §8.4.2: a client may refuse what it did not ask for.
+        let is_promise = self.role == Role::Server && self.is_ours(id);
+        self.charge(if is_promise { budget::EMPTY } else { budget::RESET }, Reason::Resets)?;
+        let event = Event::Reset { id: ExchangeId(id.into()), code: code.into(), effect };
+        Ok(is_known.then_some(Next::Event(event)))
     }
 
     pub(crate) fn settings<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
@@ -68,12 +75,12 @@ impl Http2 {
             return Ok(None);
         }
         let before = self.peer;
-        if let Err(reason) = self.peer.apply(payload) {
+        if let Err(reason) = self.peer.apply(payload, self.role) {
             return Err(self.fail(reason));
         }
         self.owed.settings_acks += 1;
         if self.peer.table != before.table {
-            self.encoder.set_max_table_size(self.peer.table.min(ENCODER_TABLE));
+            self.encoder.set_max_table_size(ENCODER_TABLE.min(self.peer.table as usize));
         }
         // RFC 9113 §6.9.2: a change goes for all streams; past 2^31-1 it is an error of the connection.
         let by = i64::from(self.peer.window) - i64::from(before.window);
@@ -123,6 +130,11 @@ impl Http2 {
         if self.drain == Drain::No {
             self.drain = Drain::Peer;
         }
+        // What we have begun as far as it says. RFC 9113 §6.8: the number never grows.
+        if let Some(([l0, l1, l2, l3, code @ ..], _)) = payload.split_first_chunk::<8>() {
+            let last = u31([*l0, *l1, *l2, *l3]);
+            self.left_out = Some((last, u32::from_be_bytes(*code)));
+        }
         Ok(None)
     }
 
@@ -132,7 +144,7 @@ impl Http2 {
             return Err(self.fail(Reason::FrameSize));
         };
         // RFC 9113 §5.1: not on an idle stream.
-        if id > self.last {
+        if self.is_idle(id) {
             return Err(self.fail(Reason::Frame));
         }
         match self.updates.checked_sub(1) {
@@ -152,6 +164,10 @@ impl Http2 {
         }
         // RFC 9113 §5.1: it may come after the end of the stream.
         let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
+        // RFC 9113 §5.1: reserved (remote).
+        if stream.incoming == Incoming::Head && stream.is_reserved() {
+            return Err(self.fail(Reason::Frame));
+        }
         if increment == 0 {
             return self.reset(id, Reason::Frame);
         }
@@ -164,14 +180,16 @@ impl Http2 {
 
     /// RFC 9218 §7.1: the priority of a stream, as a Priority field would say it.
     pub(crate) fn priority_update<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
-        if frame.stream != 0 {
+        // A server MUST NOT send it.
+        if frame.stream != 0 || self.role == Role::Client {
             return Err(self.fail(Reason::Frame));
         }
         let Some((id, value)) = payload.split_first_chunk() else {
             return Err(self.fail(Reason::FrameSize));
         };
-        // It names a stream of the client's.
-        if u31(*id).is_multiple_of(2) {
+        // It names a stream of the client's, or a promised one.
+        let is_ours = self.is_ours(u31(*id));
+        if u31(*id) == 0 || is_ours && self.is_idle(u31(*id)) {
             return Err(self.fail(Reason::Frame));
         }
         self.charge(budget::EMPTY, Reason::Flood)?;

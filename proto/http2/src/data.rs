@@ -15,7 +15,7 @@ impl Http2 {
     pub(crate) fn begin_data<'b>(&mut self, input: &mut Input<'b>, frame: Frame) -> Step<'b> {
         let id = frame.stream;
         // RFC 9113 §6.1, §5.1: DATA belongs to a stream, and not to an idle one.
-        if id == 0 || id > self.last {
+        if id == 0 || self.is_idle(id) {
             return Err(self.fail(Reason::Frame));
         }
         let mut padding = 0;
@@ -56,6 +56,11 @@ impl Http2 {
         match stream.incoming {
             Incoming::Open | Incoming::Tunnel => (),
             Incoming::Refused => return Ok(None),
+            // RFC 9113 §5.1: reserved (local), reserved (remote).
+            Incoming::Over if stream.is_reserved() => return Err(self.fail(Reason::Frame)),
+            Incoming::Head if stream.is_reserved() => return Err(self.fail(Reason::Frame)),
+            // RFC 9113 §8.1: content comes after a head.
+            Incoming::Head => return self.reset(id, Reason::Frame),
             // RFC 9113 §5.1: half-closed (remote).
             Incoming::Over => return self.reset(id, Reason::StreamClosed),
         }

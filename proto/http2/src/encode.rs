@@ -2,9 +2,14 @@
 //!
 //! Never decides what is sent.
 
-use trilane_hpack::{Encoder, Field};
-use trilane_semantics::{Fields, Known, NameRef, Outbox, ResponseHead, Stamp};
+use std::borrow::Cow;
 
+use trilane_hpack::{Encoder, Field};
+use trilane_semantics::{
+    Fields, Form, Known, Method, NameRef, Outbox, RequestHead, ResponseHead, Stamp,
+};
+
+use crate::frame::kind::CONTINUATION;
 use crate::frame::{self, HEADER, MOST, flag, kind};
 use crate::state::Then;
 
@@ -35,11 +40,33 @@ pub(crate) fn response(
             encoder.field(bytes, Field::new(Known::Server, stamp.server().as_bytes()));
         }
         lines(encoder, bytes, &head.fields);
-        if let Said::Length(length) = said {
-            let mut digits = itoa::Buffer::new();
-            let value = digits.format(length).as_bytes();
-            encoder.field(bytes, Field::new(Known::ContentLength, value));
-        }
+        length(encoder, bytes, said);
+    });
+}
+
+/// A request's head (RFC 9113 §8.3.1).
+pub(crate) fn request(
+    (encoder, out): (&mut Encoder, &mut Outbox),
+    id: u32,
+    head: &RequestHead,
+    (said, then): (Said, Then),
+) {
+    section(out, id, then, |bytes| {
+        asked(encoder, bytes, head);
+        length(encoder, bytes, said);
+    });
+}
+
+/// A request that is promised: its head behind its number (RFC 9113 §6.6).
+pub(crate) fn promise(
+    (encoder, out): (&mut Encoder, &mut Outbox),
+    id: u32,
+    promised: u32,
+    head: &RequestHead,
+) {
+    block(out, (kind::PUSH_PROMISE, 0), id, |bytes| {
+        bytes.extend_from_slice(&promised.to_be_bytes());
+        asked(encoder, bytes, head);
     });
 }
 
@@ -60,6 +87,59 @@ pub(crate) fn trailers(encoder: &mut Encoder, out: &mut Outbox, id: u32, fields:
     });
 }
 
+#[inline]
+fn length(encoder: &mut Encoder, bytes: &mut Vec<u8>, said: Said) {
+    if let Said::Length(length) = said {
+        let mut digits = itoa::Buffer::new();
+        let value = digits.format(length).as_bytes();
+        encoder.field(bytes, Field::new(Known::ContentLength, value));
+    }
+}
+
+/// The header section of a request, but for the length of its content: pseudo-fields first (RFC 9113 §8.3).
+fn asked(encoder: &mut Encoder, bytes: &mut Vec<u8>, head: &RequestHead) {
+    bytes.reserve(128);
+    encoder.begin(bytes);
+    let mut pseudo = |bytes: &mut Vec<u8>, name: &'static [u8], value: &str| {
+        encoder.field(bytes, Field::new(NameRef::Other(name), value.as_bytes()));
+    };
+    pseudo(bytes, b":method", head.method.as_str());
+    // RFC 9113 §8.5: a plain CONNECT has no scheme and no path; RFC 8441 §4: with :protocol it has.
+    let protocol = head.connect_protocol().filter(|_| head.method == Method::CONNECT);
+    if head.method != Method::CONNECT || protocol.is_some() {
+        pseudo(bytes, b":scheme", head.scheme().unwrap_or("http"));
+        pseudo(bytes, b":path", &path(head));
+    }
+    // RFC 9113 §8.3.1: instead of Host.
+    if let Some(authority) = head.authority() {
+        pseudo(bytes, b":authority", authority);
+    }
+    if let Some(protocol) = protocol {
+        pseudo(bytes, b":protocol", protocol);
+    }
+    lines(encoder, bytes, &head.fields);
+    // RFC 9113 §8.2.2: the one thing about connections that may be said.
+    if head.fields.list_has(Known::Te, "trailers") {
+        encoder.field(bytes, Field::new(Known::Te, b"trailers"));
+    }
+}
+
+/// The path and query of a request, never empty (RFC 9113 §8.3.1).
+fn path(head: &RequestHead) -> Cow<'_, str> {
+    match (head.form(), head.query()) {
+        (Form::Asterisk | Form::Origin, _) => head.target().into(),
+        (Form::Absolute | Form::Authority, Some(query)) => {
+            format!("{}?{query}", head.path()).into()
+        }
+        // RFC 9110 §7.1: OPTIONS of a whole server.
+        (_, None) if head.method == Method::OPTIONS && !head.target().ends_with('/') => {
+            let is_whole = head.authority().is_some_and(|it| head.target().ends_with(it));
+            if is_whole { "*".into() } else { head.path().into() }
+        }
+        (_, None) => head.path().into(),
+    }
+}
+
 /// Field lines, but for those that are not their sender's to say: the length, and what is specific to connections
 /// (RFC 9113 §8.2.2).
 fn lines(encoder: &mut Encoder, bytes: &mut Vec<u8>, fields: &Fields) {
@@ -68,6 +148,7 @@ fn lines(encoder: &mut Encoder, bytes: &mut Vec<u8>, fields: &Fields) {
             Some(
                 Known::Connection
                 | Known::ContentLength
+                | Known::Host
                 | Known::KeepAlive
                 | Known::ProxyConnection
                 | Known::Te
@@ -89,13 +170,19 @@ fn lines(encoder: &mut Encoder, bytes: &mut Vec<u8>, fields: &Fields) {
 /// A block in one frame, or in several where it is long.
 fn section(out: &mut Outbox, id: u32, then: Then, write: impl FnOnce(&mut Vec<u8>)) {
     let end = if then == Then::End { flag::END_STREAM } else { 0 };
+    block(out, (kind::HEADERS, end), id, write);
+}
+
+/// A frame of that kind and flags, with a block; and what does not fit into it.
+#[inline]
+fn block(out: &mut Outbox, (kind, flags): (u8, u8), id: u32, write: impl FnOnce(&mut Vec<u8>)) {
     out.framing((), |bytes| {
         let start = bytes.len();
-        frame::write(bytes, kind::HEADERS, end | flag::END_HEADERS, id, 0);
+        frame::write(bytes, kind, flags | flag::END_HEADERS, id, 0);
         write(bytes);
         let length = bytes.len() - start - HEADER;
         if length > MOST {
-            return split(bytes, start, id, end);
+            return split(bytes, start, id, (kind, flags));
         }
         // At most 2^14.
         let [_, a, b, c] = (length as u32).to_be_bytes();
@@ -105,17 +192,16 @@ fn section(out: &mut Outbox, id: u32, then: Then, write: impl FnOnce(&mut Vec<u8
 
 /// Writes a long block anew, in frames that everybody takes (RFC 9113 §4.2).
 #[cold]
-fn split(bytes: &mut Vec<u8>, start: usize, id: u32, end: u8) {
+fn split(bytes: &mut Vec<u8>, start: usize, id: u32, (mut kind, mut flags): (u8, u8)) {
     let block = bytes.split_off(start + HEADER);
     bytes.truncate(start);
     let mut pieces = block.chunks(MOST).peekable();
-    let (mut kind, mut flags) = (kind::HEADERS, end);
     while let Some(piece) = pieces.next() {
         if pieces.peek().is_none() {
             flags |= flag::END_HEADERS;
         }
         frame::write(bytes, kind, flags, id, piece.len());
         bytes.extend_from_slice(piece);
-        (kind, flags) = (kind::CONTINUATION, 0);
+        (kind, flags) = (CONTINUATION, 0);
     }
 }

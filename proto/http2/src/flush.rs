@@ -6,7 +6,7 @@ use trilane_semantics::Outbox;
 use crate::code::Code;
 use crate::frame::{self, flag, kind};
 use crate::settings;
-use crate::state::{DRAIN_PING, Drain, Http2};
+use crate::state::{DRAIN_PING, Drain, Http2, Role};
 
 /// The stream of the first step of a drain: any may still come (RFC 9113 §6.8).
 const ANY: u32 = 0x7fff_ffff;
@@ -17,7 +17,7 @@ impl Http2 {
     pub(crate) fn greet(&mut self, out: &mut Outbox) {
         if !self.owed.greeted {
             self.owed.greeted = true;
-            out.framing((), |bytes| settings::write(bytes, &self.limits));
+            out.framing((), |bytes| settings::write(bytes, &self.limits, self.role));
         }
     }
 
@@ -68,9 +68,14 @@ impl Http2 {
     }
 
     /// The first step of a drain: the peer is asked to begin nothing more, and to answer a PING, so that we know when what was
-    /// on its way has come.
+    /// on its way has come. A client has one step: it is asked for nothing.
     pub(crate) fn begin_drain(&mut self) {
-        if self.closed.is_none() && matches!(self.drain, Drain::No | Drain::Peer) {
+        if self.closed.is_some() || !matches!(self.drain, Drain::No | Drain::Peer) {
+            return;
+        }
+        if self.role == Role::Client {
+            self.drain_on();
+        } else {
             self.drain = Drain::Asked(self.now + self.limits.goaway_timeout);
             self.owed.goaway = Some((ANY, Code::NoError));
             self.owed.ping = true;

@@ -6,27 +6,30 @@ use trilane_hpack::{DecodeError, Decoder, Field, Seen};
 use trilane_semantics::section::{self, End};
 use trilane_semantics::{
     Content, Event, ExchangeId, Fault, Known, Limits, Method, Next, Priority, Protocol, Reason,
-    RequestHead, RequestSection, TrailerSection,
+    RequestHead, RequestSection, ResponseHead, ResponseSection, TrailerSection,
 };
 
 use crate::budget;
+use crate::client::kind_of;
 use crate::code::Code;
 use crate::frame::{Frame, flag, u31};
 use crate::receive::Step;
-use crate::state::{Block, Http2, Then};
-use crate::streams::{Expect, Incoming, Kind, Stream};
+use crate::state::{Block, Http2, Role, Then};
+use crate::streams::{Expect, Incoming, Stream};
 
 /// What a HEADERS frame says besides its block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opening {
     pub(crate) stream: u32,
-    then: Then,
+    pub(crate) then: Then,
     /// RFC 9113 §5.3.1: a stream cannot depend on itself.
-    depends_on_itself: bool,
+    pub(crate) depends_on_itself: bool,
+    /// The stream that a PUSH_PROMISE names, whose block it is; 0 for HEADERS.
+    pub(crate) promised: u32,
 }
 
 /// What came out of a block.
-enum Decoded<T> {
+pub(crate) enum Decoded<T> {
     Good(T),
     /// What it says is not a message, or too much of one.
     Bad(Reason),
@@ -34,14 +37,24 @@ enum Decoded<T> {
 
 impl Http2 {
     pub(crate) fn headers<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {
-        // RFC 9113 §5.1.1: clients' streams have odd numbers.
-        if frame.stream.is_multiple_of(2) {
+        // RFC 9113 §5.1.1: clients' streams have odd numbers; §5.1: a server's HEADERS begin no stream.
+        let is_in_place = match self.role {
+            Role::Client => frame.stream != 0 && !self.is_idle(frame.stream),
+            Role::Server => !self.is_ours(frame.stream),
+        };
+        if !is_in_place {
             return Err(self.fail(Reason::Frame));
         }
         let (opening, block) = match open(frame, payload) {
             Ok(opened) => opened,
             Err(reason) => return Err(self.fail(reason)),
         };
+        self.opened(frame, opening, block)
+    }
+
+    /// The first frame of a field block.
+    #[inline]
+    pub(crate) fn opened<'b>(&mut self, frame: Frame, opening: Opening, block: &[u8]) -> Step<'b> {
         if frame.has(flag::END_HEADERS) {
             return self.section(opening, block);
         }
@@ -76,8 +89,8 @@ impl Http2 {
     /// A block that is larger than its section may be, or late, is not waited for; without it, no later one can be read
     /// either. A new stream is still answered (RFC 9113 §10.5.1).
     pub(crate) fn give_up(&mut self, opening: Opening, reason: Reason) -> Fault {
-        if opening.stream > self.last {
-            self.last = opening.stream;
+        if self.is_idle(opening.stream) {
+            self.last[1] = opening.stream;
             let mut stream = self.new_stream(opening.stream);
             (stream.incoming, stream.verdict) = (Incoming::Refused, Some(Code::NoError));
             self.streams.insert(stream);
@@ -86,7 +99,7 @@ impl Http2 {
         self.fail(reason)
     }
 
-    fn new_stream(&self, id: u32) -> Stream {
+    pub(crate) fn new_stream(&self, id: u32) -> Stream {
         let window = u32::try_from(self.limits.stream_window).unwrap_or(i32::MAX as u32);
         Stream::new(id, window.min(i32::MAX as u32), self.peer.window, self.now)
     }
@@ -94,18 +107,25 @@ impl Http2 {
     /// A whole field block.
     fn section<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
         let id = opening.stream;
-        if id > self.last {
+        if opening.promised > 0 {
+            return self.promised(opening, block);
+        }
+        // In the client role it was looked at before.
+        if self.is_idle(id) {
             return self.request(opening, block);
         }
         let Some(stream) = self.streams.get(id) else {
             self.skip(block)?;
-            // RFC 9113 §5.1.1: numbers only grow. One that was never used is an error of the connection.
+            // RFC 9113 §5.1.1: numbers only grow. One that was never used is an error of the connection; we use all of ours.
             return match self.ended.how(id) {
-                None if self.last_answered.is_none() => Err(self.fail(Reason::Frame)),
+                None if self.last_answered.is_none() && !self.is_ours(id) => {
+                    Err(self.fail(Reason::Frame))
+                }
                 _ => self.late(id),
             };
         };
         match stream.incoming {
+            Incoming::Head => self.response(opening, block),
             Incoming::Open => self.trailers(opening, block),
             Incoming::Refused => self.skip(block).map(|()| None),
             // RFC 9113 §5.1: half-closed (remote); §8.5: a tunnel has DATA only.
@@ -120,13 +140,13 @@ impl Http2 {
     /// The header section of a new stream.
     fn request<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
         let id = opening.stream;
-        self.last = id;
+        self.last[1] = id;
         if self.last_answered.is_some() {
             // RFC 9113 §6.8: after GOAWAY, streams above the last one are ignored.
             return self.skip(block).map(|()| None);
         }
         // RFC 9113 §5.1.2: more than we allow are refused.
-        if self.streams.len() >= self.limits.streams || opening.depends_on_itself {
+        if self.streams.asked() >= self.limits.streams || opening.depends_on_itself {
             self.skip(block)?;
             self.charge(budget::RESET, Reason::Resets)?;
             let is_full = !opening.depends_on_itself;
@@ -139,11 +159,7 @@ impl Http2 {
             (method, Decoded::Good(head)) => (method, judged(head, ends)),
         };
         let mut stream = self.new_stream(id);
-        stream.kind = match method {
-            Method::CONNECT => Kind::Connect,
-            Method::HEAD => Kind::Head,
-            _ => Kind::Plain,
-        };
+        stream.kind = kind_of(&method);
         if opening.then == Then::End {
             stream.incoming = Incoming::Over;
         }
@@ -174,7 +190,7 @@ impl Http2 {
 
     /// What a block says as the head of a request, and its method as far as it is known.
     #[inline]
-    fn head(&mut self, block: &[u8]) -> Result<(Method, Decoded<RequestHead>), Fault> {
+    pub(crate) fn head(&mut self, block: &[u8]) -> Result<(Method, Decoded<RequestHead>), Fault> {
         let state = self.decoder.changes();
         if let Some(head) = self.repeat.find(block, state) {
             return Ok((head.method.clone(), Decoded::Good(head)));
@@ -228,13 +244,7 @@ impl Http2 {
 
 /// Takes padding and priority off a HEADERS payload (RFC 9113 §6.2).
 fn open(frame: Frame, payload: &[u8]) -> Result<(Opening, &[u8]), Reason> {
-    let mut block = payload;
-    if frame.has(flag::PADDED) {
-        let (&padding, rest) = payload.split_first().ok_or(Reason::FrameSize)?;
-        // Padding as long as what is left, or longer, is an error of the connection.
-        let end = rest.len().checked_sub(padding.into()).ok_or(Reason::Frame)?;
-        block = &rest[..end];
-    }
+    let mut block = if frame.has(flag::PADDED) { unpad(payload)? } else { payload };
     let mut depends_on_itself = false;
     if frame.has(flag::PRIORITY) {
         let (dependency, rest) = block.split_first_chunk::<4>().ok_or(Reason::FrameSize)?;
@@ -242,10 +252,17 @@ fn open(frame: Frame, payload: &[u8]) -> Result<(Opening, &[u8]), Reason> {
         block = rest.get(1..).ok_or(Reason::FrameSize)?;
     }
     let then = if frame.has(flag::END_STREAM) { Then::End } else { Then::More };
-    Ok((Opening { stream: frame.stream, then, depends_on_itself }, block))
+    Ok((Opening { stream: frame.stream, then, depends_on_itself, promised: 0 }, block))
 }
 
-/// A head, and its method as far as it is known; an error when the table is lost.
+/// Takes padding off a payload that has some.
+pub(crate) fn unpad(payload: &[u8]) -> Result<&[u8], Reason> {
+    let (&padding, rest) = payload.split_first().ok_or(Reason::FrameSize)?;
+    // Padding as long as what is left, or longer, is an error of the connection.
+    let end = rest.len().checked_sub(padding.into()).ok_or(Reason::Frame)?;
+    Ok(&rest[..end])
+}
+
 fn request(
     decoder: &mut Decoder,
     block: &[u8],
@@ -264,6 +281,21 @@ fn request(
         Err(DecodeError::Compression(_)) => return Err(Reason::Compression),
     };
     Ok((method, head.map_or_else(Decoded::Bad, Decoded::Good)))
+}
+
+/// The head of a response; an error when the table is lost.
+pub(crate) fn response(
+    decoder: &mut Decoder,
+    block: &[u8],
+    limits: &Limits,
+) -> Result<Decoded<ResponseHead>, Reason> {
+    let mut section = ResponseSection::new(limits);
+    let head = match decoder.decode(block, |field| section.field(field.name, field.value)) {
+        Ok(()) => section.finish(),
+        Err(DecodeError::Field(reason)) => Err(reason),
+        Err(DecodeError::Compression(_)) => return Err(Reason::Compression),
+    };
+    Ok(head.map_or_else(Decoded::Bad, Decoded::Good))
 }
 
 fn trailers(

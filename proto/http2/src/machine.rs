@@ -11,7 +11,7 @@ use trilane_semantics::{
 use crate::code::Code;
 use crate::encode::{self, Said};
 use crate::frame::{self, MOST, flag, kind};
-use crate::state::{Http2, Then};
+use crate::state::{Http2, Role, Then};
 use crate::streams::{Expect, Incoming, Kind, Outgoing, Wants};
 
 /// How much of an answer goes at a time where a part is of use (RFC 9218 §4.2), and others are under way, in bytes.
@@ -102,12 +102,20 @@ impl Machine for Http2 {
 
     fn request(
         &mut self,
-        _: &RequestHead,
-        _: Content,
-        _: &mut Outbox,
+        head: &RequestHead,
+        content: Content,
+        out: &mut Outbox,
     ) -> Result<ExchangeId, Misuse> {
-        // The server role begins no exchange.
-        Err(Misuse::NotNow)
+        self.ask(head, content, out)
+    }
+
+    fn push(
+        &mut self,
+        id: ExchangeId,
+        head: &RequestHead,
+        out: &mut Outbox,
+    ) -> Result<ExchangeId, Misuse> {
+        self.promise(id, head, out)
     }
 
     fn send_body(
@@ -125,8 +133,8 @@ impl Machine for Http2 {
         let left = match stream.outgoing {
             Outgoing::Exact(left) => usize::try_from(left).unwrap_or(usize::MAX),
             Outgoing::Unknown => usize::MAX,
-            Outgoing::Over | Outgoing::Owed if body.is_empty() => return Ok(()),
-            Outgoing::Over | Outgoing::Owed => return Err(Misuse::OutOfOrder),
+            Outgoing::Held | Outgoing::Over | Outgoing::Owed if body.is_empty() => return Ok(()),
+            Outgoing::Held | Outgoing::Over | Outgoing::Owed => return Err(Misuse::OutOfOrder),
         };
         let room = if stream.priority.incremental && others { room.min(SHARE) } else { room };
         let window = stream.outflow.left().min(self.outflow.left());
@@ -178,7 +186,7 @@ impl Machine for Http2 {
         let Some(stream) = self.streams.get_mut(number(id)) else { return Ok(()) };
         let number = stream.id;
         match stream.outgoing {
-            Outgoing::Owed => return Err(Misuse::OutOfOrder),
+            Outgoing::Held | Outgoing::Owed => return Err(Misuse::OutOfOrder),
             Outgoing::Over => return Ok(()),
             Outgoing::Exact(_) => {
                 self.cancel(id, out);
@@ -204,7 +212,8 @@ impl Machine for Http2 {
     fn cancel(&mut self, id: ExchangeId, _: &mut Outbox) {
         let Some(stream) = self.stream(id) else { return };
         let verdict = stream.verdict.filter(|code| *code != Code::NoError);
-        self.end_by(number(id), verdict.unwrap_or(Code::Internal));
+        let unasked = if self.role == Role::Client { Code::Cancel } else { Code::Internal };
+        self.end_by(number(id), verdict.unwrap_or(unasked));
     }
 
     fn wanted(&self, (): ()) -> usize {

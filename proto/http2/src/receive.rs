@@ -7,7 +7,7 @@ use trilane_semantics::{Cause, Closed, Event, ExchangeId, Fault, Input, Instant,
 
 use crate::budget;
 use crate::frame::{Frame, HEADER, MOST, PREFACE, flag, kind};
-use crate::state::{Drain, Http2, Reading, Wait};
+use crate::state::{Drain, Http2, Reading, Role, Wait};
 
 pub(crate) type Step<'b> = Result<Option<Next<'b>>, Fault>;
 
@@ -31,11 +31,13 @@ impl Http2 {
             if let Some(id) = self.next_writable() {
                 return Ok(Next::Event(Event::Writable { id: ExchangeId(id.into()) }));
             }
-            let is_drained = matches!(self.drain, Drain::Told | Drain::Peer);
-            if is_drained && self.streams.is_empty() && self.block.is_none() {
-                let cause = if self.drain == Drain::Told { Cause::Drain } else { Cause::Peer };
-                self.close(Closed::lingering(cause));
-                continue;
+            if self.drain != Drain::No {
+                if let Some(next) = self.undone() {
+                    return Ok(next);
+                }
+                if self.close_drained() {
+                    continue;
+                }
             }
             let step = match self.reading {
                 Reading::Preface(matched) => self.preface(input, matched),
@@ -53,6 +55,20 @@ impl Http2 {
         }
     }
 
+    /// Ends the connection if it is drained. Whether it was.
+    fn close_drained(&mut self) -> bool {
+        let cause = match self.drain {
+            Drain::Told => Cause::Drain,
+            Drain::Peer => Cause::Peer,
+            Drain::No | Drain::Asked(_) => return false,
+        };
+        let is_over = self.streams.is_empty() && self.block.is_none();
+        if is_over {
+            self.close(Closed::lingering(cause));
+        }
+        is_over
+    }
+
     /// Nothing more can be done without bytes: which of the timers runs now?
     fn rest<'b>(&mut self, input: &mut Input<'b>) -> Option<Next<'b>> {
         if input.is_fin() {
@@ -61,6 +77,11 @@ impl Http2 {
             if self.streams.is_empty() {
                 // There is nobody to tell.
                 self.closed.get_or_insert(Closed::now(Cause::Peer));
+                return None;
+            }
+            if self.role == Role::Client {
+                // Nothing will be answered any more.
+                self.closed.get_or_insert(Closed::now(Cause::PeerLeft));
                 return None;
             }
         }
@@ -129,8 +150,7 @@ impl Http2 {
             kind::PRIORITY => self.priority(frame, payload),
             kind::RST_STREAM => self.rst_stream(frame, payload),
             kind::SETTINGS => self.settings(frame, payload),
-            // RFC 9113 §8.4: a client MUST NOT push.
-            kind::PUSH_PROMISE => Err(self.fail(Reason::Frame)),
+            kind::PUSH_PROMISE => self.push_promise(frame, payload),
             kind::PING => self.ping(frame, payload),
             kind::GOAWAY => self.goaway_came(frame, payload),
             kind::WINDOW_UPDATE => self.window_update(frame, payload),

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use trilane_hpack::{Decoder, Encoder};
-use trilane_semantics::{Cause, Closed, Event, ExchangeId, Fault, Instant, Limits, Next, Reason};
+use trilane_semantics::{
+    Cause, Closed, Effect, Event, ExchangeId, Fault, Instant, Limits, Next, Reason,
+};
 
 use crate::budget::{self, Budget};
 use crate::code::Code;
@@ -15,7 +17,7 @@ use crate::repeat::Repeat;
 use crate::settings::{Settings, TABLE};
 use crate::streams::{Ended, Incoming, Outgoing, Past, Stream, Streams};
 
-/// An HTTP/2 connection in the server role (RFC 9113).
+/// An HTTP/2 connection, in the server or in the client role (RFC 9113).
 ///
 /// Speaks [`Machine`](trilane_semantics::Machine). Exchanges are streams, and have their numbers.
 ///
@@ -53,9 +55,13 @@ pub struct Http2 {
     pub(crate) inflow: Inflow,
     pub(crate) outflow: Outflow,
     pub(crate) peer: Settings,
-    /// The highest stream that the peer has begun, and, once we have said so, the highest that is answered.
-    pub(crate) last: u32,
+    pub(crate) role: Role,
+    /// The highest streams that were begun: by the server, even, and by the client, odd.
+    pub(crate) last: [u32; 2],
+    /// Once we have said so, the highest of the peer's streams that is answered.
     pub(crate) last_answered: Option<u32>,
+    /// The peer said so, with this code: of our streams, those above this one are not. They were not all told yet.
+    pub(crate) left_out: Option<(u32, u32)>,
     /// Its trailers were told; its end was not.
     pub(crate) ends: Option<u32>,
     /// Streams whose content waits for a window.
@@ -74,6 +80,13 @@ pub struct Http2 {
     pub(crate) deadline: Instant,
     /// No stream is late before that.
     pub(crate) earliest: Option<Instant>,
+}
+
+/// Which side we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
 }
 
 /// What the next bytes are.
@@ -164,6 +177,17 @@ impl Http2 {
     /// The server's end of a connection that was accepted `now`, or whose protocol has just become known.
     #[must_use]
     pub fn server(limits: Rc<Limits>, now: Instant) -> Self {
+        Self::new(limits, now, Role::Server)
+    }
+
+    /// The client's end of a connection that was established `now`, both sides knowing that they speak HTTP/2. Nothing need
+    /// come before the first request.
+    #[must_use]
+    pub fn client(limits: Rc<Limits>, now: Instant) -> Self {
+        Self::new(limits, now, Role::Client)
+    }
+
+    fn new(limits: Rc<Limits>, now: Instant, role: Role) -> Self {
         let window = u32::try_from(limits.connection_window).unwrap_or(WINDOW as u32);
         Self {
             now,
@@ -171,15 +195,18 @@ impl Http2 {
             encoder: Encoder::new(),
             streams: Streams::default(),
             ended: Ended::default(),
-            reading: Reading::Preface(0),
+            // RFC 9113 §3.4: the server's preface is SETTINGS alone.
+            reading: if role == Role::Client { Reading::First } else { Reading::Preface(0) },
             block: None,
             repeat: Repeat::default(),
             crumbs: Vec::new(),
             inflow: Inflow::new(window.max(WINDOW as u32)),
             outflow: Outflow::new(WINDOW),
             peer: Settings::new(),
-            last: 0,
+            role,
+            last: [0; 2],
             last_answered: None,
+            left_out: None,
             ends: None,
             waiting: VecDeque::new(),
             turns: 0,
@@ -194,6 +221,23 @@ impl Http2 {
             earliest: None,
             limits,
         }
+    }
+
+    /// Whether that stream was not begun yet (RFC 9113 §5.1.1). 0 is none, and never idle.
+    #[inline]
+    pub(crate) const fn is_idle(&self, id: u32) -> bool {
+        id > self.last[id as usize % 2]
+    }
+
+    /// Whether we begin streams of such numbers (RFC 9113 §5.1.1).
+    #[inline]
+    pub(crate) const fn is_ours(&self, id: u32) -> bool {
+        matches!(self.role, Role::Server) == id.is_multiple_of(2)
+    }
+
+    /// Whether the caller waits for something of that stream: it is to answer, or to be answered.
+    pub(crate) fn is_known(&self, stream: &Stream) -> bool {
+        self.role == Role::Client || stream.outgoing != Outgoing::Over
     }
 
     /// Takes points for what the peer made us do.
@@ -218,18 +262,22 @@ impl Http2 {
 
     /// The peer is told which stream is the last.
     pub(crate) fn goaway(&mut self, code: Code) {
-        let last = *self.last_answered.get_or_insert(self.last);
+        let theirs = self.last[usize::from(self.role == Role::Server)];
+        let last = *self.last_answered.get_or_insert(theirs);
         self.owed.goaway = Some((last, code));
     }
 
-    /// The request of that stream, which is in the table, cannot be taken: it is answered, and then ends for that reason
-    /// (RFC 9113 §8.1.1).
+    /// The message of that stream, which is in the table, cannot be taken (RFC 9113 §8.1.1). A request is answered, and then
+    /// ends for that reason; a response ends at once.
     #[cold]
     pub(crate) fn refuse(&mut self, id: u32, reason: Reason) -> Fault {
         if let Err(fault) = self.charge(budget::RESET, Reason::Resets) {
             return fault;
         }
-        if let Some(stream) = self.streams.get_mut(id) {
+        if self.role == Role::Client {
+            let code = Some(Code::of_stream(reason)).filter(|code| *code != Code::NoError);
+            self.end_by(id, code.unwrap_or(Code::Cancel));
+        } else if let Some(stream) = self.streams.get_mut(id) {
             if stream.incoming != Incoming::Over {
                 stream.incoming = Incoming::Refused;
             }
@@ -241,11 +289,15 @@ impl Http2 {
     /// Ends a stream by RST_STREAM (RFC 9113 §5.4.2), over what the peer did. The caller hears of it if it knows the stream.
     #[cold]
     pub(crate) fn reset<'b>(&mut self, id: u32, reason: Reason) -> Result<Option<Next<'b>>, Fault> {
+        if self.role == Role::Client && self.streams.get(id).is_some() {
+            return Err(self.refuse(id, reason));
+        }
         self.charge(budget::RESET, Reason::Resets)?;
         let code = Code::of_stream(reason);
-        let was_known = self.streams.get(id).is_some_and(|it| it.outgoing != Outgoing::Over);
+        let was_known = self.streams.get(id).is_some_and(|it| self.is_known(it));
         self.end_by(id, code);
-        let event = Event::Reset { id: ExchangeId(id.into()), code: u64::from(code as u32) };
+        let (id, code) = (ExchangeId(id.into()), u64::from(code as u32));
+        let event = Event::Reset { id, code, effect: Effect::Unknown };
         Ok(was_known.then_some(Next::Event(event)))
     }
 
@@ -265,6 +317,7 @@ impl Http2 {
         match (stream.incoming, stream.verdict) {
             (Incoming::Over, None | Some(Code::NoError)) => self.forget(id, Past::Ended),
             (Incoming::Tunnel, _) => (),
+            (Incoming::Head | Incoming::Open, _) if self.role == Role::Client => (),
             // RFC 9113 §8.1: after a complete answer, NO_ERROR asks for the rest not to be sent.
             (_, verdict) => self.end_by(id, verdict.unwrap_or(Code::NoError)),
         }

@@ -2,6 +2,7 @@
 //!
 //! Never decides what a frame means in a state; it only knows the state.
 
+pub(crate) use trilane_semantics::section::Kind;
 use trilane_semantics::{Instant, Priority};
 
 use crate::code::Code;
@@ -41,6 +42,8 @@ pub(crate) struct Stream {
 /// The half that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
+    /// The head of the final response is to come (client role).
+    Head,
     /// Content may come.
     Open,
     /// The peer has ended it.
@@ -54,7 +57,9 @@ pub(crate) enum Incoming {
 /// The half that goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outgoing {
-    /// The final response is owed.
+    /// A tunnel, if the answer says so (client role).
+    Held,
+    /// The final response is owed (server role).
     Owed,
     /// That many bytes of content are missing, one at least.
     Exact(u64),
@@ -62,16 +67,6 @@ pub(crate) enum Outgoing {
     Unknown,
     /// We have ended it.
     Over,
-}
-
-/// What the request means for its response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A 2xx makes a tunnel (RFC 9113 §8.5).
-    Connect,
-    /// The response has no content.
-    Head,
-    Plain,
 }
 
 /// Whether the client waits for 100 (Continue).
@@ -112,6 +107,12 @@ impl Stream {
         }
     }
 
+    /// Whether it was promised, and its response has not begun (RFC 9113 §5.1).
+    pub(crate) const fn is_reserved(&self) -> bool {
+        let is_waited_for = matches!(self.incoming, Incoming::Head);
+        self.id.is_multiple_of(2) && (is_waited_for || matches!(self.outgoing, Outgoing::Owed))
+    }
+
     /// Whether content that comes is for the caller.
     pub(crate) const fn takes_content(&self) -> bool {
         matches!(self.incoming, Incoming::Open | Incoming::Tunnel)
@@ -126,7 +127,9 @@ pub(crate) struct Streams {
     free: Vec<u16>,
     /// A slot's number and one; 0 is nothing. A power of two, never more than half full.
     index: Vec<u16>,
-    len: usize,
+    len: u16,
+    /// Those among them that servers began: their ids are even (RFC 9113 §5.1.1).
+    promised: u16,
 }
 
 /// Memory for so many is kept when the last one goes.
@@ -134,11 +137,21 @@ const KEEP: usize = 8;
 
 impl Streams {
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many of them are a client's requests.
+    pub(crate) const fn asked(&self) -> usize {
+        (self.len - self.promised) as usize
+    }
+
+    /// How many of them were promised by a server.
+    pub(crate) const fn promised(&self) -> usize {
+        self.promised as usize
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&Stream> {
@@ -162,9 +175,10 @@ impl Streams {
 
     /// Adds a stream whose id is not there. There must be fewer than 2^15.
     pub(crate) fn insert(&mut self, stream: Stream) {
-        if 2 * (self.len + 1) > self.index.len() {
+        if 2 * (self.len() + 1) > self.index.len() {
             self.grow();
         }
+        self.promised += u16::from(stream.id.is_multiple_of(2));
         let at = self.probe(stream.id);
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -185,6 +199,7 @@ impl Streams {
         let slot = self.index[at] - 1;
         let stream = self.slots[usize::from(slot)].take();
         self.len -= 1;
+        self.promised -= u16::from(id.is_multiple_of(2));
         self.close_gap(at);
         if self.len == 0 && self.slots.len() > KEEP {
             *self = Self::default();
@@ -252,7 +267,7 @@ impl Streams {
     }
 }
 
-/// Clients' ids are odd (RFC 9113 §5.1.1).
+/// Nearly all ids are clients', and odd (RFC 9113 §5.1.1).
 const fn home(id: u32, mask: usize) -> usize {
     (id >> 1) as usize & mask
 }
@@ -317,7 +332,7 @@ mod tests {
         let mut seed = 7u32;
         for step in 0..20_000 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let id = ((seed >> 16) % 300) * if step % 2 == 0 { 2 } else { 128 } + 1;
+            let id = ((seed >> 16) % 300) * if step % 2 == 0 { 2 } else { 128 } + 1 + step % 5 / 4;
             if plain.contains(&id) {
                 assert_eq!(streams.remove(id).map(|stream| stream.id), Some(id));
                 plain.remove(&id);
@@ -327,6 +342,8 @@ mod tests {
                 plain.insert(id);
             }
             assert_eq!((streams.len(), streams.is_empty()), (plain.len(), plain.is_empty()));
+            let even = plain.iter().filter(|&&id| id % 2 == 0).count();
+            assert_eq!((streams.asked(), streams.promised()), (plain.len() - even, even));
             if step % 64 == 0 {
                 assert!(plain.iter().all(|&id| streams.get_mut(id).is_some_and(|it| it.id == id)));
                 assert_eq!(streams.iter().count(), plain.len());

@@ -157,7 +157,7 @@ fn due(stream: &Stream, rate: u64) -> Option<(Instant, Reason)> {
         Incoming::Open if rate == 0 => Some(stream.body_due),
         Incoming::Open => Some(stream.body_due.min(stream.rate_due)),
         Incoming::Tunnel if stream.outgoing != Outgoing::Owed => Some(stream.body_due),
-        Incoming::Over | Incoming::Refused | Incoming::Tunnel => None,
+        Incoming::Head | Incoming::Over | Incoming::Refused | Incoming::Tunnel => None,
     };
     let window = (stream.wants == Wants::Window).then_some(stream.window_due);
     match (body, window) {

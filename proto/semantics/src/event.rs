@@ -77,12 +77,34 @@ pub enum Event<'b> {
         id: ExchangeId,
         /// The code of the wire, where the protocol has one.
         code: u64,
+        /// What the request may have caused.
+        effect: Effect,
+    },
+    /// The server promises the answer to a request that nobody made (client role, RFC 9113 §8.4). An exchange of its own
+    /// from now on: its response comes, unless it is cancelled.
+    Promise {
+        /// The exchange whose answer this goes with.
+        id: ExchangeId,
+        /// The promised exchange, new.
+        promised: ExchangeId,
+        /// The request, GET or HEAD, without content. Whether the server may speak for its authority is for the caller to
+        /// judge.
+        head: RequestHead,
     },
     /// More of the outgoing body is welcome, after `send_body` took less than it was given.
     Writable {
         /// The exchange.
         id: ExchangeId,
     },
+}
+
+/// What a request may have caused that its peer gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: no part of it was processed, so that any request can be made again (RFC 9113 §8.7, RFC 9114 §4.1.1).
+    None,
+    /// Anything: only what is idempotent can be made again (RFC 9110 §9.2.2).
+    Unknown,
 }
 
 /// The answer to "what now?".

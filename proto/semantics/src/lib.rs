@@ -28,7 +28,7 @@ pub mod target;
 pub mod time;
 
 pub use closed::{Cause, Closed, Linger};
-pub use event::{Content, Event, ExchangeId, Next, Why};
+pub use event::{Content, Effect, Event, ExchangeId, Next, Why};
 pub use fault::{Fault, Reason, Scope};
 pub use field::{Known, NameRef};
 pub use fields::{Fields, InvalidField};
@@ -41,7 +41,7 @@ pub use machine::{Machine, Misuse};
 pub use outbox::{Command, Outbox, Piece};
 pub use payload::{Memory, Payload};
 pub use priority::Priority;
-pub use section::{RequestSection, TrailerSection};
+pub use section::{RequestSection, ResponseSection, TrailerSection};
 pub use stamp::Stamp;
 pub use target::{Form, Target};
 pub use time::Instant;

@@ -35,6 +35,8 @@ pub struct Limits {
     pub events_a_turn: usize,
     /// Exchanges at once on a connection that multiplexes (RFC 9113 §5.1.2); more are refused. At most 16,384. Default 128.
     pub streams: usize,
+    /// Promised responses at once on a connection, to send or to take (RFC 9113 §8.4); 0 is none. At most 8,192. Default 0.
+    pub pushes: usize,
     /// Content that a peer may send ahead of its reader, an exchange of a connection that multiplexes (RFC 9113 §5.2).
     /// At most 2 GiB - 1. Default 256 KiB.
     pub stream_window: usize,
@@ -83,6 +85,7 @@ impl Limits {
             *least_one = (*least_one).max(1);
         }
         self.streams = self.streams.clamp(1, 1 << 14);
+        self.pushes = self.pushes.min(1 << 13);
         self.stream_window = self.stream_window.clamp(1, i32::MAX as usize);
         self.connection_window = self.connection_window.clamp(65_535, i32::MAX as usize);
         self
@@ -104,6 +107,7 @@ impl Default for Limits {
             file_queue: 1 << 20,
             events_a_turn: 256,
             streams: 128,
+            pushes: 0,
             stream_window: 256 << 10,
             connection_window: 1 << 20,
             continuations: 16,
@@ -161,6 +165,10 @@ mod tests {
         for (given, used) in [(0, 1), (1, 1), (16_384, 16_384), (16_385, 16_384)] {
             let limits = Limits { streams: given, ..Limits::default() };
             assert_eq!(limits.usable().streams, used);
+        }
+        for (given, used) in [(0, 0), (8191, 8191), (8192, 8192), (8193, 8192)] {
+            let limits = Limits { pushes: given, ..Limits::default() };
+            assert_eq!(limits.usable().pushes, used);
         }
     }
 }

@@ -27,7 +27,7 @@ pub enum Misuse {
     ContentLength,
     /// An interim head with a final status, or the reverse.
     Status,
-    /// The connection takes no new exchange.
+    /// The connection takes no new exchange, or none of that kind.
     NotNow,
 }
 
@@ -110,16 +110,33 @@ pub trait Machine {
     /// The handler waits for content: send 100 (Continue) if the peer expects it and it was not sent.
     fn proceed(&mut self, id: ExchangeId, out: &mut Outbox<Self::Stream>);
 
-    /// Begins a request (client role).
+    /// Begins a request (client role). An absolute target says the scheme; without it that is `http`.
     ///
     /// # Errors
-    /// [`Misuse::NotNow`] when no exchange can begin, and nothing was sent.
+    /// [`Misuse::NotNow`] when no exchange can begin, and nothing was sent: too many are under way, or the peer takes no
+    /// more, or no request of that kind (extended CONNECT).
     fn request(
         &mut self,
         head: &RequestHead,
         content: Content,
         out: &mut Outbox<Self::Stream>,
     ) -> Result<ExchangeId, Misuse>;
+
+    /// Promises the answer to a request that the peer did not make, with the answer to `id` (server role, RFC 9113 §8.4):
+    /// GET or HEAD, without content. What comes back is an exchange like others, to be answered.
+    ///
+    /// # Errors
+    /// [`Misuse::NotNow`] when the protocol has no such thing, the peer wants none, or no more, or `id` is answered; and
+    /// nothing was sent.
+    fn push(
+        &mut self,
+        id: ExchangeId,
+        head: &RequestHead,
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<ExchangeId, Misuse> {
+        let _ = (id, head, out);
+        Err(Misuse::NotNow)
+    }
 
     /// Sends content from the front of `body`, at most `room` bytes of it, as the windows allow. What was
     /// not taken stays in `body`, and [`Event::Writable`](crate::Event::Writable) says when to try again if

@@ -21,6 +21,9 @@ pub const LONGEST_METHOD: usize = 64;
 
 /// The longest name of a field, in bytes: what [`Fields`] can hold.
 const LONGEST_NAME: usize = u16::MAX as usize;
+mod response;
+
+pub use response::{Kind, ResponseSection, response_content};
 
 const METHOD: u8 = 1;
 const SCHEME: u8 = 2;

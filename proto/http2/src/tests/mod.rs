@@ -4,20 +4,24 @@ use std::rc::Rc;
 
 use trilane_hpack::{Decoder, Encoder, Field};
 use trilane_semantics::{
-    Content, Event, ExchangeId, Input, Instant, Limits, Machine, NameRef, Next, Outbox, Payload,
-    Piece, Reason, ResponseHead, Scope, Stamp, StatusCode,
+    Content, Effect, Event, ExchangeId, Input, Instant, Limits, Machine, Misuse, NameRef, Next,
+    Outbox, Payload, Piece, Reason, RequestHead, ResponseHead, Scope, Stamp, StatusCode,
 };
 
 use crate::frame::{self, Frame, HEADER, flag, kind};
 use crate::{Http2, PREFACE};
 
 mod any;
+mod client;
+mod client_bounds;
 mod content;
 mod errors;
 mod floods;
 mod heads;
 mod lifetime;
 mod order;
+mod pair;
+mod push;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
@@ -88,6 +92,8 @@ fn hello() -> Vec<u8> {
     [PREFACE, &one(kind::SETTINGS, 0, 0, &[])].concat()
 }
 
+type Make = fn(Rc<Limits>, Instant) -> Http2;
+
 /// A machine, its input, what happened, and what it sent.
 struct Side {
     machine: Http2,
@@ -103,10 +109,15 @@ struct Side {
 impl Side {
     /// A server to which nothing has come.
     fn new(change: impl FnOnce(&mut Limits)) -> Self {
+        Self::of(Http2::server, change)
+    }
+
+    /// Either role.
+    fn of(machine: Make, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
         Self {
-            machine: Http2::server(Rc::new(limits.usable()), NOW),
+            machine: machine(Rc::new(limits.usable()), NOW),
             input: Vec::new(),
             fin: false,
             now: NOW,
@@ -126,6 +137,12 @@ impl Side {
         let log = side.feed(hello());
         assert_eq!(log[0], "0 settings", "{log:?}");
         side
+    }
+
+    /// Begins a request; its number, and what was sent.
+    fn ask(&mut self, head: &RequestHead, content: Content) -> (Result<u64, Misuse>, Vec<String>) {
+        let (id, log) = self.act(|machine, out| machine.request(head, content, out));
+        (id.map(|id| id.0), log)
     }
 
     /// Bytes come; what happened, and what was sent at the end of the turn.
@@ -207,7 +224,7 @@ impl Side {
             let Piece::Bytes(piece) = piece else { panic!("not bytes: {piece:?}") };
             bytes.extend_from_slice(piece);
         }
-        let mut rest = &bytes[..];
+        let mut rest = bytes.strip_prefix(PREFACE).unwrap_or(&bytes);
         while let Some(frame) = Frame::read(rest) {
             let payload = &rest[HEADER..HEADER + frame.length];
             rest = &rest[HEADER + frame.length..];
@@ -223,9 +240,14 @@ impl Side {
         let end = if frame.has(flag::END_STREAM) { " end" } else { "" };
         match frame.kind {
             kind::DATA => format!("{id} data {}{end}", payload.len()),
-            kind::HEADERS => {
+            kind::HEADERS | kind::PUSH_PROMISE => {
                 let mut text = format!("{id}");
-                let decoded = self.decoder.decode(payload, |field| {
+                let mut block = payload;
+                if frame.kind == kind::PUSH_PROMISE {
+                    text.push_str(&format!(" promises {}", last(0)));
+                    block = &payload[4..];
+                }
+                let decoded = self.decoder.decode(block, |field| {
                     let [name, value] =
                         [field.name.as_bytes(), field.value].map(String::from_utf8_lossy);
                     text.push_str(&format!(" {name}={value}"));
@@ -251,6 +273,15 @@ fn note(log: &mut Vec<String>, releases: bool, machine: &mut Http2, event: Event
         Event::Request { id, head, content } => {
             format!("{} {} {} {content:?}", id.0, head.method, head.target())
         }
+        Event::Response { id, head, content } => {
+            let has_some = !head.fields.is_empty();
+            let fields = if has_some { format!(" {:?}", head.fields) } else { String::new() };
+            format!("{} {}{fields} {content:?}", id.0, head.status.as_str())
+        }
+        Event::Interim { id, head } => format!("{} interim {}", id.0, head.status.as_str()),
+        Event::Promise { id, promised, head } => {
+            format!("{} promises {} {} {}", id.0, promised.0, head.method, head.target())
+        }
         Event::Body { id, data } => {
             assert!(!data.is_empty());
             if releases {
@@ -265,7 +296,10 @@ fn note(log: &mut Vec<String>, releases: bool, machine: &mut Http2, event: Event
         }
         Event::Trailers { id, fields } => format!("{} trailers {fields:?}", id.0),
         Event::End { id } => format!("{} over", id.0),
-        Event::Reset { id, code } => format!("{} reset by peer {code}", id.0),
+        Event::Reset { id, code, effect } => {
+            let undone = if effect == Effect::None { ", undone" } else { "" };
+            format!("{} reset by peer {code}{undone}", id.0)
+        }
         Event::Writable { id } => format!("{} writable", id.0),
         other => format!("{other:?}"),
     };
@@ -274,8 +308,13 @@ fn note(log: &mut Vec<String>, releases: bool, machine: &mut Http2, event: Event
 
 /// What happens to these bytes behind the prefaces, at the end of it all: whole, cut at every byte, and byte by byte.
 fn everywhere(bytes: &[u8]) -> Vec<String> {
+    everywhere_from(Side::ready, bytes)
+}
+
+/// The same for a side that was made ready by `ready`.
+fn everywhere_from(ready: impl Fn() -> Side, bytes: &[u8]) -> Vec<String> {
     let run = |pieces: &[&[u8]]| {
-        let mut side = Side::ready();
+        let mut side = ready();
         for piece in pieces {
             side.input.extend_from_slice(piece);
             side.poll();
@@ -298,7 +337,10 @@ fn everywhere(bytes: &[u8]) -> Vec<String> {
 
 /// What a sequence of frames comes to, at its end.
 fn verdict(frames: &[Vec<u8>]) -> String {
-    let log = everywhere(&frames.concat());
+    verdict_of(&everywhere(&frames.concat()))
+}
+
+fn verdict_of(log: &[String]) -> String {
     let is_verdict = |line: &&String| {
         line.contains("goaway") || line.contains(" reset ") && !line.contains(" by peer ")
     };

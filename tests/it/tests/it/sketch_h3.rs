@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use trilane_connection::{Connection, Received};
 use trilane_semantics::{
-    Cause, Closed, Command, Content, Event, ExchangeId, Fault, Fields, Input, Instant, Machine,
-    Misuse, Next, Outbox, Payload, Protocol, Reason, RequestHead, ResponseHead, Stamp,
+    Cause, Closed, Command, Content, Effect, Event, ExchangeId, Fault, Fields, Input, Instant,
+    Machine, Misuse, Next, Outbox, Payload, Protocol, Reason, RequestHead, ResponseHead, Stamp,
 };
 
 use crate::toy::{self, Act, BIG, World};
@@ -214,7 +214,11 @@ impl Machine for Toy {
     ) -> Result<Next<'b>, Fault> {
         let reset = self.resets.pop_front();
         if let Some((id, code)) = reset.filter(|(id, _)| self.streams.remove(id).is_some()) {
-            return Ok(Next::Event(Event::Reset { id: ExchangeId(id), code }));
+            return Ok(Next::Event(Event::Reset {
+                id: ExchangeId(id),
+                code,
+                effect: Effect::Unknown,
+            }));
         }
         if let Some(closed) = self.failed {
             return Ok(Next::Closed(closed));
