@@ -303,7 +303,7 @@ impl<M: Machine> Connection<M> {
         }
     }
 
-    fn begin(
+    pub(crate) fn begin(
         &mut self,
         host: &Host,
         now: Instant,

@@ -3,7 +3,7 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `reading` (files for who sends bytes only), `ending` (how it ends), with [`host`] beside it: what all connections of a shard share.
+//! `reading` (files for who sends bytes only), `ending` (how it ends), `push` (what nobody asked for), with [`host`] beside it: what all connections of a shard share.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -14,6 +14,7 @@ pub mod conversation;
 mod ending;
 mod guarded;
 pub mod host;
+mod push;
 mod reading;
 pub mod secured;
 mod slot;

@@ -17,3 +17,4 @@ mod sketch_h3;
 mod tidy;
 mod tls;
 mod toy;
+mod upstream;

@@ -60,11 +60,15 @@ pub(crate) enum Act {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::under(Limits::default())
+    }
+
+    pub(crate) fn under(limits: Limits) -> Self {
         let (clock, gate) = (Rc::new(Clock::default()), Rc::new(Gate::default()));
         let (queue, over) = (WakeQueue::new(|| ()), Rc::default());
         let app = App { gate: Rc::clone(&gate), pool: Rc::default(), over: Rc::clone(&over) };
         let capabilities: Rc<dyn Capabilities> = Rc::<Clock>::clone(&clock);
-        let (limits, shard) = (Rc::new(Limits::default()), Shard::new(capabilities));
+        let (limits, shard) = (Rc::new(limits), Shard::new(capabilities));
         let host = Host::new(Rc::new(app), limits, shard, queue.clone(), "");
         Self { host, clock, queue, gate, over }
     }
