@@ -14,19 +14,28 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= head chunked connection client router fields targets hpack_decode hpack_encode
 
 # What is needed, each program with the Debian package it comes from. `make test` asks for less.
-TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client
-test soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl
+TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client \
+	nghttp:nghttp2-client nginx:nginx-light h2o:h2o
+soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl
+test: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl \
+	nghttp:nghttp2-client nginx:nginx-light h2o:h2o
 fuzz: TOOLS = cc:build-essential c++:build-essential
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
+# What is installed here is for tests, which start it themselves: policy-rc.d keeps packages from starting their daemons.
 deps: ## Look for what is needed; install it as root, else say how
-	@missing=$$(for tool in $(TOOLS); do \
+	@export PATH="$$PATH:/usr/sbin"; missing=$$(for tool in $(TOOLS); do \
 		command -v "$${tool%%:*}" > /dev/null || echo "$${tool##*:}"; \
 	done | sort -u | xargs); \
 	install="apt-get install -y --no-install-recommends $$missing"; \
 	if [[ -n "$$missing" && $$(id -u) == 0 ]]; then \
+		policy=/usr/sbin/policy-rc.d; \
+		if [[ ! -e $$policy ]]; then \
+			trap 'rm -f $$policy' EXIT; \
+			printf '#!/bin/sh\nexit 101\n' > $$policy; chmod +x $$policy; \
+		fi; \
 		apt-get update && DEBIAN_FRONTEND=noninteractive $$install; \
 	elif [[ -n "$$missing" ]]; then \
 		echo "missing: $$missing; run: sudo $$install" >&2; exit 1; \

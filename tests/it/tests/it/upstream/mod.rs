@@ -50,6 +50,8 @@ struct Client {
     socket: TcpStream,
     input: Vec<u8>,
     fin: bool,
+    /// Content is released as it comes.
+    releases: bool,
     began: Clock,
     replies: BTreeMap<u64, Reply>,
     /// Content that waits for its turn, and whether it ends then.
@@ -74,6 +76,7 @@ impl Client {
             socket,
             input: Vec::new(),
             fin: false,
+            releases: true,
             began: Clock::now(),
             replies: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -148,7 +151,9 @@ impl Client {
             }
         }
         self.input = input.bytes().to_vec();
-        self.most = self.most.max(self.input.len());
+        if self.cause.is_none() {
+            self.most = self.most.max(self.input.len());
+        }
         self.machine.flush(now, &mut out);
         self.put(out);
     }
@@ -180,7 +185,9 @@ impl Client {
             }
             Event::Body { id, data } => {
                 self.reply(id).content.extend_from_slice(data);
-                self.machine.release(id, data.len());
+                if self.releases {
+                    self.machine.release(id, data.len());
+                }
             }
             Event::Trailers { id, .. } => self.reply(id).has_trailers = true,
             Event::End { id } => {
@@ -211,7 +218,7 @@ impl Client {
     fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         let end = Clock::now() + SOON;
         while !is_so(self) {
-            assert!(Clock::now() < end, "never: {what}: {:?} {:?}", self.cause, self.machine);
+            assert!(Clock::now() < end, "never: {what}: {:?}", self.cause);
             self.turn();
         }
     }

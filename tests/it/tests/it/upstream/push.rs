@@ -150,8 +150,7 @@ fn nghttp_takes_the_promise() {
     let mut command = Command::new("nghttp");
     command.args(["-v", &url]).stdin(Stdio::null()).stdout(Stdio::piped());
     let Ok(child) = command.spawn() else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "nghttp is not installed");
-        eprintln!("skipped: nghttp is not installed");
+        super::real::skip("nghttp");
         return;
     };
     let mut socket = listener.accept().unwrap().0;

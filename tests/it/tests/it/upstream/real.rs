@@ -33,8 +33,7 @@ impl Real {
         // Where Debian keeps what only root starts.
         places.push("/usr/sbin".into());
         let Some(file) = places.iter().map(|it| it.join(program)).find(|it| it.is_file()) else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is not installed");
-            eprintln!("skipped: {program} is not installed");
+            skip(program);
             return None;
         };
         let folder = folder(program);
@@ -53,7 +52,7 @@ impl Real {
             }
             // Somebody else may have had the port first; its folder goes with it.
             let output = fs::read_to_string(folder.join("output")).unwrap_or_default();
-            eprintln!("{program} does not answer: {output}");
+            say(&format!("{program} does not answer: {output}"));
             drop(real);
             fill(&folder);
         }
@@ -98,6 +97,17 @@ impl Real {
         let pid = self.child.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &pid]).stderr(Stdio::null()).status();
     }
+}
+
+/// Says aloud that a program is missing: where `CI` is `true`, by failing.
+pub(super) fn skip(program: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is not installed");
+    say(&format!("skipped: {program} is not installed"));
+}
+
+#[expect(clippy::print_stderr, reason = "what a test leaves out, people should see")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// A folder with files to be asked for.
