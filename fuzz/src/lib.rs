@@ -12,6 +12,7 @@ mod fields;
 mod head;
 mod hpack_decode;
 mod hpack_encode;
+mod http2_client;
 mod router;
 mod script;
 mod targets;
@@ -24,6 +25,7 @@ pub use fields::fields;
 pub use head::head;
 pub use hpack_decode::hpack_decode;
 pub use hpack_encode::hpack_encode;
+pub use http2_client::http2_client;
 pub use router::router;
 pub use targets::targets;
 
@@ -39,6 +41,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("head", head),
     ("hpack_decode", hpack_decode),
     ("hpack_encode", hpack_encode),
+    ("http2_client", http2_client),
     ("router", router),
     ("targets", targets),
 ];
