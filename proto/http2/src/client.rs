@@ -128,11 +128,14 @@ impl Http2 {
 
     /// The next exchange of ours that the peer's GOAWAY left out: it is above the last that the peer took in (RFC 9113 §6.8).
     pub(crate) fn undone<'b>(&mut self) -> Option<Next<'b>> {
-        let (last, code) = self.left_out?;
+        let (last, code) = self.left_out;
+        if last == LAST {
+            return None;
+        }
         let left_out = self.streams.iter().filter(|it| it.id > last && self.is_ours(it.id));
         let first = left_out.map(|stream| (stream.id, stream.incoming)).min_by_key(|it| it.0);
         let Some((id, incoming)) = first else {
-            self.left_out = None;
+            self.left_out = (LAST, 0);
             return None;
         };
         self.forget(id, Past::ResetByPeer);

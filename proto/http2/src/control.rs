@@ -133,7 +133,7 @@ impl Http2 {
         // What we have begun as far as it says. RFC 9113 §6.8: the number never grows.
         if let Some(([l0, l1, l2, l3, code @ ..], _)) = payload.split_first_chunk::<8>() {
             let last = u31([*l0, *l1, *l2, *l3]);
-            self.left_out = Some((last, u32::from_be_bytes(*code)));
+            self.left_out = (last, u32::from_be_bytes(*code));
         }
         Ok(None)
     }

@@ -24,8 +24,8 @@ pub(crate) struct Opening {
     pub(crate) then: Then,
     /// RFC 9113 §5.3.1: a stream cannot depend on itself.
     pub(crate) depends_on_itself: bool,
-    /// The stream that a PUSH_PROMISE names, whose block it is; 0 for HEADERS.
-    pub(crate) promised: u32,
+    /// The block is that of a PUSH_PROMISE, which names the server's last stream.
+    pub(crate) is_promise: bool,
 }
 
 /// What came out of a block.
@@ -107,7 +107,7 @@ impl Http2 {
     /// A whole field block.
     fn section<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
         let id = opening.stream;
-        if opening.promised > 0 {
+        if opening.is_promise {
             return self.promised(opening, block);
         }
         // In the client role it was looked at before.
@@ -252,7 +252,7 @@ fn open(frame: Frame, payload: &[u8]) -> Result<(Opening, &[u8]), Reason> {
         block = rest.get(1..).ok_or(Reason::FrameSize)?;
     }
     let then = if frame.has(flag::END_STREAM) { Then::End } else { Then::More };
-    Ok((Opening { stream: frame.stream, then, depends_on_itself, promised: 0 }, block))
+    Ok((Opening { stream: frame.stream, then, depends_on_itself, is_promise: false }, block))
 }
 
 /// Takes padding off a payload that has some.

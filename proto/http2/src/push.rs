@@ -75,13 +75,14 @@ impl Http2 {
         }
         self.last[0] = promised;
         let then = Then::More;
-        let opening = Opening { stream: parent, then, depends_on_itself: false, promised };
+        let opening = Opening { stream: parent, then, depends_on_itself: false, is_promise: true };
         self.opened(frame, opening, block)
     }
 
     /// The header section of a promised request.
     pub(crate) fn promised<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
-        let (parent, promised) = (opening.stream, opening.promised);
+        // A block is contiguous: no other promise came in between.
+        let (parent, promised) = (opening.stream, self.last[0]);
         let head = match self.head(block)? {
             // RFC 9113 §8.4: not safe, not cacheable, or not alone.
             (_, Decoded::Good(head)) if is_promisable(&head.method) => {

@@ -11,6 +11,7 @@ use trilane_semantics::{
 };
 
 use crate::budget::{self, Budget};
+use crate::client::LAST;
 use crate::code::Code;
 use crate::flow::{Inflow, Outflow, WINDOW};
 use crate::repeat::Repeat;
@@ -60,8 +61,9 @@ pub struct Http2 {
     pub(crate) last: [u32; 2],
     /// Once we have said so, the highest of the peer's streams that is answered.
     pub(crate) last_answered: Option<u32>,
-    /// The peer said so, with this code: of our streams, those above this one are not. They were not all told yet.
-    pub(crate) left_out: Option<(u32, u32)>,
+    /// The last of our streams that the peer answers, as its GOAWAY said, with its code; those above were not all told yet.
+    /// [`LAST`] when there are none.
+    pub(crate) left_out: (u32, u32),
     /// Its trailers were told; its end was not.
     pub(crate) ends: Option<u32>,
     /// Streams whose content waits for a window.
@@ -206,7 +208,7 @@ impl Http2 {
             role,
             last: [0; 2],
             last_answered: None,
-            left_out: None,
+            left_out: (LAST, 0),
             ends: None,
             waiting: VecDeque::new(),
             turns: 0,

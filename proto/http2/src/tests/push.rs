@@ -288,6 +288,11 @@ fn a_promise_out_of_place() {
         let last = if frames[0][..4] == [0, 0, 4, 5] { 2 } else { last };
         assert_eq!(verdict_of(&seen(2, &frames)), format!("0 goaway {last} 1"), "{frames:?}");
     }
+    // The request goes on, but its answer is complete.
+    let mut side = Side::of(Http2::client, |limits| limits.pushes = 1);
+    assert_eq!(side.ask(&request("POST", "http://a/"), Content::Unknown).0, Ok(1));
+    side.feed([one(kind::SETTINGS, 0, 0, &[]), ok(1)].concat());
+    assert!(reason(&side.feed(promise()), Reason::Frame));
     for payload in [&[][..], &[0, 0, 0]] {
         let frame = one(kind::PUSH_PROMISE, flag::END_HEADERS, 1, payload);
         assert_eq!(verdict_of(&seen(2, &[frame])), "0 goaway 0 6");
