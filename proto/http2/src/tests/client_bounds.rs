@@ -153,6 +153,15 @@ fn a_request_is_given_up() {
     assert_eq!(side.turn(), ["1 reset 8"]);
     assert_eq!(side.feed(status(0, 1, "200", &[])), [""; 0]);
     assert_eq!(side.feed(data(0, 1, b"late")), [""; 0]);
+    // Also when it is too long ago to be remembered: our numbers have no gaps.
+    let mut forgetful = ready_with(|limits| limits.streams = 1);
+    for id in [1, 3] {
+        let (begun, _) = forgetful.ask(&head("GET", "/", &[("host", "a")]), Content::None);
+        assert_eq!(begun, Ok(id));
+        forgetful.act(|it, out| it.cancel(ExchangeId(id), out));
+        assert_eq!(forgetful.turn(), [format!("{id} reset 8")]);
+    }
+    assert_eq!(forgetful.feed(status(0, 1, "200", &[])), [""; 0]);
     // Less than was promised.
     let (id, _) = side.ask(&head("POST", "/", &[("host", "a")]), Content::Exact(3));
     assert_eq!(id, Ok(5));
