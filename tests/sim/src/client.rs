@@ -14,6 +14,7 @@ use crate::recorder::Tally;
 use crate::rng::Rng;
 use crate::server::Server;
 use crate::trace::Trace;
+use crate::world::Caller;
 
 /// One client.
 #[derive(Debug)]
@@ -25,10 +26,8 @@ pub struct Client {
     /// When it connects next.
     connects: Instant,
     kinds: Vec<Kind>,
-    /// Kinds of plan carried out, and statuses seen.
-    pub tally: Tally,
-    /// Answers that were right and whole.
-    pub answered: u64,
+    tally: Tally,
+    answered: u64,
 }
 
 /// One connection.
@@ -54,39 +53,6 @@ impl Client {
         let connects = Instant::from_nanos(rng.range(1, 2_000_000_000));
         let (tally, answered) = (Tally::default(), 0);
         Self { rng, todo, call: None, connects, kinds, tally, answered }
-    }
-
-    /// Whether it has done all that it had to.
-    #[must_use]
-    pub const fn is_done(&self) -> bool {
-        self.todo == 0 && self.call.is_none()
-    }
-
-    /// When it wants to act next; `None` when it waits for the server, or is done.
-    #[must_use]
-    pub fn next(&self) -> Option<Instant> {
-        let Some(call) = &self.call else {
-            return (self.todo > 0).then_some(self.connects);
-        };
-        let arrival = match call.reading {
-            Reading::Never => None,
-            _ => call.link.borrow().down.next().map(|due| due.max(call.read_at)),
-        };
-        Instant::earliest(call.pause, arrival)
-    }
-
-    /// Does what can be done now. Whether that was anything.
-    pub fn step(&mut self, now: Instant, server: &mut Server, trace: &Trace) -> bool {
-        let Some(call) = &mut self.call else { return self.connect(now, server, trace) };
-        let mut is_busy = call.read(now);
-        while call.end.is_none() && call.act(now) {
-            is_busy = true;
-        }
-        if call.end.is_some() {
-            self.conclude(now, server.is_draining(), trace);
-            return true;
-        }
-        is_busy
     }
 
     fn connect(&mut self, now: Instant, server: &mut Server, trace: &Trace) -> bool {
@@ -139,6 +105,44 @@ impl Client {
         }
         self.answered += call.parser.complete() as u64;
         self.connects = now + Duration::from_millis(self.rng.range(0, 300));
+    }
+}
+
+impl Caller for Client {
+    fn is_done(&self) -> bool {
+        self.todo == 0 && self.call.is_none()
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let Some(call) = &self.call else {
+            return (self.todo > 0).then_some(self.connects);
+        };
+        let arrival = match call.reading {
+            Reading::Never => None,
+            _ => call.link.borrow().down.next().map(|due| due.max(call.read_at)),
+        };
+        Instant::earliest(call.pause, arrival)
+    }
+
+    fn step(&mut self, now: Instant, server: &mut Server, trace: &Trace) -> bool {
+        let Some(call) = &mut self.call else { return self.connect(now, server, trace) };
+        let mut is_busy = call.read(now);
+        while call.end.is_none() && call.act(now) {
+            is_busy = true;
+        }
+        if call.end.is_some() {
+            self.conclude(now, server.is_draining(), trace);
+            return true;
+        }
+        is_busy
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered
     }
 }
 

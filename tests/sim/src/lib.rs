@@ -4,7 +4,7 @@
 //! service. The reading order: [`rng`] and [`clock`] (chance and time), [`capabilities`] (what handlers may
 //! ask), [`pipe`] (the network), [`server`] (the loop, and the rule of use that it asserts), [`ask`],
 //! [`plan`] and [`client`] (who calls, with all their faults), [`answer`] (a parser that shares nothing with
-//! ours), [`world`] (all of it together). It never touches a socket, a thread or a real clock.
+//! ours), [`h2`] (the same for HTTP/2), [`world`] (all of it together). It never touches a socket, a thread or a real clock.
 #![forbid(unsafe_code)]
 
 pub mod answer;
@@ -13,6 +13,7 @@ pub mod bad;
 pub mod capabilities;
 pub mod client;
 pub mod clock;
+pub mod h2;
 pub mod pipe;
 pub mod plan;
 pub mod recorder;

@@ -9,10 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_connection::{Connection, Conversation, Goal, Host, Received, Sends};
+use trilane_connection::{Conversation, Goal, Host, Received, Sends, cleartext};
 use trilane_exchange::read::read_now;
 use trilane_exchange::{Address, ConnectionInfo, Service, Shard, Stats, Wake, WakeQueue};
-use trilane_http1::Http1;
 use trilane_semantics::{Cause, Command, Instant, Limits, Memory, Outbox, Piece};
 
 use crate::capabilities::SimShard;
@@ -132,6 +131,12 @@ impl Server {
         self.is_draining
     }
 
+    /// Whether its drain has cut what was left.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_draining && self.deadline.is_none()
+    }
+
     /// Accepts a connection; its name, or nothing while it drains.
     pub fn accept(&mut self, link: Rc<RefCell<Link>>) -> Option<u64> {
         if self.is_draining() {
@@ -143,12 +148,11 @@ impl Server {
         stats.open.add(1);
         let address = |port| Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
         let info = Rc::new(ConnectionInfo::new(address(80), address(40_000)));
-        let machine = Http1::server(Rc::clone(self.host.limits()), self.clock.now());
         // Every other connection is one whose transport sends bytes only, as TLS does.
         let sends = if self.last.is_multiple_of(2) { Sends::Files } else { Sends::Bytes };
-        let connection = Connection::new(machine, self.last, info).sending(sends);
+        let conversation = cleartext(&self.host, self.clock.now(), self.last, info, sends);
         let served = Served {
-            conversation: Box::new(connection),
+            conversation,
             sends,
             link,
             sending: None,

@@ -1,5 +1,6 @@
 //! The world: one server, its clients, and the loop that moves time from one event to the next.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use trilane_semantics::Instant;
 
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::h2;
 use crate::plan::Kind;
 use crate::recorder::Tally;
 use crate::rng::Rng;
@@ -19,6 +21,20 @@ const TOO_LONG: Duration = Duration::from_secs(4 * 3600);
 /// Turns in one instant; more is a loop that makes no progress.
 const TURNS: usize = 10_000;
 
+/// Who calls a server, one connection after the other.
+pub trait Caller: fmt::Debug {
+    /// Whether it has done all that it had to.
+    fn is_done(&self) -> bool;
+    /// When it wants to act next; `None` when it waits for the server, or is done.
+    fn next(&self) -> Option<Instant>;
+    /// Does what can be done now. Whether that was anything.
+    fn step(&mut self, now: Instant, server: &mut Server, trace: &Trace) -> bool;
+    /// Kinds of plan carried out, and what came.
+    fn tally(&self) -> &Tally;
+    /// Answers that were right and whole.
+    fn answered(&self) -> u64;
+}
+
 /// A world that was not run yet.
 #[derive(Debug)]
 pub struct World {
@@ -26,7 +42,7 @@ pub struct World {
     clock: Rc<Clock>,
     trace: Rc<Trace>,
     server: Server,
-    clients: Vec<Client>,
+    clients: Vec<Box<dyn Caller>>,
     drain: Option<Drain>,
 }
 
@@ -72,7 +88,19 @@ impl World {
     pub fn clients(mut self, clients: usize, requests: usize) -> Self {
         for number in 0..clients {
             let kinds = vec![Kind::BadBytes, Kind::ALL[number % Kind::ALL.len()]];
-            self.clients.push(Client::new(self.rng.fork(), requests, kinds));
+            self.clients.push(Box::new(Client::new(self.rng.fork(), requests, kinds)));
+        }
+        self
+    }
+
+    /// The same with clients that speak HTTP/2.
+    #[must_use]
+    pub fn h2_clients(mut self, clients: usize, requests: usize) -> Self {
+        for number in 0..clients {
+            let all = h2::plan::Kind::ALL;
+            let kinds = vec![h2::plan::Kind::BadFrames, all[number % all.len()]];
+            let client = h2::client::Client::new(self.rng.fork(), requests, kinds);
+            self.clients.push(Box::new(client));
         }
         self
     }
@@ -92,7 +120,7 @@ impl World {
             self.settle();
             self.server.assert_quiet();
             let now = self.clock.now();
-            let is_over = self.clients.iter().all(Client::is_done)
+            let is_over = self.clients.iter().all(|client| client.is_done())
                 && self.server.open() == 0
                 && !self.server.has_tasks();
             if is_over {
@@ -162,8 +190,8 @@ impl World {
         }
         let mut answered = 0;
         for client in &self.clients {
-            answered += client.answered;
-            for (name, n) in &client.tally {
+            answered += client.answered();
+            for (name, n) in client.tally() {
                 *tally.entry(name.clone()).or_default() += n;
             }
         }

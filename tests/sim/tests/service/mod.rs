@@ -40,6 +40,9 @@ impl Service for Demo {
             ("panic", _) if rest == "late" => Box::pin(async { late_panic() }),
             ("panic", _) => Box::pin(async { panic!("on purpose") }),
             ("headers", false) => Box::pin(async move { headers(&request) }),
+            ("tunnel", false) if request.method() == Method::CONNECT => {
+                Box::pin(async { ok(Outgoing::frames(request.body)) })
+            }
             ("tunnel", false) => Box::pin(async { tunnel(request) }),
             _ => Box::pin(async { Response::new(StatusCode::NOT_FOUND) }),
         };
