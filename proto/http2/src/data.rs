@@ -163,6 +163,8 @@ impl Http2 {
         let tiny = if stream.held == 0 { std::mem::take(&mut stream.tiny) } else { 0 };
         let is_quiet = stream.held == 0;
         self.inflow.release(n);
+        #[cfg(planted = "h2_credit")] // A mistake on purpose: `make planted`.
+        self.inflow.release(n);
         self.budget.earn(tiny, &limits);
         if !is_listed {
             self.owed.credits.push(number);

@@ -164,6 +164,8 @@ impl Machine for Http2 {
             goes -= piece.len();
             self.updates = self.updates.saturating_add(updates_for(piece.len()));
             let flags = if is_all && goes == 0 { flag::END_STREAM } else { 0 };
+            #[cfg(planted = "h2_end")] // A mistake on purpose: `make planted`.
+            let flags = if piece.len() == MOST { 0 } else { flags };
             out.framing((), |bytes| frame::write(bytes, kind::DATA, flags, id, piece.len()));
             out.payload((), piece);
         }

@@ -266,6 +266,8 @@ impl Http2 {
     pub(crate) fn goaway(&mut self, code: Code) {
         let theirs = self.last[usize::from(self.role == Role::Server)];
         let last = *self.last_answered.get_or_insert(theirs);
+        #[cfg(planted = "h2_goaway")] // A mistake on purpose: `make planted`.
+        let last = last.saturating_sub(2);
         self.owed.goaway = Some((last, code));
     }
 
@@ -328,6 +330,7 @@ impl Http2 {
     /// Takes a stream out of the table. What its content still owes to the connection's window is given back.
     pub(crate) fn forget(&mut self, id: u32, how: Past) {
         if let Some(stream) = self.streams.remove(id) {
+            #[cfg(not(planted = "h2_reset"))] // Its lack is a mistake on purpose: `make planted`.
             self.inflow.release(stream.held);
             self.budget.earn(stream.tiny, &self.limits);
         }
