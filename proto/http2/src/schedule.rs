@@ -69,8 +69,8 @@ impl Http2 {
             stream.map_or(0, rank)
         };
         waiting.sort_by_key(rank);
-        self.turns = self.turns.wrapping_add(1);
-        if self.turns.is_multiple_of(FAIR) {
+        self.orders = self.orders.wrapping_add(1);
+        if self.orders.is_multiple_of(FAIR) {
             waiting.rotate_right(1);
         }
     }

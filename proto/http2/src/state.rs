@@ -70,6 +70,9 @@ pub struct Http2 {
     pub(crate) waiting: VecDeque<u32>,
     /// How often somebody of them had a turn.
     pub(crate) turns: u32,
+    /// How often exchanges were put into order. Counted apart: a turn for each order, and the fair ones would all fall to one
+    /// of the two.
+    pub(crate) orders: u32,
     pub(crate) owed: Owed,
     pub(crate) budget: Budget,
     /// WINDOW_UPDATE frames that what we sent may bring about: they cost nothing.
@@ -212,6 +215,7 @@ impl Http2 {
             ends: None,
             waiting: VecDeque::new(),
             turns: 0,
+            orders: 0,
             owed: Owed::default(),
             budget: Budget::new(&limits, now),
             updates: 0,
