@@ -148,6 +148,9 @@ impl Machine for Http2 {
             *left -= goes as u64;
         }
         let had_some = goes > 0;
+        if had_some {
+            self.went = self.now;
+        }
         let is_first = stream.wants == Wants::Nothing;
         stream.wants = if is_blocked { Wants::Window } else { Wants::Nothing };
         let can_go_on = stream.outflow.left() > 0;

@@ -55,6 +55,8 @@ pub struct Http2 {
     pub(crate) crumbs: Vec<u8>,
     pub(crate) inflow: Inflow,
     pub(crate) outflow: Outflow,
+    /// When content last went out, of any stream.
+    pub(crate) went: Instant,
     pub(crate) peer: Settings,
     pub(crate) role: Role,
     /// The highest streams that were begun: by the server, even, and by the client, odd.
@@ -207,6 +209,7 @@ impl Http2 {
             crumbs: Vec::new(),
             inflow: Inflow::new(window.max(WINDOW as u32)),
             outflow: Outflow::new(WINDOW),
+            went: now,
             peer: Settings::new(),
             role,
             last: [0; 2],

@@ -64,6 +64,10 @@ impl Http2 {
                 stream.body_due = now + self.limits.body_timeout;
                 stream.rate_due = now + self.limits.body_grace;
             }
+            // It waits for the connection's window, in which others have their turn.
+            if stream.wants == Wants::Window && stream.outflow.left() > 0 {
+                stream.window_due = stream.window_due.max(self.went + self.limits.write_timeout);
+            }
             let Some((due, reason)) = due(stream, self.limits.body_rate) else { continue };
             if due <= now && late.is_none() {
                 late = Some((stream.id, reason));

@@ -163,6 +163,32 @@ fn a_window_is_not_waited_for_for_ever() {
     assert!(side.machine.closed.is_none());
 }
 
+/// Found by the simulator: who waits for the connection's window while others have their turn is not late, as long as that
+/// window opens; when nothing goes any more, everybody is.
+#[test]
+fn the_turns_of_others_are_no_time_of_the_peer() {
+    let mut side = Side::ready();
+    side.feed([setting(4, 1 << 20), get(1), get(3)].concat());
+    for id in [1, 3] {
+        side.respond(id, 200, Content::Unknown);
+        side.send(id, 100_000);
+    }
+    let step = Limits::default().write_timeout - Duration::from_secs(1);
+    for _ in 0..5 {
+        side.now = side.now + step;
+        assert_eq!(side.machine.handle_timeout(side.now), Ok(()));
+        side.machine.now = side.now;
+        side.machine.outflow.change(9).unwrap();
+        assert_eq!(side.machine.next_writable(), Some(1));
+        assert_eq!(side.send(1, 1000).1, ["1 data 9"]);
+    }
+    let (early, log) = late(&mut side);
+    assert_eq!(log, [""; 0], "it only looks again");
+    let (took, log) = late(&mut side);
+    assert_eq!(early + took, Limits::default().write_timeout);
+    assert!(log[0].ends_with("fault WindowTimeout"), "{log:?}");
+}
+
 /// A tunnel through which nothing goes.
 #[test]
 fn a_tunnel_has_its_time() {
