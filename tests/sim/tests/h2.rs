@@ -110,7 +110,6 @@ fn expected() -> BTreeSet<String> {
         Reason::PseudoField,
         Reason::Resets,
         Reason::Setting,
-        Reason::WindowTimeout,
     ];
     let statuses = [200, 400, 404, 408, 413, 417, 500, 504];
     let mut all = BTreeSet::new();

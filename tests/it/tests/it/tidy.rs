@@ -75,6 +75,7 @@ const UNSAFE: &[&str] = &[
     "runtime/shard/src/tests/ring.rs",
     "server/service/tests/allocations.rs",
     "tests/it/tests/it/process/sandbox.rs",
+    "tests/sim/tests/memory/mod.rs",
 ];
 
 /// What may lie at the root besides dotfiles; `target` is cargo's.
