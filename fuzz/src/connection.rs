@@ -20,7 +20,7 @@ use trilane_semantics::{Known, Limits, Method, StatusCode};
 use trilane_sim::answer::Parser;
 
 use crate::script::Script;
-use crate::transport::{BUFFER, LARGEST, Transport};
+use crate::transport::{BUFFER, LARGEST, Speaks, Transport};
 
 /// What handlers panic with, so that it can be told from what must not happen.
 const ON_PURPOSE: &str = "on purpose";
@@ -29,7 +29,7 @@ const ON_PURPOSE: &str = "on purpose";
 pub fn connection(data: &[u8]) {
     quietly();
     let handlers = Rc::new(Handlers::default());
-    let mut transport = Transport::new(Rc::clone(&handlers) as _, limits());
+    let mut transport = Transport::new(Rc::clone(&handlers) as _, limits(), Speaks::Http1);
     for step in Script::new(data).0 {
         match step.op {
             b'<' => {
@@ -68,7 +68,7 @@ fn limits() -> Limits {
 }
 
 /// A handler's panic is caught: its message would only be noise.
-fn quietly() {
+pub(crate) fn quietly() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
@@ -83,7 +83,7 @@ fn quietly() {
 type Handler = Pin<Box<dyn Future<Output = Response>>>;
 
 #[derive(Default)]
-struct Handlers {
+pub(crate) struct Handlers {
     pool: Rc<Pool<Handler>>,
     /// For each request that began whether it was HEAD.
     begun: RefCell<Vec<bool>>,
@@ -91,11 +91,16 @@ struct Handlers {
 }
 
 impl Handlers {
+    /// Looks at what has become of every request.
+    pub(crate) fn judge_ends(&self) {
+        // More have ended than began: a request may be refused before its handler sees it.
+        assert!(self.finished.get() >= self.begun.borrow().len(), "what begins ends");
+    }
+
     /// Looks at everything that was sent.
     fn judge(&self, got: &[u8]) {
+        self.judge_ends();
         let begun = self.begun.borrow();
-        // More have ended than began: a request may be refused before its handler sees it.
-        assert!(self.finished.get() >= begun.len(), "what begins ends");
         let mut parser = Parser::new(begun.clone());
         parser.feed(got);
         parser.end();
@@ -112,9 +117,11 @@ impl Handlers {
 
 impl Service for Handlers {
     fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
-        let number = self.begun.borrow().len();
+        let begun = self.begun.borrow().len().to_string();
+        // Where requests do not come one after the other, they say what they are.
+        let number = request.head().fields.get_str("x-id").map_or(begun, str::to_owned);
         self.begun.borrow_mut().push(request.method() == Method::HEAD);
-        let handler = async move { handle(request).await.field("x-n", number.to_string()) };
+        let handler = async move { handle(request).await.field("x-n", number) };
         self.pool.run(Box::pin(handler), cx)
     }
 

@@ -9,6 +9,8 @@ mod client;
 mod connection;
 mod drive;
 mod fields;
+mod h2_connection;
+mod h2_frames;
 mod head;
 mod hpack_decode;
 mod hpack_encode;
@@ -22,6 +24,8 @@ pub use chunked::chunked;
 pub use client::client;
 pub use connection::connection;
 pub use fields::fields;
+pub use h2_connection::h2_connection;
+pub use h2_frames::h2_frames;
 pub use head::head;
 pub use hpack_decode::hpack_decode;
 pub use hpack_encode::hpack_encode;
@@ -38,6 +42,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("client", client),
     ("connection", connection),
     ("fields", fields),
+    ("h2_connection", h2_connection),
+    ("h2_frames", h2_frames),
     ("head", head),
     ("hpack_decode", hpack_decode),
     ("hpack_encode", hpack_encode),

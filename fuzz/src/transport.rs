@@ -6,9 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_connection::{Connection, Conversation, Goal, Host, Received};
+use trilane_connection::{Conversation, Goal, Host, Received, Sends, http1, http2};
 use trilane_exchange::{Address, ConnectionInfo, Service, Shard, Wake, WakeQueue};
-use trilane_http1::Http1;
 use trilane_semantics::{Cause, Instant, Limits, Memory, Outbox, Piece};
 use trilane_sim::capabilities::SimShard;
 use trilane_sim::clock::Clock;
@@ -24,6 +23,13 @@ const FRAMING: usize = 16 << 10;
 /// Things that may happen in one instant; more is a loop that makes no progress.
 const TURNS: usize = 50_000;
 
+/// The protocol of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    Http1,
+    Http2,
+}
+
 /// One connection and its surroundings.
 pub(crate) struct Transport {
     host: Host,
@@ -31,6 +37,10 @@ pub(crate) struct Transport {
     clock: Rc<Clock>,
     queue: WakeQueue,
     conversation: Box<dyn Conversation>,
+    /// How many may be under way at once.
+    exchanges: usize,
+    /// What may be received ahead of readers, in bytes.
+    ahead: usize,
     /// Received by the kernel, not yet by us.
     pub(crate) waiting: VecDeque<Vec<u8>>,
     /// The peer has closed its half; taken when it is told.
@@ -69,7 +79,7 @@ impl Drop for Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(app: Rc<dyn Service>, limits: Limits) -> Self {
+    pub(crate) fn new(app: Rc<dyn Service>, limits: Limits, speaks: Speaks) -> Self {
         let (clock, queue) = (Rc::new(Clock::default()), WakeQueue::new(|| ()));
         let shard = Rc::new(SimShard::new(Rc::clone(&clock), Rng::new(1), queue.clone()));
         let limits = Rc::new(limits);
@@ -77,13 +87,21 @@ impl Transport {
         let host = Host::new(app, Rc::clone(&limits), capabilities, queue.clone(), "");
         let address = Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80));
         let info = Rc::new(ConnectionInfo::new(address, address));
-        let machine = Http1::server(limits, clock.now());
+        let conversation = match speaks {
+            Speaks::Http1 => http1(&host, clock.now(), 1, info, Sends::Bytes),
+            Speaks::Http2 => http2(&host, clock.now(), 1, info),
+        };
+        // Answers that are at hand may all be queued, one an exchange.
+        let exchanges = if speaks == Speaks::Http1 { 1 } else { limits.streams };
+        let ahead = limits.receive_queue.max(limits.connection_window);
         Self {
             host,
             shard,
             clock,
             queue,
-            conversation: Box::new(Connection::new(machine, 1, info)),
+            conversation,
+            exchanges,
+            ahead,
             waiting: VecDeque::new(),
             fin: None,
             sending: None,
@@ -106,7 +124,8 @@ impl Transport {
             && let Some(outbox) = self.conversation.take_output(&self.host, now)
         {
             assert!(!self.half_closed || outbox.is_empty(), "output after the half-close");
-            let most = self.host.limits().send_queue + LARGEST + FRAMING;
+            let largest = LARGEST * self.exchanges;
+            let most = self.host.limits().send_queue + largest + FRAMING;
             assert!(outbox.len() <= most, "{} bytes to be sent", outbox.len());
             self.sending = Some((outbox, 0));
         }
@@ -120,7 +139,8 @@ impl Transport {
             self.is_over = true;
         }
         let limits = self.host.limits();
-        let pieces = (limits.receive_queue + limits.send_queue + LARGEST) / LEASE_FROM + 2;
+        let most = self.ahead + limits.send_queue + LARGEST * self.exchanges;
+        let pieces = most / LEASE_FROM + 2;
         assert!(self.leased.get() <= pieces * BUFFER, "{} bytes leased", self.leased.get());
     }
 

@@ -3,7 +3,7 @@
 
 use crate::h2::peer::{Peer, Stream};
 use crate::h2::plan::{Ending, Fate, Job, Kind, Plan, Verdict};
-use crate::plan::End;
+use crate::plan::{End, Reading};
 
 /// How far a drain of the server excuses what is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub fn wrong(
     if plan.verdict == Verdict::Silence {
         return (end == End::Ours).then(|| "it was never closed".to_owned());
     }
+    // Who reads more slowly than a connection lingers may lose the end of it.
+    let is_slow = end == End::Reset && plan.reading != Reading::Eagerly;
+    let drain = if drain == Drain::Running && is_slow { Drain::Cut } else { drain };
     let rest = if end == End::Fin { peer.rest() } else { None };
     if let Some(error) = peer.error.clone().or(rest) {
         return Some(error);
