@@ -197,7 +197,7 @@ fn strings_have_the_shorter_form() {
             let text = &text[..length];
             let mut out = b"before".to_vec();
             crate::text::write(text, &mut out);
-            let coded = crate::huffman::encoded_len(text).min(length);
+            let coded = huffman::encoded_len(text).min(length);
             let (mut rest, mut scratch) = (&out[6..], Vec::new());
             let first = rest[0];
             let mut digits = rest;
