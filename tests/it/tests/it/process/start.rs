@@ -144,8 +144,8 @@ fn a_configuration_file_and_its_mistakes() {
     }
     write("http = ['127.0.0.1:0']\nhtpt = []\n");
     refused_with(&["--config", file], &["config.toml", "line 2", "htpt"]);
-    write("[tls]\n");
-    refused_with(&["--config", file], &["[tls] is not supported by this version"]);
+    write("[http3]\n");
+    refused_with(&["--config", file], &["[http3] is not supported by this version"]);
     write("log = 'loud'\nhttp = ['127.0.0.1:0']\n");
     refused_with(&["--config", file], &["loud", "json, text, off"]);
     std::fs::remove_file(&path).unwrap();
