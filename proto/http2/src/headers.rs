@@ -107,11 +107,8 @@ impl Http2 {
     /// A whole field block.
     fn section<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
         let id = opening.stream;
-        if opening.is_promise {
-            return self.promised(opening, block);
-        }
-        // In the client role it was looked at before.
-        if self.is_idle(id) {
+        // In the client role idle streams were looked at before.
+        if opening.is_promise || self.is_idle(id) {
             return self.request(opening, block);
         }
         let Some(stream) = self.streams.get(id) else {
@@ -137,26 +134,27 @@ impl Http2 {
         }
     }
 
-    /// The header section of a new stream.
+    /// The header section of a request: of a new stream, or promised.
     fn request<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
         let id = opening.stream;
-        self.last[1] = id;
-        if self.last_answered.is_some() {
+        if !opening.is_promise {
+            self.last[1] = id;
             // RFC 9113 §6.8: after GOAWAY, streams above the last one are ignored.
-            return self.skip(block).map(|()| None);
+            if self.last_answered.is_some() {
+                return self.skip(block).map(|()| None);
+            }
+            if self.streams.asked() >= self.limits.streams || opening.depends_on_itself {
+                return self.turn_away(opening, block);
+            }
         }
-        // RFC 9113 §5.1.2: more than we allow are refused.
-        if self.streams.asked() >= self.limits.streams || opening.depends_on_itself {
-            self.skip(block)?;
-            self.charge(budget::RESET, Reason::Resets)?;
-            let is_full = !opening.depends_on_itself;
-            self.end_by(id, if is_full { Code::RefusedStream } else { Code::Protocol });
-            return Ok(None);
+        let (method, decoded) = self.head(block)?;
+        if opening.is_promise {
+            return self.promised(id, decoded);
         }
         let ends = if opening.then == Then::End { End::Message } else { End::Section };
-        let (method, result) = match self.head(block)? {
-            (method, Decoded::Bad(reason)) => (method, Err(reason)),
-            (method, Decoded::Good(head)) => (method, judged(head, ends)),
+        let result = match decoded {
+            Decoded::Bad(reason) => Err(reason),
+            Decoded::Good(head) => judged(head, ends),
         };
         let mut stream = self.new_stream(id);
         stream.kind = kind_of(&method);
@@ -188,9 +186,19 @@ impl Http2 {
         Ok(Some(Next::Event(Event::Request { id: ExchangeId(id.into()), head, content })))
     }
 
+    /// A new stream that is one too many (RFC 9113 §5.1.2), or depends on itself.
+    #[cold]
+    fn turn_away<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
+        self.skip(block)?;
+        self.charge(budget::RESET, Reason::Resets)?;
+        let is_full = !opening.depends_on_itself;
+        self.end_by(opening.stream, if is_full { Code::RefusedStream } else { Code::Protocol });
+        Ok(None)
+    }
+
     /// What a block says as the head of a request, and its method as far as it is known.
     #[inline]
-    pub(crate) fn head(&mut self, block: &[u8]) -> Result<(Method, Decoded<RequestHead>), Fault> {
+    fn head(&mut self, block: &[u8]) -> Result<(Method, Decoded<RequestHead>), Fault> {
         let state = self.decoder.changes();
         if let Some(head) = self.repeat.find(block, state) {
             return Ok((head.method.clone(), Decoded::Good(head)));

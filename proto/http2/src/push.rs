@@ -79,13 +79,14 @@ impl Http2 {
         self.opened(frame, opening, block)
     }
 
-    /// The header section of a promised request.
-    pub(crate) fn promised<'b>(&mut self, opening: Opening, block: &[u8]) -> Step<'b> {
+    /// The header section of a request that was promised with the answer to `parent`.
+    #[cold]
+    pub(crate) fn promised<'b>(&mut self, parent: u32, head: Decoded<RequestHead>) -> Step<'b> {
         // A block is contiguous: no other promise came in between.
-        let (parent, promised) = (opening.stream, self.last[0]);
-        let head = match self.head(block)? {
+        let promised = self.last[0];
+        let head = match head {
             // RFC 9113 §8.4: not safe, not cacheable, or not alone.
-            (_, Decoded::Good(head)) if is_promisable(&head.method) => {
+            Decoded::Good(head) if is_promisable(&head.method) => {
                 let content = section::content(&head, End::Message);
                 (content == Ok(Content::None)).then_some(head)
             }

@@ -82,7 +82,9 @@ impl Client {
             return false;
         }
         let kind = self.kinds.pop().unwrap_or_else(|| match self.rng.per_mille(500) {
-            true => self.rng.pick(&[Kind::OneByOne, Kind::Crowd, Kind::Cancelling, Kind::Uploading]),
+            true => {
+                self.rng.pick(&[Kind::OneByOne, Kind::Crowd, Kind::Cancelling, Kind::Uploading])
+            }
             false => self.rng.pick(Kind::ALL),
         });
         let plan = Plan::new(kind, &mut self.rng);
@@ -449,9 +451,10 @@ impl Call {
 
     /// Nothing is to be done for a stream: is it time for the end? Whether something was done.
     fn finish(&mut self, now: Instant) -> bool {
-        let is_patient = self.plan.patience.is_none_or(|(after, bytes)| {
-            now < self.began + after && self.peer.received < bytes
-        });
+        let is_patient = self
+            .plan
+            .patience
+            .is_none_or(|(after, bytes)| now < self.began + after && self.peer.received < bytes);
         let all = self.begun.iter().all(|begun| match begun {
             None => !self.may_begin(),
             Some(begun) => self.is_over(begun.id),

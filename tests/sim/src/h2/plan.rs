@@ -374,7 +374,8 @@ impl Plan {
                     self.job(urgent(), When::After(n.saturating_sub(3)), Fate::Answered);
                 }
                 let late = Request::sized(LATE).with("priority", "u=7");
-                self.jobs.insert(4, Job { request: late, when: When::After(1), fate: Fate::Answered });
+                self.jobs
+                    .insert(4, Job { request: late, when: When::After(1), fate: Fate::Answered });
             }
         }
     }
@@ -384,7 +385,8 @@ impl Plan {
         let said = |fate, request| Job { request, when: When::At(ms(20)), fate };
         match self.kind {
             Kind::BadFrames => {
-                (self.raw, self.ending) = (Raw::Bad(rng.range(0, 1 << 20) as usize), Ending::AwaitEnd);
+                (self.raw, self.ending) =
+                    (Raw::Bad(rng.range(0, 1 << 20) as usize), Ending::AwaitEnd);
                 if rng.per_mille(100) {
                     let beginnings = bad::beginnings();
                     let at = rng.range(0, beginnings.len() as u64) as usize;
@@ -397,7 +399,8 @@ impl Plan {
             Kind::BadRequests => {
                 let all = bad::requests();
                 for _ in 0..rng.range(1, 6) {
-                    let (lines, content, reason, code) = &all[rng.range(0, all.len() as u64) as usize];
+                    let (lines, content, reason, code) =
+                        &all[rng.range(0, all.len() as u64) as usize];
                     let status = reason.status().as_u16();
                     let mut request = Request::get("/", status, Check::Any);
                     let owned = |line: &(&str, &str)| (line.0.to_owned(), line.1.to_owned());
