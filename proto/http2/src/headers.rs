@@ -94,7 +94,7 @@ impl Http2 {
             let mut stream = self.new_stream(opening.stream);
             (stream.incoming, stream.verdict) = (Incoming::Refused, Some(Code::NoError));
             self.streams.insert(stream);
-            self.refused = Some(opening.stream);
+            self.leaves_last = true;
         }
         self.fail(reason)
     }

@@ -27,7 +27,7 @@ impl Machine for Http2 {
     }
 
     fn refused(&mut self) -> Option<ExchangeId> {
-        self.refused.map(|id| ExchangeId(id.into()))
+        self.leaves_last.then(|| ExchangeId(self.last[1].into()))
     }
 
     fn respond(

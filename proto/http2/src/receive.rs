@@ -21,7 +21,7 @@ impl Http2 {
         self.now = now;
         loop {
             if let Some(closed) = self.closed {
-                let is_answering = self.refused.is_some_and(|id| self.streams.get(id).is_some());
+                let is_answering = self.leaves_last && self.streams.get(self.last[1]).is_some();
                 return Ok(if is_answering { Next::NeedInput } else { Next::Closed(closed) });
             }
             if let Some(id) = self.ends.take() {

@@ -81,8 +81,8 @@ pub struct Http2 {
     pub(crate) updates: u32,
     pub(crate) drain: Drain,
     pub(crate) closed: Option<Closed>,
-    /// The stream that a fault of the connection left open for one last answer.
-    pub(crate) refused: Option<u32>,
+    /// A fault of the connection left the client's last stream open for one last answer.
+    pub(crate) leaves_last: bool,
     pub(crate) wait: Wait,
     pub(crate) deadline: Instant,
     /// No stream is late before that.
@@ -224,7 +224,7 @@ impl Http2 {
             updates: 0,
             drain: Drain::No,
             closed: None,
-            refused: None,
+            leaves_last: false,
             wait: Wait::Frame,
             deadline: now + limits.head_timeout,
             earliest: None,
