@@ -130,10 +130,13 @@ impl Machine for Http2 {
             *body = Payload::new();
             return Ok(());
         };
+        if body.is_empty() {
+            // Whoever waits for a window goes on waiting.
+            return Ok(());
+        }
         let left = match stream.outgoing {
             Outgoing::Exact(left) => usize::try_from(left).unwrap_or(usize::MAX),
             Outgoing::Unknown => usize::MAX,
-            Outgoing::Held | Outgoing::Over | Outgoing::Owed if body.is_empty() => return Ok(()),
             Outgoing::Held | Outgoing::Over | Outgoing::Owed => return Err(Misuse::OutOfOrder),
         };
         let room = if stream.priority.incremental && others { room.min(SHARE) } else { room };
@@ -223,6 +226,21 @@ impl Machine for Http2 {
 
     fn wanted(&self, (): ()) -> usize {
         if self.closed.is_some() { 0 } else { usize::MAX }
+    }
+
+    fn sendable(&mut self, id: ExchangeId) -> usize {
+        let left = self.outflow.left();
+        let Some(stream) = self.streams.get_mut(number(id)) else { return usize::MAX };
+        let open = stream.outflow.left().min(left);
+        if open == 0 {
+            let (id, is_first) = (stream.id, stream.wants == Wants::Nothing);
+            stream.wants = Wants::Window;
+            self.window_opened(id);
+            if is_first {
+                self.note_blocked(id);
+            }
+        }
+        open
     }
 
     fn schedule(&mut self, waiting: &mut [ExchangeId]) {

@@ -174,6 +174,13 @@ pub trait Machine {
     /// How many bytes the machine has use for on that stream now; 0 means: do not read it.
     fn wanted(&self, stream: Self::Stream) -> usize;
 
+    /// How much content of an exchange its peer lets through now. If it is 0, [`Event::Writable`](crate::Event::Writable) says
+    /// when to go on, as if content had been offered. For content that is certain to come but takes memory when it is made.
+    fn sendable(&mut self, id: ExchangeId) -> usize {
+        let _ = id;
+        usize::MAX
+    }
+
     /// Puts exchanges whose content waits for room in the outbox into the order in which they should have it.
     fn schedule(&mut self, waiting: &mut [ExchangeId]) {
         let _ = waiting;

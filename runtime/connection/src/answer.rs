@@ -100,12 +100,12 @@ impl<M: Machine> Connection<M> {
             }
             // A file is no memory yet: it goes by pieces, as from a source.
             Outgoing::Full(rest) => {
-                slot.stage = Stage::Sending { rest, source: None };
+                slot.stage = Stage::Sending { rest, source: None, ahead: None };
                 self.send(host, now, slot)
             }
             Outgoing::Stream { source, .. } => {
                 let source = Some(Guarded::new(source));
-                slot.stage = Stage::Sending { rest: Payload::new(), source };
+                slot.stage = Stage::Sending { rest: Payload::new(), source, ahead: None };
                 self.send(host, now, slot)
             }
         }
@@ -121,7 +121,7 @@ impl<M: Machine> Connection<M> {
             Err(_) => Step::Broken,
             Ok(()) if rest.is_empty() => self.finish(slot.id, None),
             Ok(()) => {
-                slot.stage = Stage::Sending { rest, source: None };
+                slot.stage = Stage::Sending { rest, source: None, ahead: None };
                 Step::Later
             }
         };
@@ -131,14 +131,15 @@ impl<M: Machine> Connection<M> {
     /// Sends as much content as there is room for. Whether the exchange is over.
     fn send(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
         let stage = std::mem::replace(&mut slot.stage, Stage::Sent);
-        let Stage::Sending { mut rest, mut source } = stage else { return false };
+        let Stage::Sending { mut rest, mut source, mut ahead } = stage else { return false };
         let mut budget = host.limits().events_a_turn;
         let step = loop {
             if rest.file().is_some() && !rest.is_empty() && self.sends == Sends::Bytes {
                 let then = source.take().and_then(Guarded::into_inner);
                 let left = std::mem::take(&mut rest);
-                let reading = Reading::new(host.shard().clone(), left, then);
+                let (reading, its) = Reading::new(host.shard().clone(), left, then);
                 source = Some(Guarded::new(Box::pin(reading)));
+                ahead = Some(its);
             }
             let room = match &source {
                 _ if rest.file().is_some() => self.file_room(host),
@@ -166,6 +167,14 @@ impl<M: Machine> Connection<M> {
                 break Step::Later;
             }
             budget -= 1;
+            if let Some(ahead) = ahead.as_ref().filter(|ahead| ahead.has_more()) {
+                // Nothing is read that no window lets through: a peer that holds all of them closed is to cost no memory.
+                let open = self.machine.sendable(slot.id);
+                if open == 0 {
+                    break Step::Later;
+                }
+                ahead.allow(open, self.slots.iter().map(|slot| slot.held()).sum());
+            }
             let mut cx = Context::from_waker(slot.waker.waker());
             match source.poll_frame(&mut cx) {
                 Ok(Poll::Pending) => break Step::Later,
@@ -182,7 +191,7 @@ impl<M: Machine> Connection<M> {
             }
         };
         match step {
-            Step::Later => slot.stage = Stage::Sending { rest, source },
+            Step::Later => slot.stage = Stage::Sending { rest, source, ahead },
             // The source may hold the reader of the incoming half: let go of it first.
             Step::Done | Step::Broken => drop(source),
         }

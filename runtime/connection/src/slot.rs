@@ -8,6 +8,7 @@ use trilane_exchange::{Exchange, ExchangeWaker, IncomingWriter, Request, Running
 use trilane_semantics::{ExchangeId, Instant, Method, Payload, StatusCode};
 
 use crate::guarded::Guarded;
+use crate::reading::Ahead;
 
 /// One exchange under way.
 pub(crate) struct Slot {
@@ -31,7 +32,12 @@ pub(crate) enum Stage {
     /// Its handler works.
     Running(Running),
     /// Its head is sent, its content is on the way: what is at hand, and where more comes from.
-    Sending { rest: Payload, source: Option<Guarded<Pin<Box<dyn Source>>>> },
+    /// `ahead` is there if it reads files.
+    Sending {
+        rest: Payload,
+        source: Option<Guarded<Pin<Box<dyn Source>>>>,
+        ahead: Option<Rc<Ahead>>,
+    },
     /// Its outgoing half is complete; the tunnel's incoming half is not.
     Sent,
 }
@@ -48,6 +54,14 @@ impl Slot {
     /// Whether a response head was sent.
     pub(crate) const fn has_answered(&self) -> bool {
         matches!(self.stage, Stage::Sending { .. } | Stage::Sent)
+    }
+
+    /// What was read of files for it and cannot go yet, in bytes, or is being read.
+    pub(crate) fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Sending { rest, ahead: Some(ahead), .. } => rest.len() + ahead.under_way(),
+            _ => 0,
+        }
     }
 
     /// Whether the reader of the content waits for more of it, or did.

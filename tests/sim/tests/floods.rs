@@ -36,6 +36,7 @@ struct Side {
     bytes: Vec<u8>,
     log: Vec<(Instant, usize)>,
     is_over: bool,
+    reads: Reads,
 }
 
 impl Side {
@@ -43,14 +44,16 @@ impl Side {
         let link = Rc::new(RefCell::new(Link::new(Cuts::Whole, rng)));
         server.accept(Rc::clone(&link)).unwrap();
         let (out, bytes) = (hello(), Vec::new());
-        Self { link, out, bytes, log: Vec::new(), is_over: false }
+        Self { link, out, bytes, log: Vec::new(), is_over: false, reads: Reads::Yes }
     }
 
     fn step(&mut self, now: Instant) -> bool {
         let written = self.link.borrow_mut().client_writes(now, &self.out);
         self.out.drain(..written);
         let mut is_busy = written > 0;
-        while let Some(arrival) = self.link.borrow_mut().down.read(now) {
+        while self.reads == Reads::Yes
+            && let Some(arrival) = self.link.borrow_mut().down.read(now)
+        {
             is_busy = true;
             match arrival {
                 Arrival::Bytes(bytes) => {
@@ -109,13 +112,30 @@ struct Outcome {
 }
 
 /// Lets `attack` go on for `rounds`, beside a stranger that asks for something every `pace` rounds and must get it.
-fn run(rounds: u32, pace: u32, mut attack: Attack) -> Outcome {
+fn run(rounds: u32, pace: u32, attack: Attack) -> Outcome {
+    world(rounds, pace, attack, Reads::Yes)
+}
+
+/// The same by an attacker who reads nothing.
+fn deaf(rounds: u32, pace: u32, attack: Attack) -> Outcome {
+    world(rounds, pace, attack, Reads::No)
+}
+
+/// Whether an attacker takes what comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    No,
+    Yes,
+}
+
+fn world(rounds: u32, pace: u32, mut attack: Attack, reads: Reads) -> Outcome {
     let (clock, trace) = (Rc::<Clock>::default(), Rc::<Trace>::default());
     let mut rng = Rng::new(11);
     let app = Rc::new(Demo::default());
     let mut server = Server::new(app, Rc::clone(&clock), rng.fork(), Rc::clone(&trace));
     let mut stranger = Side::new(&mut rng, &mut server);
     let mut attacker = Side::new(&mut rng, &mut server);
+    attacker.reads = reads;
     // The trace keeps so many lines: its memory does not grow any more.
     (0..5000).for_each(|_| trace.note(Instant::default(), 9, "x".repeat(60)));
     let limits = Limits::default();
@@ -328,16 +348,38 @@ const ECHO: &[(&str, &str)] = &[
     ("content-length", "100000"),
 ];
 
-/// Answers that nobody lets through: each stream is given up when its time has come.
+/// What a request under way takes, in bytes, whatever its answer.
+const REQUEST: usize = 8 << 10;
+
+/// Answers from files that nobody lets through, or a byte of each: streams are given up when their time has come, and what was
+/// read for them is next to nothing.
 #[test]
 fn zero_window() {
     let streams = Limits::default().streams as u32;
+    let n = streams as usize;
+    let read = (256 << 10) + n * (16 << 10);
+    for (window, most) in [(0, WIRE + n * REQUEST), (1, WIRE + n * REQUEST + read)] {
+        let attack = move |round| match round {
+            0 => settings(&[(setting::INITIAL_WINDOW_SIZE, window)]),
+            1 => ids(0, streams).flat_map(|id| get(id, "/bytes/300000")).collect(),
+            _ => Vec::new(),
+        };
+        let outcome = survive(32_000, 500, Box::new(attack));
+        assert_eq!(outcome.resets.iter().filter(|it| it.1 == 8).count(), n);
+        assert!(outcome.goaway.is_none());
+        assert!(outcome.held <= most, "{window}: {} bytes held", outcome.held);
+    }
+}
+
+/// The same with all windows open, and a client that takes nothing from its socket.
+#[test]
+fn a_socket_that_nobody_reads() {
+    let streams = Limits::default().streams as u32;
     let attack = move |round| match round {
-        0 => settings(&[(setting::INITIAL_WINDOW_SIZE, 0)]),
         1 => ids(0, streams).flat_map(|id| get(id, "/bytes/300000")).collect(),
         _ => Vec::new(),
     };
-    let outcome = survive(32_000, 500, Box::new(attack));
-    assert_eq!(outcome.resets.iter().filter(|it| it.1 == 8).count(), streams as usize);
-    assert!(outcome.goaway.is_none());
+    let outcome = deaf(32_000, 500, Box::new(attack));
+    let most = WIRE + (1 << 20) + streams as usize * (16 << 10);
+    assert!(outcome.held <= most, "{} bytes held", outcome.held);
 }

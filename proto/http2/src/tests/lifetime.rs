@@ -163,6 +163,33 @@ fn a_window_is_not_waited_for_for_ever() {
     assert!(side.machine.closed.is_none());
 }
 
+/// Who only asks whether content could go waits as if it had offered some: it is told, and it is late at the same time.
+#[test]
+fn who_asks_for_a_window_is_told() {
+    for (stream, connection) in [(0, 65_535), (9, 0)] {
+        let mut side = Side::ready();
+        side.feed([setting(4, 65_535), get(1), get(3)].concat());
+        for id in [1, 3] {
+            side.respond(id, 200, Content::Unknown);
+        }
+        side.send(3, 65_535 - connection);
+        side.feed(setting(4, stream));
+        assert_eq!(side.machine.sendable(ExchangeId(1)), 0);
+        side.now = side.now + Duration::from_secs(9);
+        let mut out = Outbox::new();
+        // Asking again, or offering nothing, changes nothing.
+        assert_eq!(side.machine.sendable(ExchangeId(1)), 0);
+        side.machine.send_body(ExchangeId(1), &mut Payload::new(), 9, &mut out).unwrap();
+        let limit = Limits::default().write_timeout;
+        let due = side.machine.poll_timeout().unwrap();
+        assert_eq!(due.since(side.now) + Duration::from_secs(9), limit);
+        let opens = if connection == 0 { number(8, 0, 5) } else { number(8, 1, 5) };
+        assert_eq!(side.feed(opens), ["1 writable"]);
+        assert_eq!(side.machine.sendable(ExchangeId(1)), 5);
+        assert_eq!(side.machine.sendable(ExchangeId(7)), usize::MAX, "it is gone");
+    }
+}
+
 /// Found by the simulator: who waits for the connection's window while others have their turn is not late, as long as that
 /// window opens; when nothing goes any more, everybody is.
 #[test]
