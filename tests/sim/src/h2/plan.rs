@@ -360,7 +360,7 @@ impl Plan {
                 self.crowd(rng, 5, 20);
             }
             Kind::SlowReading => {
-                self.reading = Reading::Slowly(ms(rng.pick(&[150, 1000])));
+                self.reading = Reading::Slowly(ms(rng.pick(&[150, 400])));
                 self.job(Request::sized(LONG), When::At(ms(0)), Fate::Answered);
                 let request = Request::echo(rng, "/echo/stream");
                 self.soon(rng, request);
