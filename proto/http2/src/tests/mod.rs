@@ -22,6 +22,7 @@ mod lifetime;
 mod order;
 mod pair;
 mod push;
+mod split;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
