@@ -9,12 +9,12 @@ mod client;
 mod connection;
 mod drive;
 mod fields;
+mod h2_client;
 mod h2_connection;
 mod h2_frames;
 mod head;
 mod hpack_decode;
 mod hpack_encode;
-mod http2_client;
 mod router;
 mod script;
 mod targets;
@@ -24,12 +24,12 @@ pub use chunked::chunked;
 pub use client::client;
 pub use connection::connection;
 pub use fields::fields;
+pub use h2_client::h2_client;
 pub use h2_connection::h2_connection;
 pub use h2_frames::h2_frames;
 pub use head::head;
 pub use hpack_decode::hpack_decode;
 pub use hpack_encode::hpack_encode;
-pub use http2_client::http2_client;
 pub use router::router;
 pub use targets::targets;
 
@@ -47,7 +47,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("head", head),
     ("hpack_decode", hpack_decode),
     ("hpack_encode", hpack_encode),
-    ("http2_client", http2_client),
+    ("h2_client", h2_client),
     ("router", router),
     ("targets", targets),
 ];

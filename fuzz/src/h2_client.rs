@@ -24,7 +24,7 @@ use crate::script::{Script, Step};
 const WINDOW: usize = 100;
 
 /// `data` as a script.
-pub fn http2_client(data: &[u8]) {
+pub fn h2_client(data: &[u8]) {
     let mut run = Run::new(data.starts_with(b"p"));
     run.come(4, 0, 0, b"");
     for step in Script::new(data).0 {
@@ -119,14 +119,9 @@ impl Run {
                 // Too much, or nothing to send it for: refused, and what fitted was sent.
                 let _ = self.machine.send_body(id, &mut payload, 9000, &mut self.out);
             }
-            b'e' => {
-                if self.machine.finish(id, None, &mut self.out).is_err() {
-                    // Less than was promised gives it up; out of order, it goes on.
-                    self.machine.cancel(id, &mut self.out);
-                    self.exchanges.remove(&id.0);
-                }
-            }
-            b'c' => {
+            b'e' if self.machine.finish(id, None, &mut self.out).is_ok() => {}
+            // Less than was promised gives it up; out of order, it goes on.
+            b'c' | b'e' => {
                 self.machine.cancel(id, &mut self.out);
                 self.exchanges.remove(&id.0);
             }
