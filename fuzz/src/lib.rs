@@ -18,6 +18,7 @@ mod hpack_encode;
 mod router;
 mod script;
 mod targets;
+mod tls_session;
 mod transport;
 
 pub use chunked::chunked;
@@ -32,6 +33,7 @@ pub use hpack_decode::hpack_decode;
 pub use hpack_encode::hpack_encode;
 pub use router::router;
 pub use targets::targets;
+pub use tls_session::tls_session;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -42,12 +44,13 @@ pub const ALL: &[(&str, Target)] = &[
     ("client", client),
     ("connection", connection),
     ("fields", fields),
+    ("h2_client", h2_client),
     ("h2_connection", h2_connection),
     ("h2_frames", h2_frames),
     ("head", head),
     ("hpack_decode", hpack_decode),
     ("hpack_encode", hpack_encode),
-    ("h2_client", h2_client),
     ("router", router),
     ("targets", targets),
+    ("tls_session", tls_session),
 ];
