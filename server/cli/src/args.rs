@@ -34,8 +34,8 @@ pub struct Serve {
     /// Repeatable. Default: 127.0.0.1:8080. PORT in the environment changes the default's port.
     #[arg(long, value_name = "ADDR|unix:PATH|off")]
     pub http: Vec<String>,
-    /// Listen for HTTP over TLS on ADDR, or not at all (`off`). Repeatable. Default: 127.0.0.1:8443 for the demo, if nothing
-    /// says where to listen for HTTP/1.1 either; else not at all.
+    /// Listen for HTTP over TLS on ADDR, or not at all (`off`). Repeatable. Default: for the demo 127.0.0.1:8443, if it is free;
+    /// else off.
     #[arg(long, value_name = "ADDR|off")]
     pub https: Vec<String>,
     /// The certificate chain, in PEM. Default: those of the configuration file, or else one for development.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use trilane::{ListenAddress, Log, Router, RunError, ServeDir, Server, Shard};
@@ -15,8 +16,8 @@ use crate::secure::Tls;
 const HOST: &str = "127.0.0.1";
 /// The port of that.
 const PORT: u16 = 8080;
-/// The port of the demo over TLS.
-const SECURE_PORT: u16 = 8443;
+/// Where the demo listens for TLS.
+const SECURE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 
 /// Why the binary ends with an error.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ fn serve(
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
     let port = std::env::var("PORT").ok();
-    let secure = secure_addresses(&flags, &config, kind, port.is_some());
+    let secure = secure_addresses(&flags, &config, kind, is_free);
     let clear = addresses(&flags, &config, port)?;
     if clear.is_empty() && secure.is_empty() {
         return Err(Failure::Setting(
@@ -169,16 +170,33 @@ fn addresses(flags: &Serve, config: &Config, port: Option<String>) -> Result<Vec
     Ok(asked)
 }
 
-/// Where to listen for TLS: flags, else the file; else the demo has a default, unless somebody has said where it should be
-/// found, and so may run several.
-fn secure_addresses(flags: &Serve, config: &Config, kind: Kind, has_port: bool) -> Vec<String> {
+/// Where to listen for TLS: flags, else the file, else the demo's default; that one only if it is free, for nobody has asked
+/// for it, and several may run.
+fn secure_addresses(
+    flags: &Serve,
+    config: &Config,
+    kind: Kind,
+    is_free: impl FnOnce(SocketAddr) -> bool,
+) -> Vec<String> {
     let mut asked = if flags.https.is_empty() { &config.https } else { &flags.https }.clone();
-    let is_told = has_port || !flags.http.is_empty() || !config.http.is_empty();
-    if asked.is_empty() && kind == Kind::Demo && !is_told {
-        return vec![format!("{HOST}:{SECURE_PORT}")];
+    if asked.is_empty() && kind == Kind::Demo && is_free(SECURE) {
+        return vec![SECURE.to_string()];
     }
     asked.retain(|address| address != "off");
     asked
+}
+
+/// Whether nobody listens there; if somebody does, the operator learns what follows.
+fn is_free(address: SocketAddr) -> bool {
+    let is_free = TcpListener::bind(address).is_ok();
+    if !is_free {
+        // Nowhere is left to report that standard error is closed.
+        let _ = writeln!(
+            io::stderr(),
+            "trilane: {address} is in use: not listening for TLS; --https says where else"
+        );
+    }
+    is_free
 }
 
 fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
@@ -227,19 +245,19 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_on_by_default_where_nothing_is_said() {
-        let listens = |arguments: &[&str], file: &[&str], kind, port| {
+    fn tls_is_on_by_default_where_it_can_be() {
+        let listens = |arguments: &[&str], file: &[&str], kind, is_free| {
             let flags = Args::try_parse_from([&["trilane"], arguments].concat()).unwrap().serve;
             let https = file.iter().map(ToString::to_string).collect();
             let config = Config { https, ..Config::default() };
-            secure_addresses(&flags, &config, kind, port).join(" ")
+            secure_addresses(&flags, &config, kind, |_| is_free).join(" ")
         };
-        assert_eq!(listens(&[], &[], Kind::Demo, false), "127.0.0.1:8443");
-        assert_eq!(listens(&[], &[], Kind::Demo, true), "");
-        assert_eq!(listens(&[], &[], Kind::Files, false), "");
-        assert_eq!(listens(&["--http", ":1"], &[], Kind::Demo, false), "");
+        assert_eq!(listens(&[], &[], Kind::Demo, true), "127.0.0.1:8443");
+        assert_eq!(listens(&["--http", ":1"], &[], Kind::Demo, true), "127.0.0.1:8443");
+        assert_eq!(listens(&[], &[], Kind::Demo, false), "");
+        assert_eq!(listens(&[], &[], Kind::Files, true), "");
         assert_eq!(listens(&["--http", ":1", "--https", ":2"], &[], Kind::Files, true), ":2");
         assert_eq!(listens(&[], &[":3", ":4"], Kind::Files, false), ":3 :4");
-        assert_eq!(listens(&["--https", "off"], &[":3"], Kind::Demo, false), "");
+        assert_eq!(listens(&["--https", "off"], &[":3"], Kind::Demo, true), "");
     }
 }
