@@ -12,7 +12,7 @@ use crate::code::Code;
 use crate::encode::{self, Said};
 use crate::frame::{self, MOST, flag, kind};
 use crate::state::{Http2, Role, Then};
-use crate::streams::{Expect, Incoming, Kind, Outgoing, Wants};
+use crate::streams::{Expect, Incoming, Kind, Outgoing, Past, Wants};
 
 /// How much of an answer goes at a time where a part is of use (RFC 9218 §4.2), and others are under way, in bytes.
 const SHARE: usize = 64 << 10;
@@ -65,7 +65,9 @@ impl Machine for Http2 {
         }
         // The peer was of use: it may give up another one.
         self.budget.earn(crate::budget::RESET, &self.limits);
-        self.settle(id);
+        if then == Then::End {
+            self.settle(id);
+        }
         Ok(())
     }
 
@@ -268,10 +270,13 @@ impl Machine for Http2 {
 impl Http2 {
     /// We have ended our half.
     fn end_outgoing(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(id) {
-            stream.outgoing = Outgoing::Over;
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.outgoing = Outgoing::Over;
+        match (stream.incoming, stream.verdict) {
+            // The whole exchange is over, as nearly always.
+            (Incoming::Over, None) => self.forget(id, Past::Ended),
+            _ => self.settle(id),
         }
-        self.settle(id);
     }
 }
 

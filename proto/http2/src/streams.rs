@@ -130,6 +130,8 @@ pub(crate) struct Streams {
     len: u16,
     /// Those among them that servers began: their ids are even (RFC 9113 §5.1.1).
     promised: u16,
+    /// The slot of the stream that was added last: what is asked for is mostly that.
+    newest: u16,
 }
 
 /// Memory for so many is kept when the last one goes.
@@ -154,15 +156,25 @@ impl Streams {
         self.promised as usize
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<&Stream> {
-        let at = self.find(id)?;
-        self.slots[usize::from(self.index[at]) - 1].as_ref()
+        self.slots[self.slot(id)?].as_ref()
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
-        let at = self.find(id)?;
-        self.slots[usize::from(self.index[at]) - 1].as_mut()
+        let slot = self.slot(id)?;
+        self.slots[slot].as_mut()
+    }
+
+    /// The slot of a stream.
+    #[inline]
+    fn slot(&self, id: u32) -> Option<usize> {
+        let newest = usize::from(self.newest);
+        match self.slots.get(newest) {
+            Some(Some(stream)) if stream.id == id => Some(newest),
+            _ => Some(usize::from(self.index[self.find(id)?]) - 1),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Stream> {
@@ -192,8 +204,10 @@ impl Streams {
         };
         self.index[at] = slot + 1;
         self.len += 1;
+        self.newest = slot;
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> Option<Stream> {
         let at = self.find(id)?;
         let slot = self.index[at] - 1;

@@ -33,7 +33,7 @@ impl<M: Machine> Connection<M> {
 
     /// Polls the handler or the content of an exchange.
     pub(crate) fn poll_slot(&mut self, host: &Host, now: Instant, id: ExchangeId) {
-        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else { return };
+        let Some(at) = self.place(id) else { return };
         let mut slot = self.slots.swap_remove(at);
         let over = match &mut slot.stage {
             Stage::Fresh(_) => false,

@@ -407,7 +407,7 @@ impl<M: Machine> Connection<M> {
         id: ExchangeId,
         how: Result<(), BodyError>,
     ) {
-        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else { return };
+        let Some(at) = self.place(id) else { return };
         if let Some(writer) = &self.slots[at].writer {
             writer.end(how);
         }
@@ -452,6 +452,13 @@ impl<M: Machine> Connection<M> {
     }
 
     pub(crate) fn slot(&mut self, id: ExchangeId) -> Option<&mut Slot> {
-        self.slots.iter_mut().find(|slot| slot.id == id).map(|slot| &mut **slot)
+        let at = self.place(id)?;
+        Some(&mut *self.slots[at])
+    }
+
+    /// Where the slot of an exchange is. What is asked for is mostly one of the last: its content follows its head.
+    #[inline]
+    pub(crate) fn place(&self, id: ExchangeId) -> Option<usize> {
+        self.slots.iter().rposition(|slot| slot.id == id)
     }
 }

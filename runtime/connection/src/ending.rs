@@ -49,7 +49,7 @@ impl<M: Machine> Connection<M> {
             self.close(host, now, Closed::lingering(Cause::Fault(reason)));
             return;
         };
-        if self.slots.iter().any(|slot| slot.id == id) {
+        if self.place(id).is_some() {
             // Its handler learns of it from the content and answers, or is answering already.
             return;
         }
@@ -65,7 +65,7 @@ impl<M: Machine> Connection<M> {
         id: ExchangeId,
         reason: Reason,
     ) {
-        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else {
+        let Some(at) = self.place(id) else {
             let response = self.refusal(host, reason, None);
             self.answer_refused(host, id, response);
             return;
@@ -116,7 +116,7 @@ impl<M: Machine> Connection<M> {
 
     /// The peer gave up one exchange.
     pub(crate) fn drop_exchange(&mut self, host: &Host, now: Instant, id: ExchangeId) {
-        let Some(at) = self.slots.iter().position(|slot| slot.id == id) else { return };
+        let Some(at) = self.place(id) else { return };
         let slot = self.slots.swap_remove(at);
         self.abandon(host, now, slot, Outcome::PeerLeft);
     }
