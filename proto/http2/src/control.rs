@@ -30,7 +30,7 @@ impl Http2 {
             None => Ok(None),
             // RFC 9113 §5.4.2: an error of a stream; RST_STREAM on an idle one would be our own (§6.4).
             Some(reason) if is_idle => Err(self.fail(reason)),
-            Some(_) if self.streams.get(frame.stream).is_none() => Ok(None),
+            // RFC 9113 §6.3: also where the stream has ended meanwhile.
             Some(reason) => self.reset(frame.stream, reason),
         }
     }
@@ -52,10 +52,12 @@ impl Http2 {
         let is_undone = stream.incoming == Incoming::Head && code == Code::RefusedStream as u32;
         let effect = if is_undone { Effect::None } else { Effect::Unknown };
         let is_known = self.is_known(stream);
+        let is_answered = stream.incoming == Incoming::Unwanted;
         self.forget(id, Past::ResetByPeer);
-        // RFC 9113 §8.4.2: a client may refuse what it did not ask for.
+        // RFC 9113 §8.4.2: a client may refuse what it did not ask for. Who has its answer gives up nothing but its own content.
         let is_promise = self.role == Role::Server && self.is_ours(id);
-        self.charge(if is_promise { budget::EMPTY } else { budget::RESET }, Reason::Resets)?;
+        let points = if is_promise || is_answered { budget::EMPTY } else { budget::RESET };
+        self.charge(points, Reason::Resets)?;
         let event = Event::Reset { id: ExchangeId(id.into()), code: code.into(), effect };
         Ok(is_known.then_some(Next::Event(event)))
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use trilane_semantics::{Event, ExchangeId, Input, Next, Reason};
 
 use crate::budget;
+use crate::code::Code;
 use crate::frame::{Frame, HEADER, flag};
 use crate::receive::Step;
 use crate::state::{Data, Http2, Reading, Then};
@@ -56,6 +57,7 @@ impl Http2 {
         match stream.incoming {
             Incoming::Open | Incoming::Tunnel => (),
             Incoming::Refused => return Ok(None),
+            Incoming::Unwanted => return self.unwanted(id, content, then),
             // RFC 9113 §5.1: reserved (local), reserved (remote).
             Incoming::Over if stream.is_reserved() => return Err(self.fail(Reason::Frame)),
             Incoming::Head if stream.is_reserved() => return Err(self.fail(Reason::Frame)),
@@ -86,6 +88,26 @@ impl Http2 {
         if then == Then::More && stream.held > 0 && (content as usize) < budget::TINY_BELOW {
             stream.tiny += budget::TINY;
             self.charge(budget::TINY, Reason::Flood)?;
+        }
+        Ok(None)
+    }
+
+    /// Content of a stream whose answer is complete.
+    fn unwanted<'b>(&mut self, id: u32, content: u32, then: Then) -> Step<'b> {
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
+        let is_allowed = stream.inflow.take(content);
+        // RFC 9113 §8.1.1, as for content that has a reader.
+        let left = stream.missing.map(|missing| missing.checked_sub(content.into()));
+        stream.missing = left.flatten();
+        let is_wrong = left.is_some_and(|it| it.is_none() || then == Then::End && it != Some(0));
+        let is_exhausted = stream.inflow.is_exhausted();
+        if !is_allowed || is_wrong {
+            let reason = if is_allowed { Reason::ContentLength } else { Reason::FlowControl };
+            return self.reset(id, reason);
+        }
+        if is_exhausted && then == Then::More {
+            // It could send no more without our credit.
+            self.end_by(id, Code::NoError);
         }
         Ok(None)
     }
@@ -135,10 +157,9 @@ impl Http2 {
         if data.then == Then::More {
             return Ok(None);
         }
-        Ok(self.end_incoming(id).then(|| {
-            self.settle(id);
-            Next::Event(Event::End { id: ExchangeId(id.into()) })
-        }))
+        let has_reader = self.end_incoming(id);
+        self.settle(id);
+        Ok(has_reader.then_some(Next::Event(Event::End { id: ExchangeId(id.into()) })))
     }
 
     /// The peer has ended its half. Whether the caller is to hear of it.

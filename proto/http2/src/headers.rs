@@ -124,7 +124,20 @@ impl Http2 {
         match stream.incoming {
             Incoming::Head => self.response(opening, block),
             Incoming::Open => self.trailers(opening, block),
-            Incoming::Refused => self.skip(block).map(|()| None),
+            Incoming::Refused => {
+                self.skip(block)?;
+                self.charge(budget::EMPTY, Reason::Flood).map(|()| None)
+            }
+            Incoming::Unwanted => {
+                let is_whole = stream.missing.unwrap_or(0) == 0 && opening.then == Then::End;
+                self.skip(block)?;
+                if !is_whole {
+                    return self.reset(id, Reason::Frame);
+                }
+                self.end_incoming(id);
+                self.settle(id);
+                Ok(None)
+            }
             // RFC 9113 §5.1: half-closed (remote); §8.5: a tunnel has DATA only.
             Incoming::Over | Incoming::Tunnel => {
                 let is_over = stream.incoming == Incoming::Over;

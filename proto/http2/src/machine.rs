@@ -56,7 +56,10 @@ impl Machine for Http2 {
         if stream.incoming == Incoming::Tunnel && !is_tunnel {
             stream.incoming = Incoming::Refused;
         }
-        stream.expect = Expect::Nothing;
+        if std::mem::replace(&mut stream.expect, Expect::Nothing) == Expect::Continue {
+            // RFC 9110 §10.1.1: it waits for us, and is not waited for.
+            stream.verdict = stream.verdict.or(Some(Code::NoError));
+        }
         let id = stream.id;
         let then = if outgoing == Outgoing::Over { Then::End } else { Then::More };
         encode::response((&mut self.encoder, out), id, head, stamp, (said, then));

@@ -8,6 +8,7 @@ use trilane_semantics::{Cause, Closed, Event, ExchangeId, Fault, Input, Instant,
 use crate::budget;
 use crate::frame::{Frame, HEADER, MOST, PREFACE, flag, kind};
 use crate::state::{Drain, Http2, Reading, Role, Wait};
+use crate::streams::Incoming;
 
 pub(crate) type Step<'b> = Result<Option<Next<'b>>, Fault>;
 
@@ -74,7 +75,7 @@ impl Http2 {
         if input.is_fin() {
             // What is cut short will never be whole.
             input.take(usize::MAX);
-            if self.streams.is_empty() {
+            if self.streams.iter().all(|stream| stream.incoming == Incoming::Unwanted) {
                 // There is nobody to tell.
                 self.closed.get_or_insert(Closed::now(Cause::Peer));
                 return None;

@@ -329,9 +329,28 @@ impl Http2 {
             (Incoming::Over, None | Some(Code::NoError)) => self.forget(id, Past::Ended),
             (Incoming::Tunnel, _) => (),
             (Incoming::Head | Incoming::Open, _) if self.role == Role::Client => (),
+            (Incoming::Open, None) if self.reads_on(id) => (),
             // RFC 9113 §8.1: after a complete answer, NO_ERROR asks for the rest not to be sent.
             (_, verdict) => self.end_by(id, verdict.unwrap_or(Code::NoError)),
         }
+    }
+
+    /// The answer of a stream is complete, and its content is not. Where no more than a little can be missing it is read and
+    /// discarded, within the window that the peer has, so that a mistake in it is still told, and who sends it is not
+    /// disturbed. Whether it is so.
+    #[cold]
+    fn reads_on(&mut self, id: u32) -> bool {
+        let Some(stream) = self.streams.get_mut(id) else { return false };
+        let is_little = stream.missing.unwrap_or(1) <= self.limits.discard;
+        if !is_little || stream.inflow.is_exhausted() {
+            return false;
+        }
+        stream.incoming = Incoming::Unwanted;
+        let (held, tiny) = (std::mem::take(&mut stream.held), std::mem::take(&mut stream.tiny));
+        self.inflow.release(held);
+        self.budget.earn(tiny, &self.limits);
+        self.note_unwanted(id);
+        true
     }
 
     /// Takes a stream out of the table. What its content still owes to the connection's window is given back.

@@ -50,6 +50,8 @@ pub(crate) enum Incoming {
     Over,
     /// It was refused; what still comes is discarded.
     Refused,
+    /// The answer is complete. What still comes is discarded for a while, and must still be a message (RFC 9113 §8.1).
+    Unwanted,
     /// A tunnel, if the answer says so, or already.
     Tunnel,
 }

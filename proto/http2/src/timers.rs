@@ -79,6 +79,11 @@ impl Http2 {
         let Some((id, reason)) = late else { return Ok(()) };
         // There may be another.
         self.earliest = Some(now);
+        if self.streams.get(id).is_some_and(|it| it.incoming == Incoming::Unwanted) {
+            // RFC 9113 §8.1: it was answered; NO_ERROR asks for the rest not to be sent.
+            self.end_by(id, Code::NoError);
+            return Ok(());
+        }
         let fault = self.refuse(id, reason);
         if reason == Reason::WindowTimeout
             && let Some(stream) = self.streams.get_mut(id)
@@ -128,6 +133,15 @@ impl Http2 {
         }
     }
 
+    /// Nobody wants what that stream still has to say: it has as long as a connection that ends.
+    pub(crate) fn note_unwanted(&mut self, id: u32) {
+        let due = self.now + self.limits.linger_timeout;
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.body_due = due;
+            self.earliest = Instant::earliest(self.earliest, Some(due));
+        }
+    }
+
     /// Something went into a tunnel, or it has just begun.
     pub(crate) fn note_tunnel(&mut self, id: u32) {
         let due = self.now + self.limits.tunnel_timeout;
@@ -160,6 +174,7 @@ fn due(stream: &Stream, rate: u64) -> Option<(Instant, Reason)> {
         _ if stream.held > 0 => None,
         Incoming::Open if rate == 0 => Some(stream.body_due),
         Incoming::Open => Some(stream.body_due.min(stream.rate_due)),
+        Incoming::Unwanted => Some(stream.body_due),
         Incoming::Tunnel if stream.outgoing != Outgoing::Owed => Some(stream.body_due),
         Incoming::Head | Incoming::Over | Incoming::Refused | Incoming::Tunnel => None,
     };

@@ -19,7 +19,8 @@ pub struct Limits {
     /// A chunk-size line with its extensions (RFC 9112 §7.1.1). Default 1 KiB. The extensions of a message together may
     /// be as long as a `head`.
     pub chunk_line: usize,
-    /// Content that no handler wants, read and discarded to keep a connection. Default 256 KiB.
+    /// Content that no handler wants, read and discarded to keep a connection, or, where it multiplexes, an exchange whose
+    /// answer is complete. Default 256 KiB.
     pub discard: u64,
     /// Received content that waits for its handler, an exchange; then reading stops. Default 64 KiB.
     pub receive_queue: usize,

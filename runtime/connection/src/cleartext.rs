@@ -50,14 +50,33 @@ enum Verdict {
     Unknown,
 }
 
+/// The first line of the preface: who says that speaks HTTP/2, well or not.
+const FIRST_LINE: usize = b"PRI * HTTP/2.0\r\n".len();
+
 fn judge(bytes: &[u8]) -> Verdict {
     if bytes.starts_with(PREFACE) {
         Verdict::Http2
     } else if PREFACE.starts_with(bytes) {
         Verdict::Unknown
+    } else if bytes.starts_with(&PREFACE[..FIRST_LINE]) || is_foreign(bytes) {
+        // RFC 9113 §3.4: an invalid preface, which that machine refuses.
+        Verdict::Http2
     } else {
         Verdict::Http1
     }
+}
+
+/// Whether a first line that came whole has the form of a request's, but for a version that is none of HTTP (RFC 9112 §2.3): an
+/// answer in HTTP/1.1 would not be understood.
+fn is_foreign(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|&byte| byte == b'\r' || byte == b'\n');
+    let line = lines.next().filter(|line| line.len() < bytes.len()).unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    let is_word = |word: &&[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+    let words: [Option<&[u8]>; 4] = std::array::from_fn(|_| words.next());
+    let [Some(method), Some(target), Some(version), None] = words else { return false };
+    let is_http = version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP"));
+    [method, target, version].iter().all(is_word) && !is_http
 }
 
 impl Cleartext {
@@ -175,5 +194,37 @@ impl Conversation for Cleartext {
 impl fmt::Debug for Cleartext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.current.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9113 §3.4: an invalid preface is HTTP/2's to refuse, as far as it can be told from HTTP/1.1.
+    #[test]
+    fn the_first_bytes_tell() {
+        for (bytes, expected) in [
+            (&b""[..], "?"),
+            (b"P", "?"),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", "?"),
+            (PREFACE, "2"),
+            (b"PRI * HTTP/2.0\r\n\r\nSX", "2"),
+            (b"INVALID CONNECTION PREFACE\r\n\r\n", "2"),
+            (b"GET / HTTP/1.1\r\n", "1"),
+            (b"GET / http/1.1\r\n", "1"),
+            (b"PUT / HTTP/1.1\r\n", "1"),
+            (b"INVALID CONNECTION PREFACE", "1"),
+            (b"GET /\r\n", "1"),
+            (b"GET / in HTTP/1.1\r\n", "1"),
+            (b"\x16\x03 a b\r\n", "1"),
+        ] {
+            let verdict = match judge(bytes) {
+                Verdict::Http1 => "1",
+                Verdict::Http2 => "2",
+                Verdict::Unknown => "?",
+            };
+            assert_eq!(verdict, expected, "{}", String::from_utf8_lossy(bytes));
+        }
     }
 }

@@ -137,14 +137,78 @@ fn content_that_breaks_its_promise() {
     assert!(body.is_empty(), "nobody's content is taken and forgotten");
 }
 
-/// RFC 9113 §8.1: after an early answer NO_ERROR asks for the rest not to be sent; what is on its way harms nobody.
+/// RFC 9113 §8.1: after an early answer NO_ERROR asks for the rest not to be sent; what is on its way harms nobody. Where only
+/// a little is missing it is read and discarded: at `Limits::discard`, and at the peer's window.
 #[test]
 fn an_early_answer_ends_the_stream() {
+    let early = |side: &mut Side, length: Option<usize>, came: usize| {
+        let length = length.map(|length| length.to_string());
+        let fields = length.as_deref().map(|length| [("content-length", length)]);
+        let head = post(1, fields.as_ref().map_or(&[][..], |fields| &fields[..]));
+        side.feed([head, data(0, 1, &vec![b'a'; came])].concat());
+        assert_eq!(side.respond(1, 403, Content::None), ["1 403 content-length=0 end"]);
+        side.turn()
+    };
+    for (missing, ends) in [(9, false), (10, false), (11, true)] {
+        let mut side = Side::ready_with(|limits| limits.discard = 10);
+        let log = early(&mut side, Some(missing + 1), 1);
+        assert_eq!(log, if ends { vec!["1 reset 0"] } else { vec![] }, "{missing} are missing");
+        let rest = [data(0, 1, b"b"), headers(1, 1, &[("x", "1")]), number(kind::RST_STREAM, 1, 8)];
+        if ends {
+            assert_eq!(side.feed(rest.concat()), [""; 0]);
+        } else {
+            assert_eq!(side.feed(data(1, 1, &vec![b'b'; missing])), [""; 0]);
+        }
+        assert!(side.machine.closed.is_none() && side.machine.streams.is_empty());
+    }
+    // It has no more credit than it had: then it must be told.
+    for (n, expected) in [(9, ""), (10, "1 reset 0"), (11, "1 reset 3")] {
+        let mut side = Side::ready_with(|limits| limits.stream_window = 10);
+        early(&mut side, None, 0);
+        assert_eq!(side.feed(data(0, 1, &vec![b'b'; n])).concat(), expected, "{n}");
+    }
+    // Nobody is held up by what is not read to its end.
     let mut side = Side::ready();
-    side.feed([post(1, &[]), data(0, 1, b"a")].concat());
-    assert_eq!(side.respond(1, 403, Content::None), ["1 403 content-length=0 end"]);
+    side.releases = false;
+    early(&mut side, None, 5);
+    assert_eq!(side.machine.inflow.total(), Limits::default().connection_window as u32);
+    let at = side.machine.poll_timeout().unwrap();
+    assert_eq!(at.since(side.now), Limits::default().linger_timeout);
+    side.now = at;
+    assert_eq!(side.machine.handle_timeout(at), Ok(()));
     assert_eq!(side.turn(), ["1 reset 0"]);
-    let rest = [data(0, 1, b"b"), headers(1, 1, &[("x", "1")]), number(kind::RST_STREAM, 1, 8)];
-    assert_eq!(side.feed(rest.concat()), [""; 0]);
-    assert!(side.machine.closed.is_none());
+    // RFC 9110 §10.1.1: who waits for us has nothing on its way.
+    let mut side = Side::ready();
+    side.feed(post(1, &[("expect", "100-continue")]));
+    side.respond(1, 403, Content::None);
+    assert_eq!(side.turn(), ["1 reset 0"]);
+}
+
+/// RFC 9113 §8.1, §8.1.1: what comes after an early answer must still be a message, and may be given up.
+#[test]
+fn content_that_nobody_wants_is_still_checked() {
+    let five = || post(1, &[("content-length", "5")]);
+    let trailers = |flags| headers(flags, 1, &[("x", "1")]);
+    for (frames, expected) in [
+        (vec![data(0, 1, b"abc"), data(1, 1, b"de")], ""),
+        (vec![data(0, 1, b"abcde"), trailers(1)], ""),
+        (vec![data(0, 1, b"abc"), number(kind::RST_STREAM, 1, 8)], ""),
+        (vec![data(1, 1, b"abc")], "1 reset 1"),
+        (vec![data(0, 1, b"abc"), data(0, 1, b"def")], "1 reset 1"),
+        (vec![data(0, 1, b"abc"), trailers(1)], "1 reset 1"),
+        (vec![data(0, 1, b"abcde"), trailers(0)], "1 reset 1"),
+    ] {
+        let mut side = Side::ready();
+        side.feed(five());
+        side.respond(1, 403, Content::None);
+        let log = side.feed(frames.concat());
+        assert_eq!(log.concat(), expected, "{frames:?}");
+        assert!(side.machine.closed.is_none() && side.machine.streams.is_empty());
+    }
+    // The end of the transport does not wait for it.
+    let mut side = Side::ready();
+    side.feed(five());
+    side.respond(1, 403, Content::None);
+    side.fin = true;
+    assert_eq!(side.turn(), ["closed peer"]);
 }

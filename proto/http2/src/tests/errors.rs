@@ -135,6 +135,11 @@ fn frames_come_in_the_states_that_have_them() {
         let log = side.feed(late);
         assert_eq!(log, ["connection fault StreamClosed", "closed stream_closed", "0 goaway 1 5"]);
     }
+    // PRIORITY that has not its form is an error of its stream, were it an ended one (RFC 9113 §6.3).
+    let mut side = Side::ready();
+    side.feed(get(1));
+    side.respond(1, 204, Content::None);
+    assert_eq!(side.feed(one(kind::PRIORITY, 0, 1, &[0; 4])), ["1 reset 6"]);
     // What may still come then (RFC 9113 §5.1).
     let mut side = Side::ready();
     side.feed(get(1));
