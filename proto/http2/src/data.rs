@@ -34,6 +34,7 @@ impl Http2 {
             padding = u32::from(length) + 1;
         }
         input.take(HEADER + usize::from(padding > 0));
+        self.frame_came();
         // At most 16,384: it was compared.
         let length = frame.length as u32;
         // RFC 9113 §6.9.1: the whole payload counts, padding too.
@@ -56,7 +57,7 @@ impl Http2 {
         let Some(stream) = self.streams.get_mut(id) else { return self.late(id) };
         match stream.incoming {
             Incoming::Open | Incoming::Tunnel => (),
-            Incoming::Refused => return Ok(None),
+            Incoming::Refused => return self.pay_for_tiny(content, then),
             Incoming::Unwanted => return self.unwanted(id, content, then),
             // RFC 9113 §5.1: reserved (local), reserved (remote).
             Incoming::Over if stream.is_reserved() => return Err(self.fail(Reason::Frame)),
@@ -108,6 +109,15 @@ impl Http2 {
         if is_exhausted && then == Then::More {
             // It could send no more without our credit.
             self.end_by(id, Code::NoError);
+            return Ok(None);
+        }
+        self.pay_for_tiny(content, then)
+    }
+
+    /// Content that has no reader costs what it takes us to look at it.
+    fn pay_for_tiny<'b>(&mut self, content: u32, then: Then) -> Step<'b> {
+        if then == Then::More && content > 0 && (content as usize) < budget::TINY_BELOW {
+            self.charge(budget::TINY, Reason::Flood)?;
         }
         Ok(None)
     }

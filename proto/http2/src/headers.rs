@@ -154,7 +154,8 @@ impl Http2 {
             self.last[1] = id;
             // RFC 9113 §6.8: after GOAWAY, streams above the last one are ignored.
             if self.last_answered.is_some() {
-                return self.skip(block).map(|()| None);
+                self.skip(block)?;
+                return self.charge(budget::EMPTY, Reason::Flood).map(|()| None);
             }
             if self.streams.asked() >= self.limits.streams || opening.depends_on_itself {
                 return self.turn_away(opening, block);
@@ -169,7 +170,16 @@ impl Http2 {
             Decoded::Bad(reason) => Err(reason),
             Decoded::Good(head) => judged(head, ends),
         };
+        let weight = result.as_ref().map_or(0, |(head, ..)| head.weight());
+        let heads = (self.heads as usize).saturating_add(weight);
+        if heads > self.limits.heads {
+            self.charge(budget::RESET, Reason::Resets)?;
+            self.end_by(id, Code::RefusedStream);
+            return Ok(None);
+        }
         let mut stream = self.new_stream(id);
+        // `Limits::usable` keeps their sum within 32 bits.
+        (stream.head, self.heads) = (weight as u32, heads as u32);
         stream.kind = kind_of(&method);
         if opening.then == Then::End {
             stream.incoming = Incoming::Over;

@@ -8,6 +8,7 @@ use trilane_semantics::{
     RequestHead, ResponseHead, Stamp, StatusCode,
 };
 
+use crate::budget;
 use crate::code::Code;
 use crate::encode::{self, Said};
 use crate::frame::{self, MOST, flag, kind};
@@ -47,6 +48,7 @@ impl Machine for Http2 {
         if head.status.is_informational() || content == Content::Tunnel {
             return Err(Misuse::Status);
         }
+        let is_of_use = stream.verdict.is_none_or(|code| code == Code::NoError);
         let is_tunnel = stream.kind == Kind::Connect && head.status.is_success();
         let (said, outgoing) = match stream.kind {
             Kind::Connect if is_tunnel => (Said::Nothing, Outgoing::Unknown),
@@ -66,8 +68,10 @@ impl Machine for Http2 {
         if is_tunnel {
             self.note_tunnel(id);
         }
-        // The peer was of use: it may give up another one.
-        self.budget.earn(crate::budget::RESET, &self.limits);
+        if is_of_use {
+            // The peer was of use, or at least no worse than long: it may give up another one.
+            self.budget.earn(budget::RESET, &self.limits);
+        }
         if then == Then::End {
             self.settle(id);
         }
@@ -173,7 +177,9 @@ impl Machine for Http2 {
         while goes > 0 {
             let piece = body.split_to(goes.min(MOST));
             goes -= piece.len();
-            self.updates = self.updates.saturating_add(updates_for(piece.len()));
+            if !is_blocked || piece.len() >= budget::TINY_BELOW {
+                self.updates = self.updates.saturating_add(updates_for(piece.len()));
+            }
             let flags = if is_all && goes == 0 { flag::END_STREAM } else { 0 };
             #[cfg(planted = "h2_end")] // A mistake on purpose: `make planted`.
             let flags = if piece.len() == MOST { 0 } else { flags };
@@ -290,7 +296,7 @@ fn number(id: ExchangeId) -> u32 {
 }
 
 /// How many WINDOW_UPDATE frames content may bring about: for the stream and for the connection, and more for a peer that
-/// reads by small pieces.
+/// reads by small pieces. Not for what its window cuts into tiny ones.
 #[inline]
 const fn updates_for(bytes: usize) -> u32 {
     // A frame of content has 2^14 bytes at most.

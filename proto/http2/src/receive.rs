@@ -90,17 +90,25 @@ impl Http2 {
         let is_partial = (!input.is_empty() && !is_data)
             || self.block.is_some()
             || matches!(self.reading, Reading::Preface(_) | Reading::First);
-        let (wait, after) = if is_partial {
-            (Wait::Frame, self.limits.head_timeout)
+        let (wait, until) = if is_partial {
+            (Wait::Frame, self.now + self.limits.head_timeout)
         } else if self.streams.is_empty() {
-            (Wait::Idle, self.limits.idle_timeout)
+            (Wait::Idle, self.quiet + self.limits.idle_timeout)
         } else {
-            (Wait::Nothing, self.limits.idle_timeout)
+            (Wait::Nothing, self.now)
         };
         if wait != self.wait {
-            (self.wait, self.deadline) = (wait, self.now + after);
+            (self.wait, self.deadline) = (wait, until);
         }
         Some(Next::NeedInput)
+    }
+
+    /// A frame came whole: the next one has its time anew, unless it goes on with a header section.
+    #[inline]
+    pub(crate) fn frame_came(&mut self) {
+        if self.wait == Wait::Frame && self.block.is_none() {
+            self.wait = Wait::Nothing;
+        }
     }
 
     /// RFC 9113 §3.4: the client's preface begins with these bytes.
@@ -145,6 +153,7 @@ impl Http2 {
         };
         input.take(HEADER + frame.length);
         self.reading = Reading::Frame;
+        self.frame_came();
         match frame.kind {
             kind::HEADERS => self.headers(frame, payload),
             kind::CONTINUATION => self.continuation(frame, payload),

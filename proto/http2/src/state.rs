@@ -77,6 +77,8 @@ pub struct Http2 {
     pub(crate) orders: u32,
     pub(crate) owed: Owed,
     pub(crate) budget: Budget,
+    /// What the header sections of `streams` take, in bytes.
+    pub(crate) heads: u32,
     /// WINDOW_UPDATE frames that what we sent may bring about: they cost nothing.
     pub(crate) updates: u32,
     pub(crate) drain: Drain,
@@ -85,6 +87,8 @@ pub struct Http2 {
     pub(crate) leaves_last: bool,
     pub(crate) wait: Wait,
     pub(crate) deadline: Instant,
+    /// Since when there has been no stream.
+    pub(crate) quiet: Instant,
     /// No stream is late before that.
     pub(crate) earliest: Option<Instant>,
 }
@@ -207,6 +211,7 @@ impl Http2 {
             block: None,
             repeat: Repeat::default(),
             crumbs: Vec::new(),
+            heads: 0,
             inflow: Inflow::new(window.max(WINDOW as u32)),
             outflow: Outflow::new(WINDOW),
             went: now,
@@ -227,6 +232,7 @@ impl Http2 {
             leaves_last: false,
             wait: Wait::Frame,
             deadline: now + limits.head_timeout,
+            quiet: now,
             earliest: None,
             limits,
         }
@@ -346,6 +352,7 @@ impl Http2 {
             return false;
         }
         stream.incoming = Incoming::Unwanted;
+        self.heads -= std::mem::take(&mut stream.head);
         let (held, tiny) = (std::mem::take(&mut stream.held), std::mem::take(&mut stream.tiny));
         self.inflow.release(held);
         self.budget.earn(tiny, &self.limits);
@@ -359,6 +366,10 @@ impl Http2 {
             #[cfg(not(planted = "h2_reset"))] // Its lack is a mistake on purpose: `make planted`.
             self.inflow.release(stream.held);
             self.budget.earn(stream.tiny, &self.limits);
+            self.heads -= stream.head;
+            if self.streams.is_empty() {
+                self.quiet = self.now;
+            }
         }
         self.ended.note(id, how, self.limits.streams);
     }

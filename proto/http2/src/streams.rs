@@ -22,6 +22,8 @@ pub(crate) struct Stream {
     pub(crate) held: u32,
     /// Tiny frames among it, a point of the budget each.
     pub(crate) tiny: u32,
+    /// What its header section takes, in bytes.
+    pub(crate) head: u32,
     /// Content that is missing by the head's count.
     pub(crate) missing: Option<u64>,
     /// The caller has content that no window let through.
@@ -96,6 +98,7 @@ impl Stream {
             inflow: Inflow::new(inflow),
             outflow: Outflow::new(outflow),
             held: 0,
+            head: 0,
             tiny: 0,
             missing: None,
             wants: Wants::Nothing,

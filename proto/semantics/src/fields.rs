@@ -10,6 +10,7 @@ use std::fmt;
 use crate::arena::{Arena, Line, bit};
 use crate::field::{Known, NameRef, is_token, is_value, trim_ows};
 use crate::lines::Lines;
+use crate::section::LINE_COST;
 
 /// Arenas kept for reuse, a thread.
 const POOL: usize = 64;
@@ -291,6 +292,12 @@ impl Fields {
         parse: impl FnOnce(&mut Lines<'_>) -> Option<usize>,
     ) -> Option<usize> {
         Lines::read(self.arena_mut(), bytes, parse)
+    }
+
+    /// What the lines take, in bytes: what they say, and 32 each (RFC 9113 §6.5.2).
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.arena.as_ref().map_or(0, |arena| arena.bytes.len() + LINE_COST * arena.lines.len())
     }
 
     /// Whether the lines lie in so much memory that it is not kept.

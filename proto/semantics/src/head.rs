@@ -113,6 +113,12 @@ impl Parts {
         Some(&*self.connect_protocol).filter(|protocol| !protocol.is_empty())
     }
 
+    /// What it takes, in bytes, as [`Fields::weight`] counts.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.fields.weight() + self.text.len() + self.connect_protocol.len()
+    }
+
     /// Whether it takes so much memory that it is not kept for reuse.
     #[must_use]
     pub fn is_large(&self) -> bool {

@@ -43,6 +43,10 @@ pub struct Limits {
     pub stream_window: usize,
     /// The same, all exchanges of a connection together; 65,535 at least (RFC 9113 §6.9.2). Default 1 MiB.
     pub connection_window: usize,
+    /// Header sections of all exchanges under way on a connection that multiplexes, as they are kept, and 32 bytes a line: a
+    /// few bytes can stand for a large one (RFC 7541 §7.3). A request that is too much is refused, and may be sent again
+    /// (RFC 9113 §8.7). Never less than `head`, and at most 4 GiB - 1. Default 1 MiB.
+    pub heads: usize,
     /// Frames that continue one header section (RFC 9113 §6.10). Default 16.
     pub continuations: usize,
     /// PING frames that wait for their answer (RFC 9113 §6.7). Default 32.
@@ -85,6 +89,7 @@ impl Limits {
         for least_one in queues.into_iter().chain([&mut self.file_queue, &mut self.events_a_turn]) {
             *least_one = (*least_one).max(1);
         }
+        self.heads = self.heads.max(self.head).min(u32::MAX as usize);
         self.streams = self.streams.clamp(1, 1 << 14);
         self.pushes = self.pushes.min(1 << 13);
         self.stream_window = self.stream_window.clamp(1, i32::MAX as usize);
@@ -111,6 +116,7 @@ impl Default for Limits {
             pushes: 0,
             stream_window: 256 << 10,
             connection_window: 1 << 20,
+            heads: 1 << 20,
             continuations: 16,
             pings: 32,
             abuse: 2000,
@@ -141,7 +147,9 @@ mod tests {
             let mut limits = Limits::default();
             (limits.file_queue, limits.send_queue, limits.events_a_turn) = (given, given, given);
             (limits.receive_queue, limits.receive_budget) = (given, given);
+            (limits.head, limits.heads) = (1, given);
             let limits = limits.usable();
+            assert_eq!(limits.heads, used);
             assert_eq!([limits.file_queue, limits.send_queue, limits.events_a_turn], [used; 3]);
             assert_eq!([limits.receive_queue, limits.receive_budget], [used; 2]);
         }

@@ -175,3 +175,99 @@ fn a_slow_peer_is_none_that_floods() {
     }
     assert!(side.machine.closed.is_none());
 }
+
+/// Limits::heads, at n-1, n, n+1: what a few bytes stand for is held for as long as its exchange lasts.
+#[test]
+fn heads_that_are_held_have_a_bound() {
+    let long = "x".repeat(200);
+    let large = |id| headers(flag::END_STREAM, id, &[POST, &[("x", &long)]].concat());
+    let mut side = Side::ready();
+    side.feed(large(1));
+    let one = side.machine.heads as usize;
+    assert!(one > 200 + 2 * 32, "{one}");
+    for (heads, fits) in [(2 * one - 1, false), (2 * one, true), (2 * one + 1, true)] {
+        let mut side = Side::ready_with(|limits| (limits.head, limits.heads) = (450, heads));
+        let log = side.feed([large(1), large(3)].concat());
+        let expected = if fits { "3 POST / None" } else { "3 reset 7" };
+        assert_eq!(log, ["1 POST / None", expected], "{heads}");
+        // It may be sent again (RFC 9113 §8.7), when one is answered or given up.
+        side.respond(1, 204, Content::None);
+        let log = side.feed([number(kind::RST_STREAM, 3, 8), large(5), large(7)].concat());
+        let expected = if fits { "7 POST / None" } else { "7 reset 7" };
+        assert_eq!(log[log.len() - 2..], ["5 POST / None", expected], "{heads}");
+    }
+    let long = post(1, &[("x", &long)]);
+    let mut side = Side::ready_with(|limits| (limits.head, limits.heads) = (450, 450));
+    side.feed(long);
+    side.respond(1, 204, Content::None);
+    assert_eq!(side.feed(large(3)), ["3 POST / None"], "an early answer needs its head no more");
+}
+
+/// CVE-2025-8671 by malformed messages: their answer is none that earns another.
+#[test]
+fn malformed_requests_have_an_end() {
+    let left = Limits::default().abuse as usize - 10;
+    let mut side = Side::ready();
+    let mut n = 0;
+    for id in ids().take(1000) {
+        side.feed([post(id, &[("content-length", "1")]), data(0, id, b"xx")].concat());
+        if side.machine.closed.is_some() {
+            break;
+        }
+        side.respond(id.into(), 400, Content::None);
+        assert_eq!(side.turn(), [format!("{id} reset 1")]);
+        n += 1;
+    }
+    assert_eq!(n, left / 10);
+}
+
+/// Frames for streams that are refused, or that come after GOAWAY, cost as much as others.
+#[test]
+fn what_nobody_serves_has_an_end() {
+    let left = Limits::default().abuse as usize - 20;
+    let refused = || {
+        let mut side = Side::ready();
+        side.feed([post(1, &[("content-length", "1")]), data(0, 1, b"xx")].concat());
+        side
+    };
+    let again = std::iter::repeat(post(1, &[]));
+    assert_eq!(borne(&mut refused(), again), (left / 2, "closed flood".into()));
+    let tiny = std::iter::repeat(data(0, 1, &[0; 63]));
+    assert_eq!(borne(&mut refused(), tiny), (left, "closed flood".into()));
+    let mut side = refused();
+    (0..left + 1).for_each(|_| drop(side.feed(data(0, 1, &[0; 64]))));
+    assert!(side.machine.closed.is_none());
+    let mut side = Side::ready();
+    side.feed(post(1, &[]));
+    side.respond(1, 403, Content::None);
+    let (n, end) = borne(&mut side, std::iter::repeat(data(0, 1, b"x")));
+    assert_eq!((n, &end[..]), (left + 20, "closed flood"), "after an early answer");
+    let mut side = Side::ready();
+    side.feed(get(1));
+    side.machine.drain();
+    side.feed(one(kind::PING, flag::ACK, 0, &crate::state::DRAIN_PING));
+    let late = ids().skip(1).map(get);
+    assert_eq!(borne(&mut side, late), ((left + 10) / 2, "closed flood".into()));
+}
+
+/// A window that opens by a byte at a time makes a frame of each.
+#[test]
+fn a_window_that_dribbles_has_an_end() {
+    let left = Limits::default().abuse as usize - 20;
+    let dribble = |by: u32| {
+        let mut side = Side::ready();
+        side.feed([setting(4, 0), number(kind::WINDOW_UPDATE, 0, 1 << 30), get(1)].concat());
+        side.respond(1, 200, Content::Unknown);
+        for n in 0..100_000 {
+            if side.machine.closed.is_some() {
+                return n;
+            }
+            side.send(1, 1000);
+            side.feed(number(kind::WINDOW_UPDATE, 1, by));
+        }
+        100_000
+    };
+    // What the answer earned is as much as it may have at most.
+    assert_eq!([dribble(1), dribble(63)], [left + 9 + 1; 2]);
+    assert_eq!(dribble(64), 100_000);
+}

@@ -112,6 +112,35 @@ fn the_peer_has_its_time() {
     assert_eq!(side.machine.poll_timeout(), None);
 }
 
+/// Frames that come whole are no slow ones, wherever they are cut; and nothing but a stream ends the time in which there is none.
+#[test]
+fn no_cut_makes_anybody_late() {
+    let limits = Limits::default();
+    let mut side = Side::ready();
+    side.feed(post(1, &[]));
+    let ping = one(kind::PING, 0, 0, &[0; 8]);
+    side.feed(&ping[..9]);
+    for _ in 0..20 {
+        side.now = side.now + Duration::from_secs(1);
+        assert_eq!(side.feed([&ping[9..], &ping[..9]].concat()), ["0 pong 0"]);
+        assert_eq!(side.machine.handle_timeout(side.now), Ok(()));
+    }
+    // A header section has its time as a whole.
+    let mut side = Side::ready();
+    side.feed(one(kind::HEADERS, 0, 1, &block(POST)));
+    side.now = side.now + limits.head_timeout / 2;
+    side.feed(&one(kind::CONTINUATION, 0, 1, b"")[..9]);
+    assert_eq!(late(&mut side).0, limits.head_timeout / 2);
+    // Half a PING and the other half do not keep a connection.
+    let mut side = Side::ready();
+    for _ in 0..7 {
+        side.now = side.now + Duration::from_secs(10);
+        side.feed(&ping[..9]);
+        side.feed(&ping[9..]);
+    }
+    assert_eq!(late(&mut side).0, limits.idle_timeout - Duration::from_secs(70));
+}
+
 #[test]
 fn content_has_its_time() {
     let limits = Limits::default();
