@@ -1,7 +1,7 @@
 //! The tests that need more than one crate, in one binary.
 //!
 //! `parity` is one table of cases for every protocol, against the demo; `process` is the binary itself;
-//! `tls` is who it is over TLS; `simulated` is the demo in the simulator.
+//! `h2` is HTTP/2 as a peer sees it; `tls` is who it is over TLS; `simulated` is the demo in the simulator.
 //! `upstream` is our client role of HTTP/2 against servers of others.
 //! `tidy` holds the project to its own rules. `sketch_h3` is a toy machine that proves that the contract
 //! carries streams of a transport's own; it goes when the real one comes. `toy` is what it stands on.
@@ -10,6 +10,7 @@
 
 mod balance;
 mod embedded;
+mod h2;
 mod hostile;
 mod parity;
 mod process;

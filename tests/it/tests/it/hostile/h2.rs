@@ -1,106 +1,159 @@
-//! HTTP/2 over a real socket, from a peer that means harm (FEATURES X9): each attack ends in GOAWAY with its code, and a client
-//! beside it does not notice. The machine's own tests have every bound at n-1, n and n+1.
+//! HTTP/2 from a peer that means harm (FEATURES X9), against a process of its own: each attack ends as its entry says, a client
+//! beside it is answered all the while, and the process takes no more memory than before, or a little. The machine's own tests
+//! have every bound at n-1, n and n+1, and the cause that is stored.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use super::super::parity::{Ask, House, LANES};
+use super::floods::{Attack, End, attacks};
+use crate::h2::frames::{PREFACE, code, get, literal, settings, window};
+use crate::h2::peer::Peer;
+use crate::parity::{Ask, LANES, Over, Place};
+use crate::process::Process;
 
-const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// `GET http://a/slow/60000`, without a reference to any table.
-const SLOW: &[u8] = b"\x82\x86\x04\x0b/slow/60000\x01\x01a";
+/// What a process may grow by, whatever is done to it by one connection at a time, in bytes.
+const GROWTH: u64 = 24 << 20;
 
-/// `POST http://a/test/late`, whose handler reads only after a while.
-const LATE: &[u8] = b"\x83\x86\x04\x0a/test/late\x01\x01a";
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    bytes.extend_from_slice(&[kind, flags]);
-    bytes.extend_from_slice(&stream.to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
+/// Another client of that server, which asks until it is told to stop. How often it was answered.
+fn beside(server: &dyn Place, stop: &AtomicBool) -> u32 {
+    let lane = LANES.iter().find(|lane| lane.name() == "h2c").unwrap();
+    let mut client = lane.open(server);
+    let mut answers = 0;
+    while !stop.load(SeqCst) || answers == 0 {
+        client.ask(&Ask::get("/plaintext")).status(200);
+        answers += 1;
+    }
+    assert!(client.is_open(), "it is another connection that ends");
+    answers
 }
 
-/// Sends it all, or as much as is taken; the last error code of GOAWAY.
-fn attack(address: SocketAddr, bytes: &[u8]) -> Option<u32> {
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let (mut writer, bytes) = (socket.try_clone().unwrap(), [HELLO, bytes].concat());
-    let sender = std::thread::spawn(move || writer.write_all(&bytes));
-    let mut came = Vec::new();
-    let mut buffer = [0; 64 << 10];
-    loop {
-        match socket.read(&mut buffer) {
-            Ok(n @ 1..) => came.extend_from_slice(&buffer[..n]),
-            // A reset is an end as good as any.
-            Ok(_) => break,
-            Err(error) => {
-                assert_ne!(error.kind(), ErrorKind::WouldBlock, "the connection stays open");
-                break;
-            }
-        }
+/// Does it, on a connection of its own. Why it did not end as it should.
+fn wrong(server: &Process, attack: &Attack) -> Option<String> {
+    let mut peer = Peer::ready(server, Over::Tcp);
+    for piece in &attack.pieces {
+        peer.send(piece);
+        sleep(attack.pause);
     }
-    drop(socket);
-    let _ = sender.join().unwrap();
-    let (mut rest, mut code) = (&came[..], None);
-    while let Some(&[a, b, c, kind, ..]) = rest.first_chunk::<9>() {
-        let length = u32::from_be_bytes([0, a, b, c]) as usize;
-        let Some(payload) = rest.get(9..9 + length) else { break };
-        if kind == 7 {
-            code = payload[4..].first_chunk().map(|code| u32::from_be_bytes(*code));
-        }
-        rest = &rest[9 + length..];
+    // Who goes on sending may lose the last word to a reset.
+    let came = match attack.end {
+        End::Goaway(_) => peer.ends(),
+        End::Nothing | End::Perhaps => match peer.lives() {
+            Ok(()) => return None,
+            Err(code) if attack.end == End::Nothing => return Some(format!("it ends: {code:?}")),
+            Err(code) => Ok(code),
+        },
+    };
+    let expected = if let End::Goaway(code) = attack.end { code } else { code::ENHANCE_YOUR_CALM };
+    match came {
+        Err(why) => Some(why.to_owned()),
+        Ok(Some(code)) if code != expected => Some(format!("GOAWAY with {code}")),
+        Ok(_) => None,
     }
-    code
 }
 
 #[test]
 fn attacks_end_and_nobody_else_notices() {
-    const CALM: u32 = 11;
-    let house = House::new(|_| {});
-    let mut other = LANES[LANES.len() - 1].open(&house);
-    let ids = || (0..100_000u32).map(|n| 2 * n + 1);
-    let get = |id| frame(1, 5, id, SLOW);
-    let open = frame(1, 4, 1, SLOW);
-    let attacks: Vec<(&str, Vec<u8>, u32)> = vec![
-        (
-            "rapid reset",
-            ids()
-                .take(5000)
-                .flat_map(|id| [get(id), frame(3, 0, id, &[0, 0, 0, 8])].concat())
-                .collect(),
-            CALM,
-        ),
-        (
-            "made you reset",
-            ids().take(5000).flat_map(|id| [get(id), frame(8, 0, id, &[0; 4])].concat()).collect(),
-            CALM,
-        ),
-        (
-            "continuations",
-            [frame(1, 1, 1, SLOW), frame(9, 0, 1, b"").repeat(10_000)].concat(),
-            CALM,
-        ),
-        ("settings", frame(4, 0, 0, &[0, 1, 0, 0, 16, 0]).repeat(10_000), CALM),
-        ("pings", frame(6, 0, 0, &[1; 8]).repeat(10_000), CALM),
-        ("empty data", [open.clone(), frame(0, 0, 1, b"").repeat(10_000)].concat(), CALM),
-        ("tiny data", [frame(1, 4, 1, LATE), frame(0, 0, 1, b"x").repeat(10_000)].concat(), CALM),
-        ("window updates", [open, frame(8, 0, 1, &[0, 0, 0, 1]).repeat(10_000)].concat(), CALM),
-        (
-            "a large block",
-            [frame(1, 1, 1, &[0x40; 16_000]), frame(9, 0, 1, &[0x40; 16_000]).repeat(15)].concat(),
-            CALM,
-        ),
-        ("a bad block", frame(1, 5, 1, &[0xff; 20]), 9),
-    ];
-    for (what, bytes, code) in attacks {
-        let end = attack(house.address(), &bytes);
-        // Who goes on sending may lose the last word to a reset.
-        assert!(end.is_none_or(|end| end == code), "{what}: {end:?}");
-        other.ask(&Ask::get("/plaintext")).status(200);
+    let attacks = attacks();
+    assert!(attacks.len() >= 40, "{} attacks", attacks.len());
+    let server = Process::demo(&["--log", "off"]);
+    let (place, stop) = (server.addresses(), AtomicBool::new(false));
+    let failures = scope(|scope| {
+        let other = scope.spawn(|| beside(&place, &stop));
+        let mut failures = Vec::new();
+        // What the first connections and answers take stays.
+        let _ = wrong(&server, &attacks[0]);
+        let before = server.memory();
+        for attack in &attacks {
+            failures.extend(wrong(&server, attack).map(|why| format!("{}: {why}", attack.what)));
+            let growth = server.memory().saturating_sub(before);
+            if growth > GROWTH {
+                failures.push(format!("{}: {} MiB more", attack.what, growth >> 20));
+            }
+        }
+        stop.store(true, SeqCst);
+        println!("{} attacks, {} answers beside", attacks.len(), other.join().unwrap());
+        failures
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// As the attacks that hold something, by many connections at once that stay: memory is theirs by the connection.
+#[test]
+fn what_many_hold_has_a_bound() {
+    const CONNECTIONS: usize = 16;
+    let folder = std::env::temp_dir().join(format!("trilane-it-{}-held", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("large"), vec![b'x'; 8 << 20]).unwrap();
+    let server = Process::demo(&["--log", "off", "--root", folder.to_str().unwrap()]);
+    let head = b"\x82\x86\x04\x0b/slow/60000\x01\x02it";
+    let bomb = |id: u32| {
+        let line = literal(0x40, b"a", &[b'x'; 4000]);
+        let more = if id == 1 { line } else { vec![0xbe; 15] };
+        crate::h2::frames::headers(1, id, &[&head[..], &more].concat())
+    };
+    let ids = || (0..128).map(|n| 2 * n + 1);
+    let large = |id| get(id, "/bytes/100000000");
+    let file = |id| get(id, "/static/large");
+    let open = [settings(&[(4, i32::MAX as u32)]), window(0, 1 << 30)].concat();
+    let shut = settings(&[(4, 0)]);
+    let narrow = settings(&[(4, 1)]);
+    for (what, bytes, each) in [
+        ("header bombs", ids().flat_map(bomb).collect(), 2 << 20),
+        ("windows of 0", [shut.clone(), ids().flat_map(large).collect()].concat(), 1 << 20),
+        ("files, and windows of 0", [shut, ids().flat_map(file).collect()].concat(), 1 << 20),
+        // Each has a piece that was read for a byte of it.
+        ("files, and windows of 1", [narrow, ids().flat_map(file).collect()].concat(), 3 << 20),
+        // Whoever reads nothing has what `Limits::send_queue` and one turn may make.
+        ("nothing is read", [open, ids().flat_map(large).collect()].concat(), 1 << 20),
+    ] {
+        let before = server.memory();
+        let held: Vec<TcpStream> = (0..CONNECTIONS)
+            .map(|_| {
+                let mut socket = TcpStream::connect(server.address()).unwrap();
+                socket.write_all(&[PREFACE, &settings(&[]), &bytes].concat()).unwrap();
+                socket
+            })
+            .collect();
+        sleep(Duration::from_millis(500));
+        let stop = AtomicBool::new(true);
+        beside(&server, &stop);
+        let growth = server.memory().saturating_sub(before);
+        assert!(growth < CONNECTIONS as u64 * each, "{what}: {growth} bytes");
+        drop(held);
     }
-    assert!(other.is_open());
-    other.leave();
-    house.settle();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Answers that are owed to who reads nothing pile up to a bound, in the kernel and with us; then nothing more is read.
+#[test]
+fn who_reads_nothing_is_not_read() {
+    let server = Process::demo(&["--log", "off"]);
+    let before = server.memory();
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    // It is TCP that holds the answers up.
+    let open = [settings(&[(4, i32::MAX as u32)]), window(0, 1 << 30)].concat();
+    socket.write_all(&[PREFACE, &open].concat()).unwrap();
+    let mut id = 1;
+    let blocked = loop {
+        let batch: Vec<u8> = (0..100).flat_map(|n| get(id + 2 * n, "/headers")).collect();
+        id += 200;
+        match socket.write_all(&batch) {
+            Ok(()) if id < 2_000_000 => (),
+            Ok(()) => break false,
+            Err(error) => {
+                break matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            }
+        }
+    };
+    assert!(blocked, "it takes {} requests", id / 2);
+    assert!(server.memory().saturating_sub(before) < 8 << 20);
+    let stop = AtomicBool::new(true);
+    beside(&server, &stop);
+    // And who reads at last has its answers.
+    let mut buffer = [0; 64 << 10];
+    assert!(socket.read(&mut buffer).unwrap() > 0);
 }

@@ -2,13 +2,16 @@
 //!
 //! A row is a section, the bytes that a client sends, and what must come of them; see [`Row`] for the small
 //! language of that. `lines`, `fields`, `framing` and `sequences` hold the rows, `machine` and `wire` run them;
-//! `slow`, `leaving` and `crowd` are what takes time or many connections, `h2` what harms by frames. Where the RFC leaves a choice, the row
+//! `slow`, `leaving` and `crowd` are what takes time or many connections, `h2` what harms by frames,
+//! with its table in `floods`, and `h2_slow` what harms by waiting. Where the RFC leaves a choice, the row
 //! says whom we follow: nginx, hyper, or llhttp in its strict mode.
 
 mod crowd;
 mod fields;
+mod floods;
 mod framing;
 mod h2;
+mod h2_slow;
 mod leaving;
 mod lines;
 mod machine;

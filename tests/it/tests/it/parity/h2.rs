@@ -9,8 +9,8 @@ use trilane_semantics::NameRef;
 
 use super::lane::{Ability, Ask, Client, Gone, Got, Head, Id, Lane, Length, Over, Place, SOON};
 use super::wire::Wire;
+use crate::h2::frames::{PREFACE, write as frame};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -94,13 +94,6 @@ struct Connection {
     initial: i64,
     encoder: Encoder,
     decoder: Decoder,
-}
-
-fn frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]);
-    bytes.extend_from_slice(&[kind, flags]);
-    bytes.extend_from_slice(&stream.to_be_bytes());
-    bytes.extend_from_slice(payload);
 }
 
 fn number(payload: &[u8]) -> u32 {

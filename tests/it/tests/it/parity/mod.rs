@@ -28,3 +28,4 @@ mod wire;
 
 pub(crate) use house::{Clear, House, quietly};
 pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Over, Place};
+pub(crate) use wire::Wire;

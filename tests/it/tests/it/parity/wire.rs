@@ -11,18 +11,18 @@ use super::lane::{Gone, Over, Place, SOON};
 use super::secure;
 
 /// A socket, and what came from it.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     socket: TcpStream,
     tls: Option<Box<ClientConnection>>,
     /// What was not taken yet.
-    pub(super) input: Vec<u8>,
+    pub(crate) input: Vec<u8>,
     /// Nothing comes after it.
-    pub(super) is_end: bool,
+    pub(crate) is_end: bool,
 }
 
 impl Wire {
     /// A connection to `server`; over TLS one that agrees on `protocol`.
-    pub(super) fn open(server: &dyn Place, over: Over, protocol: &str) -> Self {
+    pub(crate) fn open(server: &dyn Place, over: Over, protocol: &str) -> Self {
         let mut socket = TcpStream::connect(server.address(over)).unwrap();
         socket.set_nodelay(true).unwrap();
         let tls = (over == Over::Tls).then(|| Box::new(secure::connect(&mut socket, protocol)));
@@ -30,7 +30,7 @@ impl Wire {
     }
 
     /// Reads once, for at most that long. Whether anything came, were it the end.
-    pub(super) fn read(&mut self, patience: Duration) -> bool {
+    pub(crate) fn read(&mut self, patience: Duration) -> bool {
         if self.is_end {
             return false;
         }
@@ -61,7 +61,7 @@ impl Wire {
     }
 
     /// Nothing more will be written.
-    pub(super) fn shut(&mut self) {
+    pub(crate) fn shut(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             tls.write_tls(&mut self.socket).unwrap();
@@ -70,7 +70,7 @@ impl Wire {
     }
 
     /// Writes; while the server takes nothing, takes in what it sends.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         let Some(tls) = &mut self.tls else { return self.write_raw(bytes) };
         let mut sealed = Vec::new();
         for piece in bytes.chunks(16 << 10) {
