@@ -109,7 +109,8 @@ impl Run {
             b'p' => self.begin("POST", step.rest, 0),
             b'b' => self.content(id, second, 0),
             b'e' => self.content(id, second, flag::END_STREAM),
-            b'l' => {
+            // On a stream that was not begun it would begin one.
+            b'l' if self.last > 0 => {
                 let flags = flag::END_HEADERS | flag::END_STREAM;
                 self.write(frame(kind::HEADERS, flags, id, &plain(&[("x-sum", "1")])));
             }
