@@ -15,31 +15,33 @@ FUZZ_TARGETS ?= head chunked connection client router fields targets hpack_decod
 	h2_frames h2_connection h2_client tls_session
 
 # What is needed, each program with the Debian package it comes from. `make test` asks for less.
-TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client \
-	nghttp:nghttp2-client nginx:nginx-light h2o:h2o
-soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl
-test: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl \
-	nghttp:nghttp2-client nginx:nginx-light h2o:h2o
+TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client
+test soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl
 fuzz: TOOLS = cc:build-essential c++:build-essential
+# Peers that tests start. Without one its cases say that they are skipped.
+PEERS = nghttp:nghttp2-client nginx:nginx-light h2o:h2o chromium:chromium
+soak planted fuzz: PEERS =
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 # What is installed here is for tests, which start it themselves: policy-rc.d keeps packages from starting their daemons.
 deps: ## Look for what is needed; install it as root, else say how
-	@export PATH="$$PATH:/usr/sbin"; missing=$$(for tool in $(TOOLS); do \
-		command -v "$${tool%%:*}" > /dev/null || echo "$${tool##*:}"; \
-	done | sort -u | xargs); \
-	install="apt-get install -y --no-install-recommends $$missing"; \
-	if [[ -n "$$missing" && $$(id -u) == 0 ]]; then \
+	@export PATH="$$PATH:/usr/sbin"; \
+	lacking() { for tool; do command -v "$${tool%%:*}" > /dev/null || echo "$${tool##*:}"; done | sort -u | xargs; }; \
+	missing=$$(lacking $(TOOLS)); wished=$$(lacking $(PEERS)); \
+	install="apt-get install -y --no-install-recommends"; \
+	if [[ -n "$$missing$$wished" && $$(id -u) == 0 ]]; then \
 		policy=/usr/sbin/policy-rc.d; \
 		if [[ ! -e $$policy ]]; then \
 			trap 'rm -f $$policy' EXIT; \
 			printf '#!/bin/sh\nexit 101\n' > $$policy; chmod +x $$policy; \
 		fi; \
-		apt-get update && DEBIAN_FRONTEND=noninteractive $$install; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive $$install $$missing $$wished; \
 	elif [[ -n "$$missing" ]]; then \
-		echo "missing: $$missing; run: sudo $$install" >&2; exit 1; \
+		echo "missing: $$missing; run: sudo $$install $$missing" >&2; exit 1; \
+	elif [[ -n "$$wished" ]]; then \
+		echo "not here: $$wished; their cases are skipped; for them: sudo $$install $$wished" >&2; \
 	fi
 	@if ! command -v $(CARGO) > /dev/null; then \
 		echo "missing: cargo; install a Rust toolchain with rustup" >&2; exit 1; \

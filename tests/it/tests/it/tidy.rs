@@ -126,7 +126,7 @@ fn dependencies_follow_the_arrows() {
             let is_normal = kind != "dev";
             if let Some((_, owner)) = OWNED.iter().find(|(owned, _)| *owned == name)
                 && *owner != folder
-                && (is_normal || !TEST_ONLY.contains(&folder))
+                && !TEST_ONLY.contains(&folder)
             {
                 let what = format!("only runtime/{owner} may name `{name}`: go through it");
                 wrong.add(&package.manifest, line, what);

@@ -3,13 +3,20 @@
 use std::io::{Write, stderr};
 use std::process::{Command, Stdio};
 
-use super::House;
+use super::{House, Over, secure};
 
 /// What curl printed, headers first (`-i`), or `None` without curl.
-fn curl(arguments: &[&str], target: &str, content: &[u8]) -> Option<String> {
-    let url = format!("http://{}{target}", House::shared().address());
+fn curl(over: Over, arguments: &[&str], target: &str, content: &[u8]) -> Option<String> {
+    let address = House::shared().at(over);
     let mut command = Command::new("curl");
-    command.args(["-sS", "-i", "--max-time", "20"]).args(arguments).arg(url);
+    command.args(["-sS", "-i", "--max-time", "20"]).args(arguments);
+    match over {
+        Over::Tcp => command.arg(format!("http://{address}{target}")),
+        Over::Tls => {
+            command.arg("--cacert").arg(&secure::files().0);
+            command.arg(format!("https://{address}{target}"))
+        }
+    };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
         // Not by `eprintln!`, which the test harness would keep to itself.
@@ -43,22 +50,29 @@ fn parts(text: &str) -> (u16, &str) {
 
 #[test]
 fn curl_gets_right_answers() {
-    let cases: &[(&[&str], &str, u16, &str)] = &[
-        (&[], "/plaintext", 200, "Hello, World!"),
-        (&["-0"], "/plaintext", 200, "Hello, World!"),
-        (&["--http2-prior-knowledge"], "/plaintext", 200, "Hello, World!"),
-        (&["--http2-prior-knowledge", "-I"], "/plaintext", 200, ""),
-        (&["--http2-prior-knowledge"], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
-        (&["--http2-prior-knowledge"], "/panic", 500, "{"),
-        (&["-I"], "/plaintext", 200, ""),
-        (&[], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
-        (&["-0"], "/stream/2", 200, "chunk 0\nchunk 1\n"),
-        (&["-X", "OPTIONS"], "/echo", 204, ""),
-        (&["--path-as-is"], "/x/../plaintext", 404, "{"),
-        (&[], "/panic", 500, "{"),
+    use Over::{Tcp, Tls};
+    let cases: &[(Over, &[&str], &str, u16, &str)] = &[
+        (Tcp, &[], "/plaintext", 200, "Hello, World!"),
+        (Tcp, &["-0"], "/plaintext", 200, "Hello, World!"),
+        (Tcp, &["--http2-prior-knowledge"], "/plaintext", 200, "Hello, World!"),
+        (Tcp, &["--http2-prior-knowledge", "-I"], "/plaintext", 200, ""),
+        (Tcp, &["--http2-prior-knowledge"], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
+        (Tcp, &["--http2-prior-knowledge"], "/panic", 500, "{"),
+        (Tcp, &["-I"], "/plaintext", 200, ""),
+        (Tcp, &[], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
+        (Tcp, &["-0"], "/stream/2", 200, "chunk 0\nchunk 1\n"),
+        (Tcp, &["-X", "OPTIONS"], "/echo", 204, ""),
+        (Tcp, &["--path-as-is"], "/x/../plaintext", 404, "{"),
+        (Tcp, &[], "/panic", 500, "{"),
+        (Tls, &["--http1.1"], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
+        (Tls, &["--http2"], "/stream/3", 200, "chunk 0\nchunk 1\nchunk 2\n"),
+        (Tls, &["--http2", "-I"], "/plaintext", 200, ""),
+        (Tls, &["--http2"], "/panic", 500, "{"),
+        (Tls, &["--tls-max", "1.2"], "/plaintext", 200, "Hello, World!"),
+        (Tls, &["--tls-max", "1.2", "--http1.1"], "/plaintext", 200, "Hello, World!"),
     ];
-    for (arguments, target, status, start) in cases {
-        let Some(text) = curl(arguments, target, b"") else { return };
+    for (over, arguments, target, status, start) in cases {
+        let Some(text) = curl(*over, arguments, target, b"") else { return };
         let (got, body) = parts(&text);
         assert_eq!(got, *status, "{arguments:?} {target}");
         let matches = if start.starts_with('{') { body.starts_with(start) } else { body == *start };
@@ -74,22 +88,28 @@ fn curl_uploads() {
     let chunked: &[&str] = &["-T", "-", "-X", "POST"];
     let h2: &[&str] = &["--http2-prior-knowledge", "--data-binary", "@-"];
     let h2_unknown: &[&str] = &["--http2-prior-knowledge", "-T", "-", "-X", "POST"];
-    for arguments in [plain, chunked, h2, h2_unknown] {
+    let (tcp, tls) = (Over::Tcp, Over::Tls);
+    for (over, arguments) in [
+        (tcp, plain),
+        (tcp, chunked),
+        (tcp, h2),
+        (tcp, h2_unknown),
+        (tls, plain),
+        (tls, chunked),
+        (tls, &["--http1.1", "--data-binary", "@-"]),
+        (tls, &["--tls-max", "1.2", "--data-binary", "@-"]),
+    ] {
         // curl asks for 100 (Continue) by itself with content of that size.
-        let Some(answer) = curl(arguments, "/echo", &content) else { return };
+        let Some(answer) = curl(over, arguments, "/echo", &content) else { return };
         assert!(parts(&answer) == (200, &text), "{arguments:?}");
-        let Some(answer) = curl(arguments, "/echo/stream", &content) else { return };
+        let Some(answer) = curl(over, arguments, "/echo/stream", &content) else { return };
         assert!(parts(&answer) == (200, &text), "{arguments:?}");
-        let Some(answer) = curl(arguments, "/upload", &content) else { return };
+        let Some(answer) = curl(over, arguments, "/upload", &content) else { return };
         assert_eq!(parts(&answer), (200, r#"{"bytes":3145728}"#));
-        // Over HTTP/2 some versions of curl take the reset after an early answer (RFC 9113 §8.1) for an error.
-        if arguments[0].starts_with("--http2") {
-            continue;
-        }
-        let Some(answer) = curl(arguments, "/nothing", &content) else { return };
+        let Some(answer) = curl(over, arguments, "/nothing", &content) else { return };
         assert_eq!(parts(&answer).0, 404);
     }
-    let Some(answer) = curl(plain, "/echo", &vec![b'q'; (32 << 20) + 1]) else { return };
+    let Some(answer) = curl(tcp, plain, "/echo", &vec![b'q'; (32 << 20) + 1]) else { return };
     assert_eq!(parts(&answer).0, 413);
 }
 
@@ -97,6 +117,6 @@ fn curl_uploads() {
 fn curl_uses_its_connection_again() {
     let again = format!("http://{}/users/2", House::shared().address());
     let ask: &[&str] = &["-w", "<%{num_connects}>", &again];
-    let Some(text) = curl(ask, "/users/1", b"") else { return };
+    let Some(text) = curl(Over::Tcp, ask, "/users/1", b"") else { return };
     assert!(text.contains("<1>") && text.ends_with("<0>"), "{text}");
 }

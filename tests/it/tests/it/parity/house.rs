@@ -136,14 +136,19 @@ impl House {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
-}
 
-impl Place for House {
-    fn address(&self, over: Over) -> SocketAddr {
+    /// Where it speaks over that.
+    pub(crate) fn at(&self, over: Over) -> SocketAddr {
         match over {
             Over::Tcp => self.address,
             Over::Tls => self.secure,
         }
+    }
+}
+
+impl Place for House {
+    fn address(&self, over: Over) -> SocketAddr {
+        self.at(over)
     }
 }
 
