@@ -16,6 +16,9 @@ use crate::server::Server;
 use crate::trace::Trace;
 use crate::world::Caller;
 
+/// How many of a thousand connections are over TLS.
+pub(crate) const SECURE: u64 = 150;
+
 /// One client.
 #[derive(Debug)]
 pub struct Client {
@@ -65,7 +68,11 @@ impl Client {
         });
         let plan = Plan::new(kind, &mut self.rng);
         self.todo = self.todo.saturating_sub(plan.asks.len().max(1));
-        let link = Rc::new(RefCell::new(Link::new(plan.cuts, &mut self.rng)));
+        let mut link = Link::new(plan.cuts, &mut self.rng);
+        if self.rng.per_mille(SECURE) {
+            link = link.secure("http/1.1");
+        }
+        let link = Rc::new(RefCell::new(link));
         let Some(key) = server.accept(Rc::clone(&link)) else {
             self.todo = 0;
             return true;
@@ -119,14 +126,16 @@ impl Caller for Client {
         };
         let arrival = match call.reading {
             Reading::Never => None,
-            _ => call.link.borrow().down.next().map(|due| due.max(call.read_at)),
+            _ => call.link.borrow().client_next().map(|due| due.max(call.read_at)),
         };
+        let arrival = Instant::earliest(call.link.borrow().client_shakes_next(), arrival);
         Instant::earliest(call.pause, arrival)
     }
 
     fn step(&mut self, now: Instant, server: &mut Server, trace: &Trace) -> bool {
         let Some(call) = &mut self.call else { return self.connect(now, server, trace) };
-        let mut is_busy = call.read(now);
+        let mut is_busy = call.link.borrow_mut().client_shakes(now);
+        is_busy |= call.read(now);
         while call.end.is_none() && call.act(now) {
             is_busy = true;
         }
@@ -151,7 +160,7 @@ impl Call {
     fn read(&mut self, now: Instant) -> bool {
         let mut is_busy = false;
         while self.end.is_none() && self.reading != Reading::Never && self.read_at <= now {
-            let arrival = self.link.borrow_mut().down.read(now);
+            let arrival = self.link.borrow_mut().client_reads(now);
             match arrival {
                 None => break,
                 Some(Arrival::Bytes(bytes)) => self.parser.feed(&bytes),
@@ -201,7 +210,7 @@ impl Call {
                 true
             }
             Op::HalfClose => {
-                self.link.borrow_mut().up.end(now);
+                self.link.borrow_mut().client_ends(now);
                 true
             }
             Op::Leave => {

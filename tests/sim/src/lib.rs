@@ -21,6 +21,7 @@ pub mod rng;
 pub mod server;
 pub mod strange;
 pub mod trace;
+mod veil;
 pub mod world;
 
 pub use world::{Report, World};

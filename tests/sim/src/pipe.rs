@@ -7,6 +7,7 @@ use std::time::Duration;
 use trilane_semantics::Instant;
 
 use crate::rng::Rng;
+use crate::veil::Veil;
 
 /// Bytes under way or unread, a direction.
 const WINDOW: usize = 64 << 10;
@@ -138,6 +139,8 @@ pub struct Link {
     pub down: Half,
     client_gone: bool,
     server_gone: bool,
+    /// The client speaks through TLS.
+    veil: Option<Box<Veil>>,
 }
 
 impl Link {
@@ -146,11 +149,92 @@ impl Link {
     pub fn new(cuts: Cuts, rng: &mut Rng) -> Self {
         let up = Half::new(cuts, rng.fork());
         let down = Half::new(Cuts::Pieces, rng.fork());
-        Self { up, down, client_gone: false, server_gone: false }
+        Self { up, down, client_gone: false, server_gone: false, veil: None }
+    }
+
+    /// The same over TLS, for a client that speaks `protocol`.
+    #[must_use]
+    pub fn secure(mut self, protocol: &str) -> Self {
+        self.veil = Some(Box::new(Veil::new(protocol)));
+        self
+    }
+
+    /// Whether it is over TLS.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.veil.is_some()
+    }
+
+    /// Goes on with what TLS does by itself: the handshake, and records that wait for room. Whether there was anything.
+    pub fn client_shakes(&mut self, now: Instant) -> bool {
+        let Some(mut veil) = self.veil.take() else { return false };
+        let mut is_busy = false;
+        // It has to begin before it can go on.
+        veil.seal(b"");
+        while veil.is_shaking()
+            && veil.over.is_none()
+            && let Some(arrival) = self.down.read(now)
+        {
+            is_busy = true;
+            match veil.open(arrival) {
+                Arrival::Bytes(_) => {}
+                end => veil.over = Some((now, end)),
+            }
+        }
+        if !veil.pending.is_empty() {
+            let written = self.raw(now, &veil.pending);
+            veil.pending.drain(..written);
+            is_busy |= written > 0;
+        }
+        if veil.ends && veil.pending.is_empty() {
+            self.up.end(now);
+        }
+        self.veil = Some(veil);
+        is_busy
+    }
+
+    /// When TLS has something to do by itself.
+    #[must_use]
+    pub fn client_shakes_next(&self) -> Option<Instant> {
+        self.veil.as_ref().filter(|veil| veil.is_shaking())?;
+        self.client_next()
+    }
+
+    /// When something comes to the client next.
+    #[must_use]
+    pub fn client_next(&self) -> Option<Instant> {
+        let over = self.veil.as_ref().and_then(|veil| veil.over.as_ref());
+        over.map_or_else(|| self.down.next(), |(at, _)| Some(*at))
+    }
+
+    /// What has come to the client by `now`.
+    pub fn client_reads(&mut self, now: Instant) -> Option<Arrival> {
+        let Some(veil) = &mut self.veil else { return self.down.read(now) };
+        if let Some((_, over)) = veil.over.take() {
+            return Some(over);
+        }
+        let arrival = self.down.read(now)?;
+        Some(veil.open(arrival))
+    }
+
+    /// The client writes nothing more.
+    pub fn client_ends(&mut self, now: Instant) {
+        match &mut self.veil {
+            Some(veil) => veil.end(),
+            None => self.up.end(now),
+        }
+        self.client_shakes(now);
     }
 
     /// The client writes; how much was taken. Bytes to a server that has closed are answered with a reset.
     pub fn client_writes(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        let Some(veil) = &mut self.veil else { return self.raw(now, bytes) };
+        let taken = veil.seal(bytes);
+        self.client_shakes(now);
+        taken
+    }
+
+    fn raw(&mut self, now: Instant, bytes: &[u8]) -> usize {
         if self.server_gone {
             self.down.reset(now);
             return bytes.len();

@@ -9,10 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_connection::{Conversation, Goal, Host, Received, Sends, cleartext};
+use trilane_connection::{Conversation, Goal, Host, Received, Sends, cleartext, secured};
 use trilane_exchange::read::read_now;
 use trilane_exchange::{Address, ConnectionInfo, Service, Shard, Stats, Wake, WakeQueue};
 use trilane_semantics::{Cause, Command, Instant, Limits, Memory, Outbox, Piece};
+use trilane_tls::Session;
 
 use crate::capabilities::SimShard;
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::pipe::{Arrival, Link};
 use crate::recorder::Recorder;
 use crate::rng::Rng;
 use crate::trace::Trace;
+use crate::veil;
 
 /// The largest content that a client asks for in one piece: bounds what may wait to be sent on top of
 /// [`Limits::send_queue`].
@@ -148,9 +150,15 @@ impl Server {
         stats.open.add(1);
         let address = |port| Address::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
         let info = Rc::new(ConnectionInfo::new(address(80), address(40_000)));
-        // Every other connection is one whose transport sends bytes only, as TLS does.
-        let sends = if self.last.is_multiple_of(2) { Sends::Files } else { Sends::Bytes };
-        let conversation = cleartext(&self.host, self.clock.now(), self.last, info, sends);
+        let (host, now, key) = (&self.host, self.clock.now(), self.last);
+        // Every other connection in clear is one whose transport sends bytes only, as TLS does.
+        let (sends, conversation) = if link.borrow().is_secure() {
+            let session = Session::server(veil::acceptor().current()).ok()?;
+            (Sends::Bytes, secured(host, now, key, info, session))
+        } else {
+            let sends = if key.is_multiple_of(2) { Sends::Files } else { Sends::Bytes };
+            (sends, cleartext(host, now, key, info, sends))
+        };
         let served = Served {
             conversation,
             sends,
@@ -277,9 +285,12 @@ impl Server {
         let now = self.clock.now();
         let trace = Rc::clone(&self.trace);
         self.with(key, |served, host| match arrival {
-            Arrival::Bytes(bytes) => {
+            Arrival::Bytes(mut bytes) => {
                 trace.note(now, key, format!("in {}", bytes.len()));
                 host.stats().received.add(bytes.len() as u64);
+                if served.conversation.decrypts() {
+                    return served.conversation.receive_in_place(host, now, &mut bytes);
+                }
                 let buffer: Rc<dyn Memory> = Rc::new(Buffer(bytes));
                 let received = Received::leasable(&buffer);
                 served.conversation.receive(host, now, received);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use trilane_semantics::{Instant, Limits};
 
+use crate::client::SECURE;
 use crate::h2::judge::{self, Drain};
 use crate::h2::pack::{Packer, plain};
 use crate::h2::peer::{Peer, Stream};
@@ -89,7 +90,12 @@ impl Client {
         });
         let plan = Plan::new(kind, &mut self.rng);
         self.todo = self.todo.saturating_sub(plan.jobs.len().max(1));
-        let link = Rc::new(RefCell::new(Link::new(plan.cuts, &mut self.rng)));
+        let mut link = Link::new(plan.cuts, &mut self.rng);
+        // Over TLS it is no question what is spoken.
+        if plan.verdict != Verdict::Silence && self.rng.per_mille(SECURE) {
+            link = link.secure("h2");
+        }
+        let link = Rc::new(RefCell::new(link));
         let Some(key) = server.accept(Rc::clone(&link)) else {
             self.todo = 0;
             return true;
@@ -141,7 +147,8 @@ impl Caller for Client {
 
     fn step(&mut self, now: Instant, server: &mut Server, trace: &Trace) -> bool {
         let Some(call) = &mut self.call else { return self.connect(now, server, trace) };
-        let mut is_busy = call.read(now);
+        let mut is_busy = call.link.borrow_mut().client_shakes(now);
+        is_busy |= call.read(now);
         let is_due = call.due.is_some_and(|due| due <= now);
         if is_busy || is_due || !call.out.is_empty() {
             while call.end.is_none() && call.act(now) {
@@ -199,8 +206,9 @@ impl Call {
     fn next(&self) -> Option<Instant> {
         let arrival = match self.plan.reading {
             Reading::Never => None,
-            _ => self.link.borrow().down.next().map(|due| due.max(self.read_at)),
+            _ => self.link.borrow().client_next().map(|due| due.max(self.read_at)),
         };
+        let arrival = Instant::earliest(self.link.borrow().client_shakes_next(), arrival);
         Instant::earliest(arrival, self.due)
     }
 
@@ -231,7 +239,7 @@ impl Call {
     fn read(&mut self, now: Instant) -> bool {
         let mut is_busy = false;
         while self.end.is_none() && self.plan.reading != Reading::Never && self.read_at <= now {
-            let arrival = self.link.borrow_mut().down.read(now);
+            let arrival = self.link.borrow_mut().client_reads(now);
             match arrival {
                 None => break,
                 // In another protocol, perhaps.
@@ -472,7 +480,7 @@ impl Call {
         match self.plan.ending {
             Ending::AwaitEnd => self.plan.reading = Reading::Eagerly,
             Ending::GoAway => self.out.extend(wire::goaway(0, 0)),
-            Ending::HalfClose => self.link.borrow_mut().up.end(now),
+            Ending::HalfClose => self.link.borrow_mut().client_ends(now),
             Ending::Leave => self.end = Some(End::Ours),
             Ending::Reset => {
                 self.link.borrow_mut().client_resets(now);
