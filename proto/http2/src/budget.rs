@@ -15,8 +15,8 @@ pub(crate) const PING: u32 = 5;
 pub(crate) const EMPTY: u32 = 2;
 /// WINDOW_UPDATE without content of ours that it could be about.
 pub(crate) const WINDOW_UPDATE: u32 = 1;
-/// Content that comes by fewer than [`TINY_BELOW`] bytes, as a frame or as a piece of one, while content before it waits for its
-/// reader: it takes more memory than its window says. Given back when all of it is read. Without a reader it is all frame.
+/// DATA of fewer than [`TINY_BELOW`] bytes, while content before it waits for its reader: it takes more memory than its window
+/// says. Given back when all of it is read. Without a reader it is all frame.
 pub(crate) const TINY: u32 = 1;
 /// An interim response: any number may come before the one that is waited for, which pays for one.
 pub(crate) const INTERIM: u32 = 10;

@@ -86,6 +86,10 @@ impl Http2 {
                 return Err(self.refuse(id, Reason::ContentLength));
             }
         }
+        if then == Then::More && stream.held > 0 && (content as usize) < budget::TINY_BELOW {
+            stream.tiny += budget::TINY;
+            self.charge(budget::TINY, Reason::Flood)?;
+        }
         Ok(None)
     }
 
@@ -146,13 +150,7 @@ impl Http2 {
                 self.inflow.release(came);
                 return Ok(None);
             };
-            let is_last = data.then == Then::End && data.content == came;
-            let is_tiny = !is_last && stream.held > 0 && bytes.len() < budget::TINY_BELOW;
             stream.held += came;
-            if is_tiny {
-                stream.tiny += budget::TINY;
-                self.charge(budget::TINY, Reason::Flood)?;
-            }
             self.note_content(id, bytes.len());
             return Ok(Some(Next::Event(Event::Body { id: ExchangeId(id.into()), data: bytes })));
         }

@@ -136,14 +136,6 @@ fn tiny_content_that_waits_has_a_bound() {
     let tiny = std::iter::once(post(1, &[])).chain(std::iter::repeat(data(0, 1, b"x")));
     // The post, and one that found nothing waiting.
     assert_eq!(borne(&mut side, tiny), (left + 2, "closed flood".into()));
-    // So do pieces of a large frame, however they come (a record of TLS for each).
-    let mut side = Side::ready();
-    side.releases = false;
-    side.feed(post(1, &[]));
-    let large = data(0, 1, &[b'x'; 16_384]);
-    let pieces = large.chunks(1).map(<[u8]>::to_vec);
-    // The header, and the piece that found nothing waiting.
-    assert_eq!(borne(&mut side, pieces), (left + 9 + 1, "closed flood".into()));
     // A reader that keeps up makes it an ordinary stream.
     let mut side = Side::ready();
     side.feed(post(1, &[]));
