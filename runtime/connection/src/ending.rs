@@ -230,6 +230,8 @@ impl<M: Machine> Connection<M> {
         let linger = if is_cut && cause != Cause::Transport { Linger::Reset } else { Linger::No };
         (self.in_flight, self.write_deadline, self.linger_until) = (None, None, None);
         self.files_in_flight = 0;
+        // What the machine still owes goes too, or the next flush would be output after the end.
+        self.machine.flush(now, &mut self.out);
         self.out.clear(0);
         self.close(host, now, Closed { cause, linger });
         self.closed = self.closed.map(|closed| Closed { linger, ..closed });
