@@ -13,6 +13,8 @@ use crate::veil::Veil;
 const WINDOW: usize = 64 << 10;
 /// What is cut byte by byte, at the beginning of a write; the rest goes in larger pieces.
 const SINGLES: usize = 400;
+/// What comes byte by byte of a whole connection, where that is not to look like a flood.
+const FIRST: usize = 1200;
 
 /// Things come at multiples of this, in nanoseconds, so that often several come in one turn.
 const GRID: u64 = 1_000_000;
@@ -22,6 +24,8 @@ const GRID: u64 = 1_000_000;
 pub enum Cuts {
     /// Every byte comes alone.
     Bytes,
+    /// The first bytes of the connection come alone, the rest in pieces of any size.
+    First,
     /// Pieces of any size.
     Pieces,
     /// As written, up to 16 KiB.
@@ -44,6 +48,8 @@ pub enum Arrival {
 pub struct Half {
     air: VecDeque<(Instant, Arrival)>,
     bytes: usize,
+    /// Bytes that still come alone, if the first ones do.
+    first: usize,
     last: Instant,
     cuts: Cuts,
     rng: Rng,
@@ -55,7 +61,7 @@ impl Half {
     #[must_use]
     pub const fn new(cuts: Cuts, rng: Rng) -> Self {
         let air = VecDeque::new();
-        Self { air, bytes: 0, last: Instant::from_nanos(0), cuts, rng, ended: false }
+        Self { air, bytes: 0, first: FIRST, last: Instant::from_nanos(0), cuts, rng, ended: false }
     }
 
     /// Writes as much as the window takes; how much that was.
@@ -66,10 +72,12 @@ impl Half {
         while !rest.is_empty() {
             let most = match self.cuts {
                 Cuts::Bytes if singles > 0 => 1,
-                Cuts::Bytes | Cuts::Pieces => self.rng.range(1, 9000) as usize,
+                Cuts::First if self.first > 0 => 1,
+                Cuts::Bytes | Cuts::First | Cuts::Pieces => self.rng.range(1, 9000) as usize,
                 Cuts::Whole => 16 << 10,
             };
             singles = singles.saturating_sub(1);
+            self.first = self.first.saturating_sub(1);
             let (piece, left) = rest.split_at(most.min(rest.len()));
             rest = left;
             let due = self.due(now);
@@ -297,7 +305,9 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out_in_order_however_it_is_cut() {
         let sent = Rng::new(1).bytes(3000);
-        for (cuts, least) in [(Cuts::Bytes, SINGLES), (Cuts::Pieces, 1), (Cuts::Whole, 1)] {
+        for (cuts, least) in
+            [(Cuts::Bytes, SINGLES), (Cuts::First, FIRST), (Cuts::Pieces, 1), (Cuts::Whole, 1)]
+        {
             let mut half = Half::new(cuts, Rng::new(2));
             assert_eq!(half.write(Instant::default(), &sent), 3000);
             half.end(Instant::default());

@@ -218,7 +218,8 @@ impl Plan {
     /// A plan of that kind.
     #[must_use]
     pub fn new(kind: Kind, rng: &mut Rng) -> Self {
-        let cuts = rng.pick(&[Cuts::Bytes, Cuts::Pieces, Cuts::Pieces, Cuts::Whole]);
+        // Content that comes byte by byte for as long as it lasts is a flood.
+        let cuts = rng.pick(&[Cuts::First, Cuts::Pieces, Cuts::Pieces, Cuts::Whole]);
         let mut plan = Self {
             kind,
             jobs: Vec::new(),
