@@ -310,6 +310,10 @@ impl Http2 {
             return Err(self.refuse(id, reason));
         }
         self.charge(budget::RESET, Reason::Resets)?;
+        // RFC 9113 §5.4.2: a stream SHOULD NOT be reset more than once.
+        if self.ended.how(id) == Some(Past::ResetByUs) {
+            return Ok(None);
+        }
         let code = Code::of_stream(reason);
         let was_known = self.streams.get(id).is_some_and(|it| self.is_known(it));
         self.end_by(id, code);

@@ -193,3 +193,13 @@ fn content_is_as_long_as_its_head_says() {
     side.respond(1, 400, Content::None);
     assert_eq!(side.turn(), ["1 reset 1"]);
 }
+
+/// RFC 9113 §5.4.2: a stream SHOULD NOT be reset more than once, whatever still comes on it.
+#[test]
+fn a_stream_is_reset_once() {
+    let mut side = Side::ready();
+    let bad = one(kind::PRIORITY, 0, 1, &[0; 4]);
+    let log = side.feed([post(1, &[]), bad.clone(), bad.clone()].concat());
+    assert_eq!(log, ["1 POST / Unknown", "1 reset by peer 6", "1 reset 6"]);
+    assert_eq!(side.feed(bad), [""; 0]);
+}

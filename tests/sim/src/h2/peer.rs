@@ -164,7 +164,9 @@ impl Peer {
                 let code = frame.number(0).filter(|_| frame.payload.len() == 4);
                 let code = code.ok_or("not 4 bytes")?;
                 let stream = self.stream(frame.stream)?;
-                rule(stream.reset.replace(code).is_none(), "reset twice")
+                // RFC 9113 §5.4.2: SHOULD NOT be sent twice; a server remembers only so many streams.
+                stream.reset.get_or_insert(code);
+                Ok(())
             }
             kind::SETTINGS => self.settings(frame),
             kind::PING => {
