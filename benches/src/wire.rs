@@ -3,13 +3,14 @@
 
 use std::rc::Rc;
 
-use trilane_connection::{Conversation, Goal, Host, Received, Sends, http1, http2};
+use trilane_connection::{Conversation, Goal, Host, Received, Sends, http1, http2, secured};
 use trilane_exchange::{Address, ConnectionInfo, Shard, WakeQueue};
-use trilane_semantics::{Instant, Limits, Outbox};
+use trilane_semantics::{Instant, Limits, Outbox, Piece};
 use trilane_service::{RouteError, Router, default_layers};
 use trilane_sim::capabilities::SimShard;
 use trilane_sim::clock::Clock;
 use trilane_sim::rng::Rng;
+use trilane_tls::Session;
 
 use crate::frames::Talk;
 use crate::requests::Scenario;
@@ -82,6 +83,27 @@ impl Wire {
                     })
             })
         })
+    }
+
+    /// The same over TLS: the connection is new, and its handshake to be done.
+    pub fn secure(&mut self, session: Session) {
+        let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
+        self.conversation = secured(&self.host, self.now, 0, info, session);
+    }
+
+    /// Bytes come that may be changed where they lie; what they are answered with is put behind `out`.
+    pub fn records(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) {
+        self.host.tick();
+        self.conversation.receive_in_place(&self.host, self.now, bytes);
+        while let Some(outbox) = self.conversation.take_output(&self.host, self.now) {
+            for piece in outbox.pieces() {
+                if let Piece::Bytes(bytes) = piece {
+                    out.extend_from_slice(bytes);
+                }
+            }
+            self.host.give_outbox(outbox);
+            self.conversation.sent(&self.host, self.now);
+        }
     }
 
     /// Takes what is to be sent, and looks at it.

@@ -2,6 +2,13 @@
 //! an extractor and a response of JSON. A binary of its own, because the allocator belongs to the whole program.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use trilane::tls::{Acceptor, Identity, Pem, Session, TlsConfig};
 use trilane::{Json, Router, Shard, get, post};
 use trilane_benches::counting::allocations;
 use trilane_benches::{Counting, Scenario, Wire};
@@ -42,6 +49,56 @@ fn warm_requests_of_the_demo() {
         let count = warm_allocations(wire, &scenario);
         assert!(count <= 100 * most, "{scenario:?}: {count} in 100 turns");
     }
+}
+
+/// Over TLS 1.3 records are opened and sealed where they lie. Only our side is counted.
+#[test]
+fn warm_requests_over_tls() {
+    for version in [&TLS13, &TLS12] {
+        let scenario = Scenario::plaintext();
+        let (mut wire, mut client) = (Wire::new(&scenario).unwrap(), secured(version));
+        wire.secure(Session::server(client.1.current()).unwrap());
+        let (mut counted, mut records, mut out, mut answer) =
+            (0, Vec::new(), Vec::new(), Vec::new());
+        for round in 0..210 {
+            if round >= 10 {
+                client.0.writer().write_all(&scenario.bytes).unwrap();
+            }
+            records.clear();
+            while client.0.wants_write() {
+                client.0.write_tls(&mut records).unwrap();
+            }
+            out.clear();
+            let before = allocations();
+            wire.records(&mut records, &mut out);
+            counted += if round < 110 { 0 } else { allocations() - before };
+            let mut rest = &out[..];
+            while !rest.is_empty() {
+                client.0.read_tls(&mut rest).unwrap();
+                client.0.process_new_packets().unwrap();
+            }
+            answer.clear();
+            let _ = client.0.reader().read_to_end(&mut answer);
+            assert_eq!(answer.ends_with(&scenario.body), round >= 10, "{round}");
+        }
+        // rustls's own records show that it is counted.
+        assert_eq!(counted == 0, version.version == rustls::ProtocolVersion::TLSv1_3, "{counted}");
+    }
+}
+
+/// A client of that version, and the only server that it trusts.
+fn secured(version: &'static SupportedProtocolVersion) -> (ClientConnection, Acceptor) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let identities = vec![Identity::new(Pem::Text(certificate), Pem::Text(key))];
+    let acceptor = Acceptor::new(TlsConfig { identities, ..TlsConfig::default() }).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_protocol_versions(&[version])
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    (ClientConnection::new(Arc::new(config), name).unwrap(), acceptor)
 }
 
 #[test]
