@@ -106,7 +106,11 @@ fn curl_uploads() {
         assert!(parts(&answer) == (200, &text), "{arguments:?}");
         let Some(answer) = curl(over, arguments, "/upload", &content) else { return };
         assert_eq!(parts(&answer), (200, r#"{"bytes":3145728}"#));
-        let Some(answer) = curl(over, arguments, "/nothing", &content) else { return };
+        // Past what is read of content that nobody wants, HTTP/2 has a reset (RFC 9113 §8.1), which curl 7.88 takes for an error.
+        let is_h2 = over == tls || arguments[0].starts_with("--http2");
+        let is_h2 = is_h2 && arguments[0] != "--http1.1";
+        let unwanted = if is_h2 { &content[..200 << 10] } else { &content };
+        let Some(answer) = curl(over, arguments, "/nothing", unwanted) else { return };
         assert_eq!(parts(&answer).0, 404);
     }
     let Some(answer) = curl(tcp, plain, "/echo", &vec![b'q'; (32 << 20) + 1]) else { return };
