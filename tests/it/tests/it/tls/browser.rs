@@ -34,7 +34,7 @@ fn chromium_speaks_http2_over_tls_with_us() {
     assert!(page.contains("HTTP/2"), "{page}");
     let Some(facts) = document("/tls") else { return };
     // It offers the hybrid group first, as we do.
-    for fact in ["TLSv1.3", "X25519MLKEM768", "\"alpn\":\"h2\""] {
+    for fact in ["TLS 1.3", "X25519MLKEM768", "\"alpn\":\"h2\""] {
         assert!(facts.contains(fact), "no {fact} in {facts}");
     }
 }
