@@ -258,7 +258,6 @@ impl Conversation for Secured {
             Stage::Handshake(_) => {}
             Stage::Open(conversation) => conversation.timeout(host, now),
             Stage::Over(over) if over.until <= now => {
-                self.flight = Flight::None;
                 (over.half_closed, over.peer_done) = (true, true);
             }
             Stage::Over(_) => {}
@@ -345,9 +344,15 @@ impl Conversation for Secured {
                 }
                 goal => goal,
             },
+            // Its time is over: what is still under way or owed never arrives.
+            Stage::Over(Over { half_closed: true, peer_done: true, .. }) => match self.flight {
+                Flight::None => Goal::Close,
+                Flight::Content | Flight::Records(_) => Goal::Reset,
+            },
             Stage::Over(_) if self.flight != Flight::None || self.session.owes() => Goal::Open,
-            Stage::Over(Over { half_closed: false, .. }) => Goal::HalfClose,
+            // Nobody is left for whom a half-close would make a difference.
             Stage::Over(Over { peer_done: true, .. }) => Goal::Close,
+            Stage::Over(Over { half_closed: false, .. }) => Goal::HalfClose,
             Stage::Over(_) => Goal::Open,
         }
     }
