@@ -79,7 +79,7 @@ impl Whole {
         owed: &mut Vec<u8>,
         hear: &mut impl FnMut(Heard<'_>),
     ) -> Result<(usize, Then), Broken> {
-        let mut used = 0;
+        let (mut used, mut asks) = (0, false);
         loop {
             let UnbufferedStatus { discard, state, .. } =
                 self.tls.process_tls_records(&mut bytes[used..]);
@@ -114,6 +114,15 @@ impl Whole {
                     Step::Again
                 }
                 Ok(ConnectionState::WriteTraffic(_)) if !self.is_ready => Step::Ready,
+                // RFC 8446 §4.6.3: a key update that came with the end of the handshake may have to be answered. rustls
+                // keeps that answer until content is sent, and its keys are the new ones already: a byte that there is
+                // no room for makes it come out.
+                Ok(ConnectionState::WriteTraffic(mut traffic)) if asks => {
+                    asks = false;
+                    // It fails for want of room, and has no other effect.
+                    let _ = traffic.encrypt(&[0], &mut []);
+                    Step::Again
+                }
                 Ok(ConnectionState::WriteTraffic(_)) => Step::Open,
                 // Early data is never allowed: there is none to be read.
                 Ok(_) => Step::Wait,
@@ -127,6 +136,7 @@ impl Whole {
                 Step::Again => {}
                 Step::Ready => {
                     self.is_ready = true;
+                    asks = self.is_tls13();
                     if let Some(greeting) = self.greeting.take() {
                         let info = info(&greeting.config, &self.tls, greeting.name);
                         hear(Heard::Ready(info.map_err(|_| Broken::Handshake)?));

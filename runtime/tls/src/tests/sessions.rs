@@ -185,6 +185,31 @@ fn keys_change() {
     }
 }
 
+/// The same right behind the handshake, before rustls has let go of the records.
+#[test]
+fn keys_change_with_the_end_of_the_handshake() {
+    for (updates, piece) in [(1, 1), (1, usize::MAX), (2, usize::MAX), (5, usize::MAX)] {
+        let mut pair = Pair::new(&TLS13, piece);
+        let mut hello = pair.said();
+        pair.deliver(&mut hello).unwrap();
+        let mut flight = Vec::new();
+        pair.session.take_owed(&mut flight);
+        pair.take(&flight);
+        let mut bytes = pair.said();
+        for _ in 0..updates {
+            pair.client.refresh_traffic_keys().unwrap();
+            bytes.extend(pair.said());
+        }
+        pair.client.writer().write_all(b"first").unwrap();
+        bytes.extend(pair.said());
+        pair.deliver(&mut bytes).unwrap();
+        assert_eq!(std::mem::take(&mut pair.told.content), b"first");
+        pair.answers(b"answer");
+        pair.says(b"second");
+        pair.answers(b"answer");
+    }
+}
+
 /// RFC 8446 §6.1: each direction has its own end.
 #[test]
 fn ends_are_told() {
