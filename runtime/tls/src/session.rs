@@ -180,11 +180,14 @@ impl Session {
         hear: &mut impl FnMut(Heard<'_>),
     ) -> Result<usize, Broken> {
         let result = match &mut self.layer {
-            Layer::Traffic(traffic) => return traffic.receive(bytes, &mut self.owed, hear),
+            Layer::Traffic(traffic) => {
+                traffic.receive(bytes, &mut self.owed, hear).map(|used| (used, Then::Whole))
+            }
             Layer::Whole(whole) => whole.receive(bytes, &mut self.owed, hear),
             Layer::Broken => Err(Broken::Record),
         };
-        let (used, then) = result?;
+        // RFC 8446 §6.2: nothing more is read or said, not even if the records that follow are good.
+        let (used, then) = result.inspect_err(|_| self.layer = Layer::Broken)?;
         if then == Then::Whole {
             return Ok(used);
         }

@@ -267,6 +267,27 @@ fn a_record_that_was_changed_is_the_end() {
     }
 }
 
+/// RFC 8446 §6.2: after an alert that is fatal nothing more is read, and nothing is said.
+#[test]
+fn what_is_broken_stays_broken() {
+    for version in VERSIONS {
+        let mut pair = Pair::ready(version, usize::MAX);
+        pair.client.writer().write_all(b"changed").unwrap();
+        let mut changed = pair.said();
+        pair.client.writer().write_all(b"good").unwrap();
+        let mut good = pair.said();
+        changed[7] ^= 1;
+        assert_eq!(pair.deliver(&mut changed), Err(Broken::Record));
+        pair.session.take_owed(&mut Vec::new());
+        assert!(pair.deliver(&mut good).is_err());
+        assert_eq!(pair.told.content, b"");
+        let mut out = Vec::new();
+        assert!(pair.session.seal(iter::once(&b"more"[..]), &mut out).is_err());
+        pair.session.close(&mut out);
+        assert!(out.is_empty(), "{out:?}");
+    }
+}
+
 /// Whatever a stranger says is refused with an alert, and no more is kept of it than a message may have.
 #[test]
 fn what_is_no_handshake_is_refused() {
