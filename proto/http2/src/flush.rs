@@ -12,22 +12,31 @@ use crate::state::{DRAIN_PING, Drain, Http2, Role};
 const ANY: u32 = 0x7fff_ffff;
 
 impl Http2 {
-    /// Our preface, before anything else (RFC 9113 §3.4).
+    /// What goes before all else: our preface (RFC 9113 §3.4), and that the peer's settings are in force, since it counts on
+    /// them from then on, and no sooner (§6.5.3).
     #[inline]
     pub(crate) fn greet(&mut self, out: &mut Outbox) {
-        if !self.owed.greeted {
-            self.owed.greeted = true;
-            out.framing((), |bytes| settings::write(bytes, &self.limits, self.role));
+        if !self.owed.greeted || self.owed.settings_acks > 0 {
+            self.introduce(out);
         }
+    }
+
+    #[cold]
+    fn introduce(&mut self, out: &mut Outbox) {
+        out.framing((), |bytes| {
+            if !std::mem::replace(&mut self.owed.greeted, true) {
+                settings::write(bytes, &self.limits, self.role);
+            }
+            for _ in 0..std::mem::take(&mut self.owed.settings_acks) {
+                frame::write(bytes, kind::SETTINGS, flag::ACK, 0, 0);
+            }
+        });
     }
 
     /// Writes what is owed.
     pub(crate) fn pay(&mut self, out: &mut Outbox) {
         self.greet(out);
         out.framing((), |bytes| {
-            for _ in 0..std::mem::take(&mut self.owed.settings_acks) {
-                frame::write(bytes, kind::SETTINGS, flag::ACK, 0, 0);
-            }
             for (id, code) in self.owed.resets.drain(..) {
                 frame::write_number(bytes, kind::RST_STREAM, id, code as u32);
             }

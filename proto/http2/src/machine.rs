@@ -134,6 +134,7 @@ impl Machine for Http2 {
         room: usize,
         out: &mut Outbox,
     ) -> Result<(), Misuse> {
+        self.greet(out);
         let others = self.streams.len() > 1;
         let Some(stream) = self.streams.get_mut(number(id)) else {
             *body = Payload::new();
@@ -202,6 +203,7 @@ impl Machine for Http2 {
         trailers: Option<&Fields>,
         out: &mut Outbox,
     ) -> Result<(), Misuse> {
+        self.greet(out);
         let Some(stream) = self.streams.get_mut(number(id)) else { return Ok(()) };
         let number = stream.id;
         match stream.outgoing {

@@ -29,6 +29,7 @@ impl Http2 {
         let is_fit = is_promisable(&head.method) && head.authority().is_some();
         let parent = u32::try_from(id.0).ok().filter(|&id| is_fit && self.may_promise(id));
         let Some(parent) = parent else { return Err(Misuse::NotNow) };
+        self.greet(out);
         // RFC 9113 §5.1.1: servers' numbers are even.
         let promised = self.last[0] + 2;
         self.last[0] = promised;

@@ -104,6 +104,35 @@ fn content_waits_for_the_windows() {
     assert!(side.machine.streams.is_empty());
 }
 
+/// RFC 9113 §6.5.3: a peer relies on its settings from their acknowledgement on, so nothing that they allow goes before that: no
+/// content within a larger window, and no update to a larger table.
+#[test]
+fn settings_are_acknowledged_before_they_are_used() {
+    let poll = |side: &mut Side, bytes: &[u8]| {
+        side.input = bytes.to_vec();
+        side.poll();
+        side.log.clear();
+    };
+    let mut side = Side::ready();
+    let wide = [setting(4, 70_000), number(kind::WINDOW_UPDATE, 0, 9000)].concat();
+    poll(&mut side, &[wide, get(1)].concat());
+    let mut log = side.respond(1, 200, Content::Exact(70_000));
+    log.extend(side.send(1, 70_000).1);
+    assert_eq!(log[..2], ["0 settings ack", "1 200 content-length=70000"]);
+    assert_eq!(side.turn(), [""; 0], "once is enough");
+    // Between two pieces, and before trailers.
+    side.feed([get(3), setting(4, 5)].concat());
+    side.respond(3, 200, Content::Unknown);
+    assert_eq!(side.send(3, 9).1, ["3 data 5"]);
+    poll(&mut side, &setting(4, 70_000));
+    assert_eq!(side.send(3, 4).1, ["0 settings ack", "3 data 4"]);
+    poll(&mut side, &setting(1, 0));
+    let mut fields = trilane_semantics::Fields::new();
+    fields.append("x-sum", "1").unwrap();
+    let (_, log) = side.act(|it, out| it.finish(ExchangeId(3), Some(&fields), out));
+    assert_eq!(log, ["0 settings ack", "3 x-sum=1 end"]);
+}
+
 #[test]
 fn the_connections_window_is_shared() {
     let mut side = Side::ready();

@@ -10,8 +10,8 @@ fn our_preface_comes_first() {
     side.input = [hello(), get(1)].concat();
     side.poll();
     assert_eq!(std::mem::take(&mut side.log), ["1 GET / None"]);
-    assert_eq!(side.respond(1, 204, Content::None), ["0 settings", "1 204 end"]);
-    assert_eq!(side.turn(), ["0 settings ack"]);
+    assert_eq!(side.respond(1, 204, Content::None), ["0 settings", "0 settings ack", "1 204 end"]);
+    assert_eq!(side.turn(), [""; 0]);
     let mut side = Side::new(|_| ());
     assert_eq!(side.turn(), ["0 settings", "0 credit 983041"]);
 }

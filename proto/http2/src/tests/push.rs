@@ -47,6 +47,17 @@ fn a_promise_is_made_and_kept() {
     assert_eq!(side.feed(number(kind::RST_STREAM, 6, 8)), ["6 reset by peer 8"]);
 }
 
+/// RFC 9113 §3.4: our preface goes before a promise too.
+#[test]
+fn a_promise_can_be_the_first_thing_said() {
+    let mut side = Side::new(|limits| limits.pushes = 1);
+    side.input = [hello(), get(1)].concat();
+    side.poll();
+    side.log.clear();
+    let (_, log) = promise(&mut side, 1, &request("GET", "http://a/x"));
+    assert_eq!(log, ["0 settings", "0 credit 983041", "0 settings ack", PROMISE]);
+}
+
 /// RFC 9113 §6.5.2, §6.6, §8.4: when none is made.
 #[test]
 fn a_promise_needs_leave() {
