@@ -81,8 +81,8 @@ impl Http2 {
             return Err(self.fail(reason));
         }
         self.owed.settings_acks += 1;
-        if self.peer.table != before.table {
-            self.encoder.set_max_table_size(ENCODER_TABLE.min(self.peer.table as usize));
+        for size in [self.peer.least_table, self.peer.table] {
+            self.encoder.set_max_table_size(ENCODER_TABLE.min(size as usize));
         }
         // RFC 9113 §6.9.2: a change goes for all streams; past 2^31-1 it is an error of the connection.
         let by = i64::from(self.peer.window) - i64::from(before.window);

@@ -28,6 +28,8 @@ const STREAMS: u32 = 100;
 pub(crate) struct Settings {
     /// Its decoder's table, in bytes.
     pub(crate) table: u32,
+    /// The smallest that it was in the last frame: the encoder has to say it (RFC 7541 §4.2).
+    pub(crate) least_table: u32,
     /// A new stream's window.
     pub(crate) window: i32,
     /// Streams that we may begin.
@@ -45,6 +47,7 @@ impl Settings {
     pub(crate) const fn new() -> Self {
         Self {
             table: 4096,
+            least_table: 4096,
             window: WINDOW,
             streams: STREAMS,
             push: true,
@@ -61,11 +64,14 @@ impl Settings {
         if !std::mem::replace(&mut self.is_known, true) {
             self.streams = u32::MAX;
         }
+        self.least_table = self.table;
         let (settings, _) = payload.as_chunks::<6>();
         for &[i0, i1, v0, v1, v2, v3] in settings {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match u16::from_be_bytes([i0, i1]) {
-                HEADER_TABLE_SIZE => self.table = value,
+                HEADER_TABLE_SIZE => {
+                    (self.table, self.least_table) = (value, value.min(self.least_table));
+                }
                 ENABLE_PUSH | ENABLE_CONNECT_PROTOCOL | NO_RFC7540_PRIORITIES if value > 1 => {
                     return Err(Reason::Setting);
                 }

@@ -245,3 +245,18 @@ fn the_same_block_means_what_the_table_says() {
     let log = side.feed(request(99, again));
     assert_eq!(log[0], "connection fault Compression");
 }
+
+/// RFC 7541 §4.2: the smallest size is said, also where one frame says a small one and then a large one.
+#[test]
+fn the_smallest_table_is_told() {
+    for [first, last] in [[0, 4096], [100, 8192], [4096, 100]] {
+        let mut side = Side::ready();
+        let both = [setting(1, first), setting(1, last)].map(|it| it[HEADER..].to_vec()).concat();
+        side.feed([one(kind::SETTINGS, 0, 0, &both), get(1)].concat());
+        // As the peer has it, which insists on it (RFC 9113 §4.3.1).
+        for size in [first, last] {
+            side.decoder.set_max_table_size(size as usize);
+        }
+        side.respond(1, 200, Content::None);
+    }
+}
