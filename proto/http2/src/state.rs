@@ -373,6 +373,10 @@ impl Http2 {
             self.heads -= stream.head;
             if self.streams.is_empty() {
                 self.quiet = self.now;
+                if self.wait == Wait::Idle {
+                    // It came and went, and nobody looked in between.
+                    self.deadline = self.now + self.limits.idle_timeout;
+                }
             }
         }
         self.ended.note(id, how, self.limits.streams);

@@ -16,6 +16,27 @@ fn our_preface_comes_first() {
     assert_eq!(side.turn(), ["0 settings", "0 credit 983041"]);
 }
 
+/// The time between two requests begins with the last one's end, also where that comes at once.
+#[test]
+fn a_busy_connection_is_not_idle() {
+    let limits = Limits::default();
+    let mut side = Side::ready();
+    for n in 0..9 {
+        side.now = side.now + limits.idle_timeout / 2;
+        assert_eq!(side.machine.handle_timeout(side.now), Ok(()));
+        side.input = get(2 * n + 1);
+        let bytes = std::mem::take(&mut side.input);
+        let mut input = Input::new((), &bytes, false);
+        let event = side.machine.poll_event(side.now, &mut input);
+        assert!(matches!(event, Ok(Next::Event(Event::Request { .. }))), "{n}: {event:?}");
+        // As a handler that is ready does: before anything else is asked.
+        side.respond(u64::from(2 * n + 1), 204, Content::None);
+        assert_eq!(side.turn(), [""; 0]);
+        let idle = side.machine.poll_timeout().unwrap();
+        assert_eq!(idle.since(side.now), limits.idle_timeout, "{n}");
+    }
+}
+
 /// RFC 9113 §6.7: each with its own payload.
 #[test]
 fn pings_are_answered() {
