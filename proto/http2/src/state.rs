@@ -371,6 +371,10 @@ impl Http2 {
             self.inflow.release(stream.held);
             self.budget.earn(stream.tiny, &self.limits);
             self.heads -= stream.head;
+            if stream.is_waiting {
+                // While the connection's window is closed nobody looks at that list.
+                self.waiting.retain(|&waiting| waiting != id);
+            }
             if self.streams.is_empty() {
                 self.quiet = self.now;
                 if self.wait == Wait::Idle {

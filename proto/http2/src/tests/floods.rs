@@ -271,3 +271,21 @@ fn a_window_that_dribbles_has_an_end() {
     assert_eq!([dribble(1), dribble(63)], [left + 9 + 1; 2]);
     assert_eq!(dribble(64), 100_000);
 }
+
+/// Streams that wait for the connection's window are forgotten with their exchange: nobody is remembered who is gone, however
+/// often that comes (an answer pays for its own reset).
+#[test]
+fn who_is_gone_waits_for_nothing() {
+    let mut side = Side::ready();
+    side.feed([setting(4, 1 << 20), get(1)].concat());
+    side.respond(1, 200, Content::Unknown);
+    side.send(1, 70_000);
+    for id in (3..3000).step_by(2) {
+        assert_eq!(side.feed(get(id)).len(), 1);
+        side.respond(id.into(), 200, Content::Exact(5));
+        assert_eq!(side.send(id.into(), 5).0, 5);
+        side.feed(number(kind::RST_STREAM, id, 8));
+    }
+    assert_eq!(side.machine.waiting, [1]);
+    assert_eq!(side.feed(number(kind::WINDOW_UPDATE, 0, 9)), ["1 writable"]);
+}
