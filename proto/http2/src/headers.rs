@@ -80,6 +80,8 @@ impl Http2 {
         }
         block.bytes.extend_from_slice(payload);
         if frame.has(flag::END_HEADERS) {
+            // The section had its time; what comes next has its own.
+            self.frame_came();
             return self.section(block.opening, &block.bytes);
         }
         self.block = Some(block);
@@ -89,7 +91,8 @@ impl Http2 {
     /// A block that is larger than its section may be, or late, is not waited for; without it, no later one can be read
     /// either. A new stream is still answered (RFC 9113 §10.5.1).
     pub(crate) fn give_up(&mut self, opening: Opening, reason: Reason) -> Fault {
-        if self.is_idle(opening.stream) {
+        // RFC 9113 §6.8: none above the last one of a GOAWAY.
+        if self.is_idle(opening.stream) && self.last_answered.is_none() {
             self.last[1] = opening.stream;
             let mut stream = self.new_stream(opening.stream);
             (stream.incoming, stream.verdict) = (Incoming::Refused, Some(Code::NoError));

@@ -71,6 +71,16 @@ fn a_drain_finishes_what_was_on_its_way() {
         side.respond(3, 204, Content::None);
         assert_eq!(side.turn(), ["closed drain", "0 goaway 3 0"]);
     }
+    // Nor is it answered where it ends the connection: it was said that it is not.
+    let mut side = Side::ready_with(|limits| limits.head = 100);
+    side.feed(get(1));
+    side.machine.drain();
+    side.turn();
+    side.feed(one(kind::PING, flag::ACK, 0, &crate::state::DRAIN_PING));
+    let long = [one(kind::HEADERS, 0, 3, &[0; 60]), one(kind::CONTINUATION, 0, 3, &[0; 41])];
+    let log = side.feed(long.concat());
+    assert_eq!(log[..2], ["connection fault FieldsTooLarge", "closed fields_too_large"]);
+    assert_eq!(side.machine.refused(), None);
 }
 
 #[test]
@@ -152,6 +162,12 @@ fn no_cut_makes_anybody_late() {
     side.now = side.now + limits.head_timeout / 2;
     side.feed(&one(kind::CONTINUATION, 0, 1, b"")[..9]);
     assert_eq!(late(&mut side).0, limits.head_timeout / 2);
+    // What follows it has its own.
+    let mut side = Side::ready();
+    side.feed(one(kind::HEADERS, 0, 1, &block(POST)));
+    side.now = side.now + limits.head_timeout / 2;
+    side.feed([&one(kind::CONTINUATION, 4, 1, b"")[..], &ping[..9]].concat());
+    assert_eq!(late(&mut side).0, limits.head_timeout);
     // Half a PING and the other half do not keep a connection.
     let mut side = Side::ready();
     for _ in 0..7 {
