@@ -175,7 +175,8 @@ impl Http2 {
         };
         let weight = result.as_ref().map_or(0, |(head, ..)| head.weight());
         let heads = (self.heads as usize).saturating_add(weight);
-        if heads > self.limits.heads {
+        // One alone has kept to `Limits::head`.
+        if heads > self.limits.heads && self.heads > 0 {
             self.charge(budget::RESET, Reason::Resets)?;
             self.end_by(id, Code::RefusedStream);
             return Ok(None);

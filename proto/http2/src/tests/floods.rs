@@ -196,6 +196,11 @@ fn heads_that_are_held_have_a_bound() {
         let expected = if fits { "7 POST / None" } else { "7 reset 7" };
         assert_eq!(log[log.len() - 2..], ["5 POST / None", expected], "{heads}");
     }
+    // One alone is held to `head`, which counts otherwise: to send it again would be of no use.
+    let mut side = Side::ready_with(|limits| (limits.head, limits.heads) = (900, 900));
+    let cookies = [("cookie", &*"x".repeat(600)), ("cookie", "y")];
+    let cookies = headers(flag::END_STREAM, 1, &[POST, &cookies].concat());
+    assert_eq!(side.feed([cookies, get(3)].concat()), ["1 POST / None", "3 reset 7"]);
     let long = post(1, &[("x", &long)]);
     let mut side = Side::ready_with(|limits| (limits.head, limits.heads) = (450, 450));
     side.feed(long);
