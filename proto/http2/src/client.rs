@@ -11,6 +11,7 @@ use crate::budget;
 use crate::code::Code;
 use crate::encode::{self, Said};
 use crate::headers::{self, Decoded, Opening};
+use crate::machine::announces_trailers;
 use crate::receive::Step;
 use crate::state::{Drain, Http2, Role, Then};
 use crate::streams::{Incoming, Kind, Outgoing, Past};
@@ -48,6 +49,7 @@ impl Http2 {
         self.last[1] = id;
         let mut stream = self.new_stream(id);
         (stream.incoming, stream.outgoing, stream.kind) = (Incoming::Head, outgoing, kind);
+        stream.has_trailers = announces_trailers(&head.fields);
         self.streams.insert(stream);
         let then = if outgoing == Outgoing::Over { Then::End } else { Then::More };
         encode::request((&mut self.encoder, out), id, head, (said, then));

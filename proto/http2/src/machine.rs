@@ -4,8 +4,8 @@
 
 use trilane_semantics::section;
 use trilane_semantics::{
-    Content, ExchangeId, Fault, Fields, Input, Instant, Machine, Misuse, Next, Outbox, Payload,
-    RequestHead, ResponseHead, Stamp, StatusCode,
+    Content, ExchangeId, Fault, Fields, Input, Instant, Known, Machine, Misuse, Next, Outbox,
+    Payload, RequestHead, ResponseHead, Stamp, StatusCode,
 };
 
 use crate::budget;
@@ -55,6 +55,7 @@ impl Machine for Http2 {
             kind => frame_of(kind, head.status, content),
         };
         stream.outgoing = outgoing;
+        stream.has_trailers = announces_trailers(&head.fields);
         if stream.incoming == Incoming::Tunnel && !is_tunnel {
             stream.incoming = Incoming::Refused;
         }
@@ -145,6 +146,7 @@ impl Machine for Http2 {
             return Ok(());
         }
         let left = match stream.outgoing {
+            Outgoing::Exact(0) => return Err(Misuse::ContentLength),
             Outgoing::Exact(left) => usize::try_from(left).unwrap_or(usize::MAX),
             Outgoing::Unknown => usize::MAX,
             Outgoing::Held | Outgoing::Over | Outgoing::Owed => return Err(Misuse::OutOfOrder),
@@ -157,6 +159,7 @@ impl Machine for Http2 {
         stream.outflow.spend(goes);
         self.outflow.spend(goes);
         let is_all = goes == left;
+        let ends = is_all && !stream.has_trailers;
         if let Outgoing::Exact(left) = &mut stream.outgoing {
             *left -= goes as u64;
         }
@@ -181,7 +184,7 @@ impl Machine for Http2 {
             if !is_blocked || piece.len() >= budget::TINY_BELOW {
                 self.updates = self.updates.saturating_add(updates_for(piece.len()));
             }
-            let flags = if is_all && goes == 0 { flag::END_STREAM } else { 0 };
+            let flags = if ends && goes == 0 { flag::END_STREAM } else { 0 };
             #[cfg(planted = "h2_end")] // A mistake on purpose: `make planted`.
             let flags = if piece.len() == MOST { 0 } else { flags };
             out.framing((), |bytes| frame::write(bytes, kind::DATA, flags, id, piece.len()));
@@ -191,7 +194,9 @@ impl Machine for Http2 {
             self.note_blocked(id);
         }
         if is_all && had_some {
-            self.end_outgoing(id);
+            if ends {
+                self.end_outgoing(id);
+            }
             return if body.is_empty() { Ok(()) } else { Err(Misuse::ContentLength) };
         }
         Ok(())
@@ -209,11 +214,11 @@ impl Machine for Http2 {
         match stream.outgoing {
             Outgoing::Held | Outgoing::Owed => return Err(Misuse::OutOfOrder),
             Outgoing::Over => return Ok(()),
-            Outgoing::Exact(_) => {
+            Outgoing::Exact(1..) => {
                 self.cancel(id, out);
                 return Err(Misuse::ContentLength);
             }
-            Outgoing::Unknown => match trailers {
+            Outgoing::Exact(0) | Outgoing::Unknown => match trailers {
                 Some(fields) if !fields.is_empty() => {
                     encode::trailers(&mut self.encoder, out, number, fields);
                 }
@@ -295,6 +300,12 @@ impl Http2 {
 #[inline]
 fn number(id: ExchangeId) -> u32 {
     u32::try_from(id.0).unwrap_or(0)
+}
+
+/// Whether a head says that trailers will come (RFC 9110 §6.6.2). Where the length is said too, that is the one way to know.
+#[inline]
+pub(crate) fn announces_trailers(fields: &Fields) -> bool {
+    fields.contains(Known::Trailer)
 }
 
 /// How many WINDOW_UPDATE frames content may bring about: for the stream and for the connection, and more for a peer that

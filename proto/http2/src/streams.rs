@@ -28,6 +28,8 @@ pub(crate) struct Stream {
     pub(crate) missing: Option<u64>,
     /// The caller has content that no window let through.
     pub(crate) wants: Wants,
+    /// Trailers were announced: the last byte of content does not end our half.
+    pub(crate) has_trailers: bool,
     /// It is in the list of those who wait for a window, so as not to be there twice.
     pub(crate) is_waiting: bool,
     /// It is in the list of those who may be owed credit.
@@ -65,7 +67,7 @@ pub(crate) enum Outgoing {
     Held,
     /// The final response is owed (server role).
     Owed,
-    /// That many bytes of content are missing, one at least.
+    /// That many bytes of content are missing; none only where trailers were announced.
     Exact(u64),
     /// As many as there will be.
     Unknown,
@@ -102,6 +104,7 @@ impl Stream {
             tiny: 0,
             missing: None,
             wants: Wants::Nothing,
+            has_trailers: false,
             is_waiting: false,
             is_credited: false,
             verdict: None,

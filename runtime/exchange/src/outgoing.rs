@@ -154,7 +154,8 @@ impl Writer {
         }
     }
 
-    /// Sends trailer fields; nothing may follow.
+    /// Sends trailer fields; nothing may follow. Where the length was promised they are lost over HTTP/1.1, and over HTTP/2
+    /// if the response has no `Trailer` field (RFC 9110 §6.6.2).
     pub async fn trailers(self, fields: Fields) {
         self.put(Frame::Trailers(fields)).await;
     }

@@ -96,6 +96,63 @@ fn answers_are_written_as_their_request_has_it() {
     assert_eq!(log, ["1 x-sum=1 end"]);
 }
 
+/// RFC 9113 §8.1: trailers may come after content whose length was said; RFC 9110 §6.6.2: then the head announces them, or
+/// END_STREAM has gone with the last byte.
+#[test]
+fn trailers_that_were_announced_follow_any_content() {
+    let mut trailers = Fields::new();
+    trailers.append("x-sum", "1").unwrap();
+    let begun = |announced: bool, length| {
+        let mut side = Side::ready();
+        side.feed(get(1));
+        let mut head = ResponseHead::new(StatusCode::OK);
+        if announced {
+            head.fields.append("trailer", "x-sum").unwrap();
+        }
+        let respond = |it: &mut Http2, out: &mut Outbox| {
+            it.respond(ExchangeId(1), &head, Content::Exact(length), &stamp(), out)
+        };
+        assert_eq!(side.act(respond).0, Ok(()));
+        side
+    };
+    for (announced, says, last, end) in [
+        (true, Some(&trailers), "1 data 3", "1 x-sum=1 end"),
+        (true, None, "1 data 3", "1 data 0 end"),
+        (false, Some(&trailers), "1 data 3 end", ""),
+    ] {
+        let mut side = begun(announced, 20_003);
+        assert_eq!(side.send(1, 20_000).1.len(), 2);
+        assert_eq!(side.send(1, 3), (0, vec![last.to_owned()]));
+        let (result, log) = side.act(|it, out| it.finish(ExchangeId(1), says, out));
+        assert_eq!((result, log.concat()), (Ok(()), end.to_owned()));
+        assert!(side.machine.streams.is_empty());
+    }
+    // A client's request alike.
+    let mut side = Side::of(Http2::client, |_| ());
+    let mut head = RequestHead::new(trilane_semantics::Method::POST, "http://a/").unwrap();
+    head.fields.append("trailer", "x-sum").unwrap();
+    assert_eq!(side.ask(&head, Content::Exact(3)).0, Ok(1));
+    assert_eq!(side.send(1, 3), (0, vec!["1 data 3".to_owned()]));
+    let (_, log) = side.act(|it, out| it.finish(ExchangeId(1), Some(&trailers), out));
+    assert_eq!(log, ["1 x-sum=1 end"]);
+    // The length is still what was said, at n-1, n, n+1.
+    for (n, expected) in
+        [(2, Err(Misuse::ContentLength)), (3, Ok(())), (4, Err(Misuse::ContentLength))]
+    {
+        for at_once in [true, false] {
+            let mut side = begun(true, 3);
+            let mut send = |n| {
+                let mut body = Payload::from(vec![b'x'; n]);
+                side.act(|it, out| it.send_body(ExchangeId(1), &mut body, 9, out)).0
+            };
+            let pieces: &[usize] = if at_once { &[n] } else { &[n - 1, 1] };
+            let sent = pieces.iter().try_for_each(|&n| send(n));
+            let end = |it: &mut Http2, out: &mut Outbox| it.finish(ExchangeId(1), None, out);
+            assert_eq!(sent.and_then(|()| side.act(end).0), expected, "{n} {at_once}");
+        }
+    }
+}
+
 /// RFC 9113 §4.2, §4.3: a long section goes in frames that everybody takes.
 #[test]
 fn a_long_head_is_continued() {
