@@ -122,8 +122,7 @@ impl Incoming {
         if queue.held.get() {
             return Poll::Ready(None);
         }
-        let frame = queue.frames.borrow_mut().pop_front();
-        if let Some(frame) = frame {
+        if let Some(frame) = queue.pop() {
             if let Frame::Data(data) = &frame {
                 queue.take(data.len());
                 self.taken += data.len() as u64;
@@ -211,7 +210,7 @@ impl Drop for Incoming {
         let Some(queue) = &mut self.queue else { return };
         queue.reader_gone.set(true);
         let left = queue.queued.get();
-        queue.frames.borrow_mut().clear();
+        queue.clear();
         queue.take(left);
         recycle(queue);
     }

@@ -7,12 +7,19 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
 
+use trilane_semantics::Payload;
+
 use crate::incoming::{BodyError, Frame};
 
 /// Queues kept for reuse, a thread.
 const POOL: usize = 64;
 /// A queue that has held more frames than this is not kept.
 const KEEP: usize = 32;
+/// Pieces of content smaller than this are joined while they wait, in bytes: a piece that waits takes about 90 bytes besides
+/// its content, and its peer is counted the content alone.
+const SMALL: usize = 2 << 10;
+/// The most that is joined, in bytes.
+const JOINED: usize = 16 << 10;
 
 thread_local! {
     static FREE: RefCell<Vec<Rc<Queue>>> = const { RefCell::new(Vec::new()) };
@@ -27,12 +34,14 @@ pub struct IncomingWriter {
 /// The queue between the two ends, recycled when the second of them goes.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    pub(crate) frames: RefCell<VecDeque<Frame>>,
+    frames: RefCell<VecDeque<Frame>>,
+    /// Small pieces that came after those, one after the other.
+    joined: RefCell<Vec<u8>>,
     pub(crate) waker: RefCell<Option<Waker>>,
     /// How much the head promised, if it did.
     pub(crate) promised: Cell<Option<u64>>,
     pub(crate) end: Cell<Option<Result<(), BodyError>>>,
-    /// Bytes in `frames`.
+    /// Bytes of content in both.
     pub(crate) queued: Cell<usize>,
     /// Bytes taken that the connection was not told of yet.
     pub(crate) released: Cell<usize>,
@@ -58,6 +67,7 @@ impl Queue {
         // Named one by one, so that none can be forgotten.
         let Self {
             frames,
+            joined,
             waker,
             promised,
             end,
@@ -69,10 +79,58 @@ impl Queue {
             held,
         } = self;
         frames.get_mut().clear();
+        *joined.get_mut() = Vec::new();
         (*waker.get_mut(), *room.get_mut()) = (None, None);
         (*promised.get_mut(), *end.get_mut()) = (None, None);
         (*queued.get_mut(), *released.get_mut()) = (0, 0);
         (*wanted.get_mut(), *reader_gone.get_mut(), *held.get_mut()) = (false, false, false);
+    }
+
+    /// Puts content behind all that waits: as it is, or joined to a small piece that nobody has taken yet. Each byte is
+    /// copied once or twice at most, but for the growth of the memory.
+    fn add(&self, data: Payload) {
+        let (mut frames, mut joined) = (self.frames.borrow_mut(), self.joined.borrow_mut());
+        let is_small = |piece: &Payload| piece.len() < SMALL && piece.file().is_none();
+        if joined.is_empty()
+            && is_small(&data)
+            && let Some(Frame::Data(last)) = frames.back()
+            && is_small(last)
+        {
+            joined.extend_from_slice(last.as_ref());
+            frames.pop_back();
+        }
+        if !joined.is_empty() {
+            if is_small(&data) && joined.len() + data.len() <= JOINED {
+                joined.extend_from_slice(data.as_ref());
+                return;
+            }
+            frames.push_back(Frame::Data(std::mem::take(&mut *joined).into()));
+        }
+        frames.push_back(Frame::Data(data));
+    }
+
+    /// Puts a frame that is no content behind all that waits.
+    fn add_last(&self, frame: Frame) {
+        let (mut frames, joined) = (self.frames.borrow_mut(), self.joined.take());
+        if !joined.is_empty() {
+            frames.push_back(Frame::Data(joined.into()));
+        }
+        frames.push_back(frame);
+    }
+
+    /// Takes the first that waits.
+    pub(crate) fn pop(&self) -> Option<Frame> {
+        let first = self.frames.borrow_mut().pop_front();
+        first.or_else(|| {
+            let joined = self.joined.take();
+            (!joined.is_empty()).then(|| Frame::Data(joined.into()))
+        })
+    }
+
+    /// Nobody reads: forgets what waits.
+    pub(crate) fn clear(&self) {
+        self.frames.borrow_mut().clear();
+        drop(self.joined.take());
     }
 
     /// The reader has taken that many bytes.
@@ -86,16 +144,20 @@ impl Queue {
 }
 
 impl IncomingWriter {
-    /// Adds a frame and wakes the reader; a frame that nobody will read is dropped and counts as taken.
+    /// Adds a frame and wakes the reader; a frame that nobody will read is dropped and counts as taken. Small pieces that
+    /// wait become one.
     pub fn push(&self, frame: Frame) {
-        if let Frame::Data(data) = &frame {
-            if self.queue.reader_gone.get() {
+        match frame {
+            Frame::Data(data) if self.queue.reader_gone.get() => {
                 self.queue.released.set(self.queue.released.get() + data.len());
                 return;
             }
-            self.queue.queued.set(self.queue.queued.get() + data.len());
+            Frame::Data(data) => {
+                self.queue.queued.set(self.queue.queued.get() + data.len());
+                self.queue.add(data);
+            }
+            Frame::Trailers(_) => self.queue.add_last(frame),
         }
-        self.queue.frames.borrow_mut().push_back(frame);
         self.wake();
     }
 

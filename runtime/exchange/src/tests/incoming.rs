@@ -18,14 +18,17 @@ fn data(text: &'static str) -> Frame {
 fn frames_come_in_order_and_credit_follows_the_reader() {
     let (writer, mut incoming) = Incoming::channel(None, 100);
     assert!(poll(&mut incoming).is_pending() && writer.is_wanted());
-    writer.push(data("abc"));
-    writer.push(data("de"));
-    assert_eq!((writer.queued(), writer.take_released()), (5, 0));
-    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("abc")))));
-    assert_eq!((writer.queued(), writer.take_released(), writer.take_released()), (2, 3, 0));
+    // Pieces so large are not joined.
+    let large = |byte| Frame::Data(vec![byte; 5000].into());
+    writer.push(large(b'a'));
+    writer.push(large(b'b'));
+    assert_eq!((writer.queued(), writer.take_released()), (10_000, 0));
+    incoming.set_limit(10_000);
+    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(large(b'a')))));
+    assert_eq!((writer.queued(), writer.take_released(), writer.take_released()), (5000, 5000, 0));
     writer.end(Ok(()));
     writer.end(Err(BodyError::Gone));
-    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(data("de")))));
+    assert_eq!(poll(&mut incoming), Poll::Ready(Some(Ok(large(b'b')))));
     assert_eq!(poll(&mut incoming), Poll::Ready(None));
 }
 
