@@ -16,6 +16,10 @@ use crate::whole::{Then, Whole};
 /// What a record takes besides its content, at most: header, explicit nonce (TLS 1.2), content type and tag, in bytes.
 const AROUND: usize = 5 + 8 + 1 + 16;
 
+/// The most that is kept of what came, in bytes: the longest message of a handshake that rustls takes (64 KiB), in records of
+/// 100 bytes and more. It is refused without an alert: nobody who has something to say sends that.
+pub(crate) const HELD: usize = 80 << 10;
+
 /// What came.
 #[derive(Debug)]
 pub enum Heard<'a> {
@@ -95,7 +99,7 @@ impl Session {
         if self.rest.is_empty() {
             let used = self.process(records, &mut hear)?;
             self.rest.extend_from_slice(&records[used..]);
-            return Ok(());
+            return self.bound();
         }
         let mut rest = std::mem::take(&mut self.rest);
         rest.extend_from_slice(records);
@@ -104,7 +108,16 @@ impl Session {
             rest.drain(..used);
             self.rest = rest;
         }
-        Ok(())
+        self.bound()
+    }
+
+    /// Refuses a handshake of which too much is kept; after it nothing is longer than a record.
+    fn bound(&mut self) -> Result<(), Broken> {
+        if self.rest.len() <= HELD {
+            return Ok(());
+        }
+        (self.layer, self.rest) = (Layer::Broken, Vec::new());
+        Err(Broken::Handshake)
     }
 
     /// Whether content may be sent: the handshake is over.

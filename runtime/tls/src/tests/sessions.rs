@@ -9,6 +9,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConnection, SupportedProtocolVersion};
 
 use super::support::{Made, client_of, config};
+use crate::session::HELD;
 use crate::{Acceptor, Broken, Heard, RECORD, Session, TlsConfig};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
@@ -315,6 +316,28 @@ fn what_is_no_handshake_is_refused() {
         Err(Broken::Alert(40)),
         "its reason is known"
     );
+}
+
+/// A message of the handshake may be as long as rustls takes it, but not in as many pieces as it has bytes: all of them are
+/// kept until it is there, and nobody has said who they are yet.
+#[test]
+fn a_handshake_in_pieces() {
+    const LEN: usize = 65_000;
+    for (fragment, is_refused) in
+        [(RECORD, false), (1000, false), (100, false), (10, true), (1, true)]
+    {
+        let mut hello = vec![1, 0, (LEN >> 8) as u8, LEN as u8];
+        hello.resize(4 + LEN - 1, 0);
+        let records = hello.chunks(fragment).flat_map(|part| {
+            let [high, low] = (part.len() as u16).to_be_bytes();
+            [&[22, 3, 1, high, low], part].concat()
+        });
+        let mut bytes: Vec<u8> = records.collect();
+        let mut pair = Pair::new(&TLS13, 8192);
+        let result = pair.deliver(&mut bytes);
+        assert_eq!(result, if is_refused { Err(Broken::Handshake) } else { Ok(()) }, "{fragment}");
+        assert!(pair.session.kept() <= 2 * HELD, "{}", pair.session.kept());
+    }
 }
 
 /// An idle session keeps no memory for what was said.
