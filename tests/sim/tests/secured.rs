@@ -61,7 +61,7 @@ impl Rig {
         let limits = Rc::new(Limits::default());
         let host = Host::new(Rc::new(Plain(answer)), limits, shard, queue, "");
         let address = Address::Ip(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let info = Rc::new(ConnectionInfo::new(address.clone(), address));
+        let info = Rc::new(ConnectionInfo::new(address, address));
         let session = Session::server(acceptor.current()).unwrap();
         Self {
             conversation: secured(&host, Instant::default(), 1, info, session),
@@ -147,7 +147,7 @@ impl Rig {
     }
 
     /// Nothing comes any more but the timers. It closes, and never waits without one.
-    fn is_left_alone(mut self) -> Option<Cause> {
+    fn left_alone(mut self) -> Option<Cause> {
         for _ in 0..20 {
             if self.drive() {
                 return self.conversation.cause();
@@ -188,7 +188,7 @@ fn a_handshake_that_fails() {
             rig.conversation.receive_end(&rig.host, rig.now);
             assert!(rig.drive());
         } else {
-            assert_eq!(rig.is_left_alone(), Some(Cause::Handshake));
+            assert_eq!(rig.left_alone(), Some(Cause::Handshake));
         }
     }
 }
@@ -202,7 +202,7 @@ fn an_alert_that_cannot_be_sent() {
     assert!(rig.take().unwrap().len() > 100_000);
     rig.tell(b"\x17\x03\x03\x00\x20 this is no record, but is as long");
     assert!(rig.take().is_none(), "the answer is still under way");
-    assert_eq!(rig.is_left_alone(), Some(Cause::Record));
+    assert_eq!(rig.left_alone(), Some(Cause::Record));
 }
 
 /// The same, and the server is told to stop.
@@ -228,7 +228,7 @@ fn an_alert_that_cannot_be_sent_to_who_has_half_closed() {
     rig.tell(b"GET / HTTP/1.1\r\n");
     rig.conversation.receive_end(&rig.host, rig.now);
     assert!(!rig.drive());
-    assert_eq!(rig.is_left_alone(), Some(Cause::Record));
+    assert_eq!(rig.left_alone(), Some(Cause::Record));
 }
 
 /// RFC 8446 §6.1: who is idle when the server stops is told that nothing follows, and then closed.
@@ -257,7 +257,7 @@ fn an_end_that_nobody_takes() {
     rig.take().unwrap();
     let until = rig.now + rig.host.limits().linger_timeout;
     assert_eq!(rig.conversation.poll_timeout(), Some(until));
-    assert_eq!(rig.is_left_alone(), Some(Cause::DrainDeadline));
+    assert_eq!(rig.left_alone(), Some(Cause::DrainDeadline));
 }
 
 /// Who says nothing, at any point of the handshake.
@@ -270,7 +270,7 @@ fn a_handshake_has_its_time() {
     assert!(!rig.take().unwrap().is_empty());
     rig.sent();
     assert_eq!(rig.conversation.poll_timeout(), Some(until), "the same deadline for all of it");
-    assert_eq!(rig.is_left_alone(), Some(Cause::HandshakeTimeout));
+    assert_eq!(rig.left_alone(), Some(Cause::HandshakeTimeout));
 }
 
 /// A request whose records come one byte at a time, and its answer.
