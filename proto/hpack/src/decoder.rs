@@ -17,6 +17,10 @@ use crate::text::{Text, exact_name};
 /// How many size updates may begin a block: one to the least maximum in between and one to the last (RFC 7541 §4.2).
 const UPDATES: usize = 2;
 
+/// How much of names a block may take from the dynamic table for lines of its own, in bytes. Each is copied: 64 KiB of such lines
+/// stood for 130 MB. 128 lines with the longest name of a table of 4,096 bytes take half of this.
+pub(crate) const NAMES: usize = 1 << 20;
+
 /// Scratch memory that grew past this is not kept, in bytes.
 const KEEP: usize = 16 << 10;
 
@@ -49,6 +53,8 @@ pub enum Compression {
     Index,
     /// An integer of too many bytes (RFC 7541 §5.1).
     Integer,
+    /// The names of too many, or too long, lines come from the table (RFC 7541 §7.3).
+    Names,
     /// The block ends within a line.
     Truncated,
     /// A size update that is not at the front, or the third of a block (RFC 7541 §4.2).
@@ -65,6 +71,7 @@ impl fmt::Display for Compression {
             Self::Huffman => "a string is not in the Huffman code",
             Self::Index => "an index names no line",
             Self::Integer => "an integer is too long",
+            Self::Names => "its lines take too much from the table",
             Self::Truncated => "the block ends within a line",
             Self::UpdateMisplaced => "a size update is not at the front",
             Self::UpdateMissing => "the table was not made smaller",
@@ -209,6 +216,7 @@ impl Decoder {
         mut each: impl FnMut(Field<'_>, Seen) -> Seen,
     ) -> Result<(), Compression> {
         self.update(&mut block)?;
+        let mut names = NAMES;
         while let Some(&first) = block.first() {
             // RFC 7541 §6: the leading bits say what it is.
             match first {
@@ -217,7 +225,7 @@ impl Decoder {
                     self.indexed(index, &mut each).ok_or(Compression::Index)?;
                 }
                 0x40.. => {
-                    let (name, value) = self.literal(&mut block, 6, scratch)?;
+                    let (name, value) = self.literal(&mut block, 6, scratch, &mut names)?;
                     let field = field(&name, &value, scratch);
                     let note = note(each(field, Seen::First));
                     self.table.insert(field.name, field.value, note);
@@ -225,7 +233,7 @@ impl Decoder {
                 }
                 0x20.. => return Err(Compression::UpdateMisplaced),
                 _ => {
-                    let (name, value) = self.literal(&mut block, 4, scratch)?;
+                    let (name, value) = self.literal(&mut block, 4, scratch, &mut names)?;
                     let field = field(&name, &value, scratch);
                     each(Field { sensitive: first >= 0x10, ..field }, Seen::First);
                 }
@@ -273,13 +281,15 @@ impl Decoder {
         Some(())
     }
 
-    /// A line that is not an index, its name's index with a prefix of `bits` bits (RFC 7541 §6.2).
+    /// A line that is not an index, its name's index with a prefix of `bits` bits (RFC 7541 §6.2); so much may still be taken of
+    /// `names`.
     #[inline]
     fn literal<'a>(
         &self,
         block: &mut &'a [u8],
         bits: u32,
         scratch: &mut Vec<u8>,
+        names: &mut usize,
     ) -> Result<(Name<'a>, Text<'a>), Compression> {
         scratch.clear();
         let index = integer::decode(block, bits)?;
@@ -293,6 +303,7 @@ impl Decoder {
                 NameRef::Known(known) => Name::Ready(NameRef::Known(known)),
                 // Its line may have to go for the new one (RFC 7541 §4.4).
                 NameRef::Other(name) => {
+                    *names = names.checked_sub(name.len()).ok_or(Compression::Names)?;
                     scratch.extend_from_slice(name);
                     Name::Literal(Text::Scratch(0..name.len()))
                 }

@@ -1,6 +1,7 @@
 //! What a decoder takes and refuses, and the bounds of its table.
 
 use super::{block, hex, lines, same};
+use crate::decoder::NAMES;
 use crate::{Compression, DecodeError, Decoder, Encoder, Seen};
 use trilane_semantics::{Known, NameRef};
 
@@ -186,4 +187,34 @@ fn every_cut_of_a_block() {
         }
     }
     same(lines(&mut Decoder::new(4096), &whole), &all);
+}
+
+/// Two bytes can name a line of 4 KB, whose name is copied twice then: for no more than [`NAMES`] of a block, which is more than
+/// any has of use. At n-1, n, n+1.
+#[test]
+fn names_of_the_table_have_a_bound() {
+    let name = vec![b'n'; 4000];
+    let first = [&[0x40, 0x7f, 0xa1, 0x1e][..], &name, &[0]].concat();
+    let most = NAMES / name.len();
+    // Into the table, past it, and never.
+    for line in [&[0x7e, 0][..], &[0x0f, 0x2f, 0], &[0x1f, 0x2f, 0]] {
+        for (n, fits) in [(most - 1, true), (most, true), (most + 1, false)] {
+            let mut decoder = Decoder::new(4096);
+            assert!(lines(&mut decoder, &first).is_ok());
+            let mut count = 0;
+            let decoded = decoder.decode(&line.repeat(n), |_| {
+                count += 1;
+                Ok::<_, ()>(())
+            });
+            let expected =
+                if fits { Ok(()) } else { Err(DecodeError::Compression(Compression::Names)) };
+            assert_eq!((decoded, count), (expected, n.min(most)), "{line:x?}");
+        }
+        // Each block has as much, and names that are well known take none of it.
+        let mut decoder = Decoder::new(4096);
+        assert!(lines(&mut decoder, &first).is_ok());
+        for block in [line.repeat(most), line.repeat(most), b"\x01\0".repeat(30_000)] {
+            assert!(decoder.decode(&block, |_| Ok::<_, ()>(())).is_ok());
+        }
+    }
 }
