@@ -5,6 +5,7 @@ use trilane_semantics::{Effect, Event, ExchangeId, Next, Priority, Reason};
 
 use crate::budget;
 use crate::code::Code;
+use crate::flow::WINDOW;
 use crate::frame::{Frame, flag, u31};
 use crate::receive::Step;
 use crate::state::{DRAIN_PING, Drain, Http2, Role};
@@ -71,9 +72,13 @@ impl Http2 {
         if !payload.len().is_multiple_of(6) || (is_ack && !payload.is_empty()) {
             return Err(self.fail(Reason::FrameSize));
         }
+        if is_ack && !self.is_read {
+            // The one that we have asked for.
+            self.settings_read();
+            return Ok(None);
+        }
         self.charge(budget::SETTINGS, Reason::Flood)?;
         if is_ack {
-            // Ours took effect when they were sent: they are all larger than what came before.
             return Ok(None);
         }
         let before = self.peer;
@@ -95,6 +100,20 @@ impl Http2 {
             self.windows_opened();
         }
         Ok(None)
+    }
+
+    /// Our settings are in force: all of them took effect when they were sent, being larger than what came before, but for windows
+    /// that are smaller. A sender goes on with the larger ones until then (RFC 9113 §6.9.2, §6.9.3).
+    fn settings_read(&mut self) {
+        self.is_read = true;
+        let less = (WINDOW as usize).saturating_sub(self.limits.stream_window) as u32;
+        for stream in self.streams.iter_mut().filter(|_| less > 0) {
+            stream.inflow.shrink(less);
+            // It may have to be told now what was not worth a frame before.
+            if !std::mem::replace(&mut stream.is_credited, true) {
+                self.owed.credits.push(stream.id);
+            }
+        }
     }
 
     pub(crate) fn ping<'b>(&mut self, frame: Frame, payload: &[u8]) -> Step<'b> {

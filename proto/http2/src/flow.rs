@@ -39,7 +39,8 @@ impl Outflow {
 /// What the peer may still send, and what it is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inflow {
-    left: u32,
+    /// Below 0 where more came than what we have said since allows.
+    left: i32,
     /// What was released and not told yet.
     credit: u32,
 }
@@ -47,22 +48,23 @@ pub(crate) struct Inflow {
 impl Inflow {
     /// `window` must be below 2^31.
     pub(crate) const fn new(window: u32) -> Self {
-        Self { left: window, credit: 0 }
+        Self { left: window as i32, credit: 0 }
     }
 
     /// Whether the peer can send nothing: it is waiting for us.
     pub(crate) const fn is_exhausted(self) -> bool {
-        self.left == 0
+        self.left <= 0
     }
 
     /// A frame of `n` bytes comes. Whether it may.
     #[must_use]
     #[inline]
     pub(crate) const fn take(&mut self, n: u32) -> bool {
-        if n > self.left {
-            return false;
+        // Neither a frame nor a window has 2^31 bytes.
+        if n as i32 > self.left {
+            return n == 0;
         }
-        self.left -= n;
+        self.left -= n as i32;
         true
     }
 
@@ -72,22 +74,27 @@ impl Inflow {
         self.credit += n;
     }
 
+    /// The peer has read that it may send `n` bytes less (RFC 9113 §6.9.2).
+    pub(crate) const fn shrink(&mut self, n: u32) {
+        self.left -= n as i32;
+    }
+
     /// What the peer will have when all credit is told.
     #[cfg(test)]
     pub(crate) const fn total(self) -> u32 {
-        self.left + self.credit
+        (self.left + self.credit as i32) as u32
     }
 
     /// Whether the credit is worth a frame: it is more than what the peer still has.
     #[inline]
     pub(crate) const fn is_due(self) -> bool {
-        self.credit > self.left
+        self.credit > 0 && self.credit as i32 > self.left
     }
 
     /// The credit, to be told to the peer.
     pub(crate) const fn tell(&mut self) -> u32 {
         let credit = self.credit;
-        (self.left, self.credit) = (self.left + credit, 0);
+        (self.left, self.credit) = (self.left + credit as i32, 0);
         credit
     }
 }

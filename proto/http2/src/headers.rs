@@ -12,6 +12,7 @@ use trilane_semantics::{
 use crate::budget;
 use crate::client::kind_of;
 use crate::code::Code;
+use crate::flow::WINDOW;
 use crate::frame::{Frame, flag, u31};
 use crate::receive::Step;
 use crate::state::{Block, Http2, Role, Then};
@@ -104,7 +105,10 @@ impl Http2 {
 
     pub(crate) fn new_stream(&self, id: u32) -> Stream {
         let window = u32::try_from(self.limits.stream_window).unwrap_or(i32::MAX as u32);
-        Stream::new(id, window.min(i32::MAX as u32), self.peer.window, self.now)
+        // RFC 9113 §6.9.3: who has not read our settings may send more than they allow.
+        let least = if self.is_read { 0 } else { WINDOW as u32 };
+        let window = window.clamp(least, i32::MAX as u32);
+        Stream::new(id, window, self.peer.window, self.now)
     }
 
     /// A whole field block.

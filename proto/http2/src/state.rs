@@ -58,6 +58,8 @@ pub struct Http2 {
     /// When content last went out, of any stream.
     pub(crate) went: Instant,
     pub(crate) peer: Settings,
+    /// The peer has acknowledged our settings.
+    pub(crate) is_read: bool,
     pub(crate) role: Role,
     /// The highest streams that were begun: by the server, even, and by the client, odd.
     pub(crate) last: [u32; 2],
@@ -216,6 +218,7 @@ impl Http2 {
             outflow: Outflow::new(WINDOW),
             went: now,
             peer: Settings::new(),
+            is_read: false,
             role,
             last: [0; 2],
             last_answered: None,

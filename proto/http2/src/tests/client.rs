@@ -12,7 +12,7 @@ pub(super) fn fresh(change: impl FnOnce(&mut Limits)) -> Side {
 /// A client, past the prefaces.
 pub(super) fn ready_with(change: impl FnOnce(&mut Limits)) -> Side {
     let mut side = fresh(change);
-    let log = side.feed(one(kind::SETTINGS, 0, 0, &[]));
+    let log = side.feed([0, flag::ACK].map(|flags| one(kind::SETTINGS, flags, 0, &[])).concat());
     assert_eq!(log, ["0 settings", "0 credit 983041", "0 settings ack"]);
     side
 }

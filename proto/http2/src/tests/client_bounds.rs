@@ -119,8 +119,7 @@ fn content_waits_for_the_windows_of_a_server() {
     assert_eq!(side.feed(status(flag::END_STREAM, 1, "204", &[])), ["1 204 None"]);
 
     // What comes counts, until it is released.
-    let mut side = fresh(|limits| limits.stream_window = 100);
-    side.feed(one(kind::SETTINGS, 0, 0, &[]));
+    let mut side = ready_with(|limits| limits.stream_window = 100);
     side.releases = false;
     assert!(side.ask(&head("GET", "/", &[("host", "a")]), Content::None).0.is_ok());
     side.feed(status(0, 1, "200", &[]));

@@ -20,6 +20,36 @@ fn credit_is_given_for_what_was_released() {
     assert_eq!(release(&mut side, 8), [""; 0], "no more than there was");
 }
 
+/// RFC 9113 §6.9.3: who has not read yet that its window is small may fill the larger one. From then on the window may be
+/// negative (§6.9.2), and what was released counts.
+#[test]
+fn a_small_window_is_kept_once_it_is_known() {
+    let ack = || one(kind::SETTINGS, flag::ACK, 0, &[]);
+    let begun = |n: usize| {
+        let mut side = Side::new(|limits| limits.stream_window = 100);
+        side.releases = false;
+        side.feed([hello(), post(1, &[])].concat());
+        let frames: Vec<_> = vec![b'x'; n].chunks(16_384).flat_map(|it| data(0, 1, it)).collect();
+        let log = side.feed(frames);
+        (side, log.last().cloned().unwrap_or_default())
+    };
+    for (n, fits) in [(65_534, true), (65_535, true), (65_536, false)] {
+        assert_eq!(begun(n).1 != "1 reset 3", fits, "{n}");
+    }
+    assert_eq!(begun(1000).0.feed(ack()), [""; 0], "nothing was released");
+    let (mut side, _) = begun(1000);
+    side.machine.release(ExchangeId(1), 900);
+    assert_eq!(side.turn(), [""; 0], "it has much still");
+    // It is at -900.
+    assert_eq!(side.feed(ack()), ["1 credit 900"]);
+    side.machine.release(ExchangeId(1), 100);
+    assert_eq!(side.turn(), ["1 credit 100"]);
+    assert_eq!(side.feed(ack()), [""; 0], "another changes nothing");
+    let log = side.feed([post(3, &[]), data(0, 1, &[b'x'; 101])].concat());
+    assert_eq!(log.last().unwrap(), "1 reset 3");
+    assert_eq!(side.feed(data(0, 3, &[b'x'; 101])).last().unwrap(), "3 reset 3");
+}
+
 /// RFC 9113 §6.9.1, at n-1, n, n+1.
 #[test]
 fn windows_are_not_exceeded() {

@@ -135,7 +135,7 @@ impl Side {
 
     fn ready_with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut side = Self::new(change);
-        let log = side.feed(hello());
+        let log = side.feed([hello(), one(kind::SETTINGS, flag::ACK, 0, &[])].concat());
         assert_eq!(log[0], "0 settings", "{log:?}");
         side
     }
