@@ -288,9 +288,25 @@ fn who_is_gone_waits_for_nothing() {
     for id in (3..3000).step_by(2) {
         assert_eq!(side.feed(get(id)).len(), 1);
         side.respond(id.into(), 200, Content::Exact(5));
-        assert_eq!(side.send(id.into(), 5).0, 5);
+        for _ in 0..2 {
+            assert_eq!(side.send(id.into(), 5).0, 5);
+        }
+        let waits = side.machine.waiting.iter().filter(|&&it| it == id).count();
+        assert_eq!(waits, 1, "none is there twice");
         side.feed(number(kind::RST_STREAM, id, 8));
     }
     assert_eq!(side.machine.waiting, [1]);
     assert_eq!(side.feed(number(kind::WINDOW_UPDATE, 0, 9)), ["1 writable"]);
+}
+
+/// What tiny frames took goes with their exchange, and the points for it come back: 10 for each reset are all that is spent.
+#[test]
+fn tiny_content_is_paid_back_at_the_end() {
+    let mut side = Side::ready();
+    side.releases = false;
+    for id in ids().take(9) {
+        side.feed([post(id, &[]), data(0, id, b"x").repeat(1000)].concat());
+        side.feed(number(kind::RST_STREAM, id, 8));
+        assert!(side.machine.closed.is_none(), "{id}");
+    }
 }
