@@ -20,11 +20,12 @@ use crate::script::{Script, Step};
 /// `data` as a script.
 pub fn tls_session(data: &[u8]) {
     let mut run = Run::new(data.starts_with(b"2"));
-    run.exchange();
     for step in Script::new(data).0 {
+        // The first one comes before the handshake.
         run.step(step);
         run.exchange();
     }
+    run.exchange();
 }
 
 /// What is done to the bytes that come next.
@@ -46,6 +47,12 @@ struct Run {
     limit: Option<usize>,
     is_ended: bool,
     is_broken: bool,
+    /// How much the client had said when it said that nothing follows.
+    left: Option<usize>,
+    /// The session has said that nothing follows.
+    has_closed: bool,
+    /// Something was changed, lost, doubled or made up.
+    is_tampered: bool,
     /// What the session has said and the client has not read yet.
     answered: Vec<u8>,
     tamper: Tamper,
@@ -88,6 +95,9 @@ impl Run {
             limit: None,
             is_ended: false,
             is_broken: false,
+            left: None,
+            has_closed: false,
+            is_tampered: false,
             answered: Vec::new(),
             tamper: Tamper::Nothing,
             piece: usize::MAX,
@@ -105,15 +115,21 @@ impl Run {
             }
             // Refused before the handshake is over, and by TLS 1.2.
             b'k' => drop(self.client.refresh_traffic_keys()),
-            b'e' => self.client.send_close_notify(),
+            b'e' => {
+                self.left.get_or_insert(self.said.len());
+                self.client.send_close_notify();
+            }
             b'x' => self.tamper = Tamper::Change(step.number()),
             b'd' => self.tamper = Tamper::Lose,
             b'a' => self.tamper = Tamper::Double,
             b't' => self.piece = step.number().max(1),
             b'<' => {
+                self.is_tampered = true;
                 self.limit.get_or_insert(self.heard);
                 self.deliver(&mut step.rest.to_vec());
             }
+            // RFC 8446 §6.1: nothing is sent after that, which is for the caller to see to.
+            b's' if self.has_closed => {}
             b's' => {
                 let content: Vec<u8> = (0..step.number().min(40_000)).map(|at| at as u8).collect();
                 let mut sealed = Vec::new();
@@ -127,6 +143,7 @@ impl Run {
             b'z' => {
                 let mut sealed = Vec::new();
                 self.session.close(&mut sealed);
+                self.has_closed = true;
                 self.take(&sealed);
             }
             _ => {}
@@ -143,6 +160,11 @@ impl Run {
             let mut owed = Vec::new();
             self.session.take_owed(&mut owed);
             if bytes.is_empty() && owed.is_empty() {
+                // Nothing is lost, unless somebody has seen to that.
+                let is_read = self.answered.is_empty() || self.has_closed;
+                let is_heard = self.heard == self.left.unwrap_or(self.said.len());
+                let is_spoilt = self.is_tampered || self.is_broken;
+                assert!(is_spoilt || (is_heard && is_read), "all of it arrives");
                 return;
             }
             self.take(&owed);
@@ -152,6 +174,7 @@ impl Run {
             match std::mem::replace(&mut self.tamper, Tamper::Nothing) {
                 Tamper::Nothing => {}
                 tamper => {
+                    self.is_tampered = true;
                     self.limit.get_or_insert(self.heard);
                     match tamper {
                         Tamper::Change(at) => {
@@ -198,7 +221,7 @@ impl Run {
     /// The client reads what came.
     fn take(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            if self.client.read_tls(&mut bytes).is_err() {
+            if !matches!(self.client.read_tls(&mut bytes), Ok(1..)) {
                 // It reads no more after an error or the end.
                 return;
             }
