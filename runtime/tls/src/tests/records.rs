@@ -235,3 +235,26 @@ fn keys_are_not_changed_for_nothing() {
         }
     }
 }
+
+/// RFC 8446 §4.6.3: who asks for a key update gets one, once, before any content; who does not ask gets none.
+#[test]
+fn a_key_update_is_answered_if_that_was_asked_for() {
+    for (request, is_answered) in [(0, false), (1, true)] {
+        let mut client = Client::new();
+        client.say_record(HANDSHAKE, &[24, 0, 0, 1, request]).unwrap();
+        let mut out = Vec::new();
+        client.session.seal(iter::once(&b"content"[..]), &mut out).unwrap();
+        let first = client.receiving.open(&mut out).unwrap().unwrap();
+        if is_answered {
+            assert_eq!((first.kind, &*first.inside), (Kind::Handshake, &UPDATE[..]));
+            let len = first.len;
+            // What follows has the new key.
+            assert!(client.receiving.open(&mut out[len..]).is_err());
+        } else {
+            assert_eq!((first.kind, &*first.inside), (Kind::Content, &b"content"[..]));
+        }
+        let before = out.len();
+        client.session.seal(iter::once(&b"content"[..]), &mut out).unwrap();
+        assert_eq!(out.len() - before, 5 + 7 + 1 + 16, "one record");
+    }
+}
