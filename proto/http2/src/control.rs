@@ -91,12 +91,13 @@ impl Http2 {
         }
         // RFC 9113 §6.9.2: a change goes for all streams; past 2^31-1 it is an error of the connection.
         let by = i64::from(self.peer.window) - i64::from(before.window);
+        #[cfg(planted = "h2_resize")] // A mistake on purpose: `make planted`.
+        let by = by.max(0);
         if by != 0 {
             let changed = self.streams.iter_mut().try_for_each(|it| it.outflow.change(by));
             if changed.is_err() {
                 return Err(self.fail(Reason::FlowControl));
             }
-            #[cfg(not(planted = "h2_resize"))] // Its lack is a mistake on purpose: `make planted`.
             self.windows_opened();
         }
         Ok(None)

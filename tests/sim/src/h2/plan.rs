@@ -354,7 +354,13 @@ impl Plan {
                 self.crowd(rng, 3, 12);
             }
             Kind::Resizing => {
-                let [first, then] = [(); 2].map(|()| rng.pick(&[3000, 20_000, 65_535, 1 << 20]));
+                let mut size = || rng.pick(&[3000, 20_000, 65_535, 1 << 20]);
+                let (mut first, mut then) = (size(), size());
+                if rng.per_mille(500) {
+                    // Nothing else opens the windows of streams.
+                    (first, then) = (rng.pick(&[0, 3000]), 1 << 20);
+                    self.grants = Grants::Never;
+                }
                 self.settings.push((setting::INITIAL_WINDOW_SIZE, first));
                 let later = vec![(setting::INITIAL_WINDOW_SIZE, then)];
                 self.later = Some((ms(rng.range(0, 60)), later));
