@@ -38,7 +38,7 @@ pub use input::Input;
 pub use limits::Limits;
 pub use lines::Lines;
 pub use machine::{Machine, Misuse};
-pub use outbox::{Command, Outbox, Piece};
+pub use outbox::{Command, Outbox, Part, Piece};
 pub use payload::{Memory, Payload};
 pub use priority::Priority;
 pub use section::{RequestSection, ResponseSection, TrailerSection};

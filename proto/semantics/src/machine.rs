@@ -78,6 +78,39 @@ pub trait Machine {
         let _ = (stream, code);
     }
 
+    /// The transport takes that many bytes of `stream` now: content beyond them is not to be queued, until the next word. Only
+    /// for transports whose streams have windows of their own (RFC 9000 §4); nothing goes on a stream before the first word.
+    fn set_room(&mut self, stream: Self::Stream, room: usize) {
+        let _ = (stream, room);
+    }
+
+    /// An unreliable datagram came. Whose it is, and what it holds; nothing if it is nobody's, who may be gone or yet to come.
+    ///
+    /// # Errors
+    /// It has no place in the protocol (RFC 9297 §2.1).
+    fn datagram<'b>(
+        &mut self,
+        datagram: &'b [u8],
+    ) -> Result<Option<(ExchangeId, &'b [u8])>, Fault> {
+        let _ = datagram;
+        Ok(None)
+    }
+
+    /// Sends an unreliable datagram of an exchange (RFC 9297 §2).
+    ///
+    /// # Errors
+    /// [`Misuse::NotNow`] when the protocol has no such thing, the peer takes none, or the exchange is over; and nothing was
+    /// sent.
+    fn send_datagram(
+        &mut self,
+        id: ExchangeId,
+        data: &[u8],
+        out: &mut Outbox<Self::Stream>,
+    ) -> Result<(), Misuse> {
+        let _ = (id, data, out);
+        Err(Misuse::NotNow)
+    }
+
     /// The exchange that a fault of the connection left open for one last answer, if its protocol allows one.
     fn refused(&mut self) -> Option<ExchangeId>;
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::payload::Payload;
+use crate::priority::Priority;
 
 /// A payload up to this many bytes is copied behind the framing before it, so that a small message
 /// leaves as one piece. Above, moving it costs less than copying it (measured, see benches/README.md).
@@ -36,6 +37,7 @@ struct Entry<S> {
 enum What {
     Framing(Range<usize>),
     Payload(Payload),
+    Datagram(Range<usize>),
     Command(Command),
 }
 
@@ -49,6 +51,8 @@ pub enum Command {
     Reset(u64),
     /// Ask the peer to give up sending, with this code (RFC 9000 §19.5).
     StopSending(u64),
+    /// What is sent on it from now on is that urgent, beside other streams (RFC 9218 §10).
+    Prioritize(Priority),
     /// End the whole transport, with this code (RFC 9000 §19.19), on whichever stream it stands.
     Close(u64),
 }
@@ -60,6 +64,21 @@ pub enum Piece<'a> {
     Bytes(&'a [u8]),
     /// Send this range of an open file; only where the transport was said to take such.
     File(&'a Payload),
+    /// Send this as one unreliable datagram, on no stream; only where the transport has such (RFC 9221 §5).
+    Datagram(&'a [u8]),
+    /// Do this.
+    Command(Command),
+}
+
+/// The same as [`Piece`], for who takes it over.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Send these; they are gone after the call.
+    Framing(&'a [u8]),
+    /// Send its bytes, or its range of a file.
+    Payload(Payload),
+    /// As [`Piece::Datagram`].
+    Datagram(&'a [u8]),
     /// Do this.
     Command(Command),
 }
@@ -137,6 +156,28 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.entries.push(Entry { stream, what: What::Command(command) });
     }
 
+    /// Appends an unreliable datagram: `write` gets the arena and must only append to it.
+    pub fn datagram(&mut self, stream: S, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.arena.len();
+        write(&mut self.arena);
+        self.entries.push(Entry { stream, what: What::Datagram(start..self.arena.len()) });
+    }
+
+    /// Takes everything out, in order; keeps the memory for the next use.
+    pub fn drain(&mut self, mut each: impl FnMut(S, Part<'_>)) {
+        for Entry { stream, what } in self.entries.drain(..) {
+            let part = match what {
+                What::Framing(range) => Part::Framing(&self.arena[range]),
+                What::Payload(payload) => Part::Payload(payload),
+                What::Datagram(range) => Part::Datagram(&self.arena[range]),
+                What::Command(command) => Part::Command(command),
+            };
+            each(stream, part);
+        }
+        (self.payload_bytes, self.file_bytes) = (0, 0);
+        self.arena.clear();
+    }
+
     /// What there is to do on any stream, in order; framing in a row on one stream is one piece.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         self.entries().map(|(_, piece)| piece)
@@ -149,6 +190,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
                 What::Framing(range) => Piece::Bytes(&self.arena[range.clone()]),
                 What::Payload(payload) if payload.file().is_some() => Piece::File(payload),
                 What::Payload(payload) => Piece::Bytes(payload.as_ref()),
+                What::Datagram(range) => Piece::Datagram(&self.arena[range.clone()]),
                 What::Command(command) => Piece::Command(*command),
             };
             (entry.stream, piece)
@@ -218,6 +260,13 @@ mod tests {
                 (1, Piece::Command(Command::Fin)),
             ]
         );
+        out.datagram(1, |bytes| bytes.push(b'e'));
+        out.framing(2, |bytes| bytes.push(b'f'));
+        let mut parts = Vec::new();
+        out.drain(|stream, part| parts.push(format!("{stream} {:.24}", format!("{part:?}"))));
+        assert_eq!(parts.len(), 7);
+        assert_eq!(parts[5..], ["1 Datagram([101])", "2 Framing([102])"]);
+        assert!(out.is_empty() && out.has_memory());
         out.clear(0);
         assert!(out.is_empty());
         assert_eq!(out.len(), 0);

@@ -193,7 +193,7 @@ impl Sending {
             let len = match piece {
                 Piece::Bytes(bytes) => bytes.len(),
                 Piece::File(payload) => payload.len(),
-                Piece::Command(_) => 0,
+                Piece::Datagram(_) | Piece::Command(_) => 0,
             };
             let sent = skip.min(len);
             skip -= sent;

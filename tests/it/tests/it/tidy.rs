@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("websocket", &[]),
     ("exchange", &["semantics"]),
     ("tls", &["exchange"]),
-    ("quic", &[]),
+    ("quic", &["tls"]),
     ("connection", &["exchange", "http1", "http2", "http3", "quic", "tls"]),
     ("shard", &["connection", "tls"]),
     ("service", &["exchange", "websocket"]),
@@ -41,6 +41,8 @@ const PROTO_MAY_USE: &[&str] =
 const OWNED: &[(&str, &str)] = &[
     ("aws-lc-rs", "tls"),
     ("boring", "quic"),
+    ("boring-sys", "quic"),
+    ("foreign-types-shared", "quic"),
     ("glommio", "shard"),
     ("io-uring", "shard"),
     ("quiche", "quic"),

@@ -111,7 +111,9 @@ impl World {
                 Some(out) => {
                     acts.extend(out.entries().map(|(stream, piece)| match piece {
                         Piece::Bytes(bytes) => (stream, Act::Bytes(bytes.to_vec())),
-                        Piece::File(_) => panic!("a file over a transport of bytes"),
+                        Piece::File(_) | Piece::Datagram(_) => {
+                            panic!("more than a transport of bytes takes")
+                        }
                         Piece::Command(command) => (stream, Act::Command(command)),
                     }));
                     connection.sent(&self.host, self.now());
