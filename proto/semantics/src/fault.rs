@@ -122,6 +122,8 @@ reasons! {
     BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "the content took too long";
     /// Limits: the handler took too long.
     HandlerTimeout = GATEWAY_TIMEOUT, "handler_timeout", "the handler took too long";
+    /// RFC 8470 §5.2: a request in early data that may be a replay, and that is not harmless then.
+    EarlyData = TOO_EARLY, "early_data", "the request is to be sent after the handshake";
     /// A frame that its protocol forbids there.
     Frame = BAD_REQUEST, "frame", "a frame is malformed or out of place";
     /// RFC 9113 §4.2: a frame that is larger than we allow, or not as long as its type says.

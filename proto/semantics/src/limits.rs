@@ -47,6 +47,9 @@ pub struct Limits {
     /// few bytes can stand for a large one (RFC 7541 §7.3). A request that is too much is refused, and may be sent again
     /// (RFC 9113 §8.7). Never less than `head`, and at most 4 GiB - 1. Default 1 MiB.
     pub heads: usize,
+    /// Whether requests in early data, which may be replays, may have methods that are not safe (RFC 9110 §9.2.1), for handlers
+    /// that say that they do no harm twice. If not, or for other handlers, they are refused with 425 (RFC 8470 §5.2). Default no.
+    pub early_unsafe: bool,
     /// Frames that continue one header section (RFC 9113 §6.10). Default 16.
     pub continuations: usize,
     /// PING frames that wait for their answer (RFC 9113 §6.7). Default 32.
@@ -117,6 +120,7 @@ impl Default for Limits {
             stream_window: 256 << 10,
             connection_window: 1 << 20,
             heads: 1 << 20,
+            early_unsafe: false,
             continuations: 16,
             pings: 32,
             abuse: 2000,

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use trilane_exchange::{BodyError, Frame, Outcome, Outgoing, Response, Summary};
 use trilane_semantics::section;
 use trilane_semantics::{
-    Cause, Content, ExchangeId, Fields, Instant, Machine, Method, Payload, StatusCode,
+    Cause, Content, ExchangeId, Fields, Instant, Known, Machine, Method, Payload, StatusCode,
 };
 
 use crate::connection::{Connection, Sends};
@@ -61,8 +61,14 @@ impl<M: Machine> Connection<M> {
         host: &Host,
         now: Instant,
         slot: &mut Slot,
-        response: Response,
+        mut response: Response,
     ) -> bool {
+        if let Some(alt_svc) = host.alt_svc().filter(|_| self.advertises)
+            && !response.head.fields.contains(Known::Alt)
+        {
+            // It was checked when it was made; what cannot be said is not.
+            let _ = response.head.fields.append(Known::Alt, alt_svc);
+        }
         if response.error.as_ref().is_some_and(|error| error.is_panic()) {
             host.stats().panics.add(1);
         }
@@ -289,8 +295,16 @@ impl<M: Machine> Connection<M> {
 
     /// The bytes that the shard took have been sent: there is room again.
     pub fn sent(&mut self, host: &Host, now: Instant) {
+        self.passed_on(host, now, 0);
+    }
+
+    /// The bytes that were taken have been sent, but for `left` of them, and they go on: for transports whose streams do
+    /// not wait for each other.
+    pub fn passed_on(&mut self, host: &Host, now: Instant, left: usize) {
         let was_held_up = self.room(host) == 0;
-        (self.in_flight, self.files_in_flight, self.write_deadline) = (None, 0, None);
+        self.in_flight = (left > 0).then_some(left);
+        self.files_in_flight = 0;
+        self.write_deadline = self.in_flight.map(|_| now + host.limits().write_timeout);
         self.left_at = self.left_at.map(|_| now + host.limits().write_timeout);
         let mut waiting: Vec<ExchangeId> = self
             .slots

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use trilane_exchange::{
-    BodyError, ConnectionInfo, Frame, Incoming, IncomingWriter, Reply, Request,
+    Address, BodyError, ConnectionInfo, Frame, Incoming, IncomingWriter, Reply, Request,
 };
 use trilane_semantics::{
     Cause, Closed, Content, Event, ExchangeId, Fault, Input, Instant, Linger, Machine, Memory,
-    Next, Outbox, Payload, RequestHead, Scope,
+    Next, Outbox, Payload, Reason, RequestHead, Scope,
 };
 
 use crate::carry::{Carry, Rest};
@@ -99,6 +99,10 @@ pub struct Connection<M: Machine> {
     pub(crate) peer_done: bool,
     /// What the host knows to wait for our readers, in bytes.
     queued: usize,
+    /// What comes may be a replay.
+    is_early: bool,
+    /// Its answers say where else the same is to be had.
+    pub(crate) advertises: bool,
 }
 
 impl<M: Machine> Connection<M> {
@@ -123,6 +127,8 @@ impl<M: Machine> Connection<M> {
             half_closed: false,
             peer_done: false,
             queued: 0,
+            is_early: false,
+            advertises: false,
         }
     }
 
@@ -130,6 +136,49 @@ impl<M: Machine> Connection<M> {
     #[must_use]
     pub fn sending(mut self, sends: Sends) -> Self {
         self.sends = sends;
+        self
+    }
+
+    /// What comes from now on comes in early data, or does no more: it may be a replay (RFC 8470 §2).
+    pub const fn set_early(&mut self, is_early: bool) {
+        self.is_early = is_early;
+    }
+
+    /// The peer, or we, have another address from now on (RFC 9000 §9): so it is told of requests to come.
+    pub fn moved(&mut self, host: &Host, local: Address, peer: Address) {
+        let info = ConnectionInfo { local, peer, ..ConnectionInfo::clone(&self.info) };
+        host.app().moved(&self.info, &info);
+        self.info = Rc::new(info);
+    }
+
+    /// As [`Machine::set_room`]. [`Connection::look`] must follow, or anything else that asks for events.
+    pub fn set_room(&mut self, stream: M::Stream, room: usize) {
+        self.machine.set_room(stream, room);
+    }
+
+    /// Something has changed that is not bytes. Whether there is something to send now.
+    pub fn look(&mut self, host: &Host, now: Instant) -> bool {
+        self.resume(host, now);
+        !self.out.is_empty()
+    }
+
+    /// An unreliable datagram came.
+    pub fn receive_datagram(&mut self, host: &Host, now: Instant, datagram: &[u8]) {
+        match self.machine.datagram(datagram) {
+            // Nobody reads datagrams yet.
+            Ok(_) => {}
+            Err(fault) => {
+                self.on_fault(host, now, fault);
+                self.resume(host, now);
+            }
+        }
+    }
+
+    /// The same. If `so`, its answers say where else the same is to be had (RFC 7838 §3), if the host knows: that is for those
+    /// over TLS and TCP.
+    #[must_use]
+    pub const fn advertising(mut self, so: bool) -> Self {
+        self.advertises = so;
         self
     }
 
@@ -312,7 +361,13 @@ impl<M: Machine> Connection<M> {
         content: Content,
     ) {
         host.stats().requests.add(1);
+        let is_refused = self.is_early
+            && !head.method.is_safe()
+            && !(host.limits().early_unsafe && host.app().takes_early(&head));
         let exchange = host.new_exchange(head, &self.info, now);
+        if self.is_early {
+            exchange.note_early();
+        }
         let body = |promised, limit| {
             let (writer, incoming) = Incoming::channel(promised, limit);
             (Some(writer), incoming)
@@ -338,6 +393,10 @@ impl<M: Machine> Connection<M> {
             bytes_in: 0,
             bytes_out: 0,
         };
+        if is_refused {
+            self.slots.push(Box::new(slot));
+            return self.refuse_exchange(host, now, id, Reason::EarlyData);
+        }
         if content == Content::None {
             // Nothing to wait for: the answer is often there before the slot is ever stored.
             if self.start(host, now, &mut slot, request) {

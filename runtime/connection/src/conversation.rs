@@ -72,7 +72,8 @@ pub fn http1(
     sends: Sends,
 ) -> Box<dyn Conversation> {
     let machine = Http1::server(Rc::clone(host.limits()), now);
-    Box::new(Connection::new(machine, key, info).sending(sends))
+    let is_secure = info.tls.is_some();
+    Box::new(Connection::new(machine, key, info).sending(sends).advertising(is_secure))
 }
 
 /// A conversation in HTTP/2, server role. Files are read here, piece by piece: a frame is too small a piece to be sent from
@@ -85,7 +86,8 @@ pub fn http2(
     info: Rc<ConnectionInfo>,
 ) -> Box<dyn Conversation> {
     let machine = Http2::server(Rc::clone(host.limits()), now);
-    Box::new(Connection::new(machine, key, info))
+    let is_secure = info.tls.is_some();
+    Box::new(Connection::new(machine, key, info).advertising(is_secure))
 }
 
 impl<M: Machine<Stream = ()>> Connection<M> {

@@ -11,6 +11,9 @@ use crate::connection::Connection;
 use crate::host::Host;
 use crate::slot::{Slot, Stage};
 
+/// Memory that an outbox keeps from one use to the next, in bytes.
+const KEEP: usize = 16 << 10;
+
 /// What the transport should do once everything in hand is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -185,6 +188,14 @@ impl<M: Machine> Connection<M> {
         (self.in_flight, self.files_in_flight) = (Some(out.len()), out.file_bytes());
         self.write_deadline = Some(now + host.limits().write_timeout);
         Some(out)
+    }
+
+    /// Takes back the memory of what was taken, to be used again.
+    pub fn take_back(&mut self, mut out: Outbox<M::Stream>) {
+        if self.out.is_empty() && !self.out.has_memory() {
+            out.clear(KEEP);
+            self.out = out;
+        }
     }
 
     /// What the transport should do once everything in hand is sent.

@@ -27,6 +27,8 @@ pub struct Host {
     wakers: RefCell<Wakers>,
     stamp: RefCell<Stamp>,
     server: &'static str,
+    /// What connections over TLS say of other ways to come (RFC 7838 §3).
+    alt_svc: Option<Box<str>>,
     next_second: Cell<Instant>,
     exchanges: RefCell<Vec<Rc<Exchange>>>,
     outboxes: RefCell<Vec<Outbox>>,
@@ -54,6 +56,7 @@ impl Host {
             wakers: RefCell::new(Wakers::new(queue)),
             stamp: RefCell::new(Stamp::new("", server)),
             server,
+            alt_svc: None,
             next_second: Cell::default(),
             exchanges: RefCell::default(),
             outboxes: RefCell::default(),
@@ -62,6 +65,17 @@ impl Host {
         };
         host.tick();
         host
+    }
+
+    /// The same, and answers over TLS say that the same is to be had elsewhere: an Alt-Svc field (RFC 7838 §3).
+    #[must_use]
+    pub fn advertising(mut self, alt_svc: impl Into<Box<str>>) -> Self {
+        self.alt_svc = Some(alt_svc.into());
+        self
+    }
+
+    pub(crate) fn alt_svc(&self) -> Option<&str> {
+        self.alt_svc.as_deref()
     }
 
     /// To be called once a turn: renews the date when a second has gone by.

@@ -1,7 +1,7 @@
 //! A request, and what is known of its exchange for as long as it lasts.
 
 use std::any::{Any, TypeId};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -23,6 +23,7 @@ pub struct Exchange {
     started: Instant,
     params: OnceCell<Params>,
     request_id: OnceCell<SmallVec<[u8; 36]>>,
+    is_early: Cell<bool>,
 }
 
 impl Exchange {
@@ -35,7 +36,8 @@ impl Exchange {
         started: Instant,
     ) -> Self {
         let (params, request_id) = (OnceCell::new(), OnceCell::new());
-        Self { head, connection, shard, started, params, request_id }
+        let is_early = Cell::new(false);
+        Self { head, connection, shard, started, params, request_id, is_early }
     }
 
     /// Makes another exchange of it, on the same shard, in the same memory.
@@ -43,6 +45,7 @@ impl Exchange {
     pub fn renew(&mut self, head: RequestHead, connection: &Rc<ConnectionInfo>, started: Instant) {
         (self.head, self.started) = (head, started);
         (self.params, self.request_id) = (OnceCell::new(), OnceCell::new());
+        self.is_early.set(false);
         if !Rc::ptr_eq(&self.connection, connection) {
             self.connection = Rc::clone(connection);
         }
@@ -64,6 +67,17 @@ impl Exchange {
     #[must_use]
     pub const fn shard(&self) -> &Shard {
         &self.shard
+    }
+
+    /// Whether the request came in early data, before the handshake was complete: somebody may send it again (RFC 8470 §2).
+    #[must_use]
+    pub const fn is_early(&self) -> bool {
+        self.is_early.get()
+    }
+
+    /// Notes that the request came in early data. For connections.
+    pub fn note_early(&self) {
+        self.is_early.set(true);
     }
 
     /// When its head was complete.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use smallvec::SmallVec;
-use trilane_semantics::Reason;
+use trilane_semantics::{Reason, RequestHead};
 
 use crate::connection::ConnectionInfo;
 use crate::error::Error;
@@ -43,6 +43,18 @@ pub trait Service {
     /// Makes the answer to a message that was refused before or instead of a handler.
     fn refuse(&self, refusal: &Refusal<'_>) -> Response {
         Error::from(refusal.reason).into()
+    }
+
+    /// Whether the handler of such a request does no harm when the request is replayed, although its method is not safe
+    /// (RFC 8470 §4).
+    fn takes_early(&self, head: &RequestHead) -> bool {
+        let _ = head;
+        false
+    }
+
+    /// The peer of a connection has another address than before, by its will or by a NAT's (RFC 9000 §9).
+    fn moved(&self, old: &ConnectionInfo, new: &ConnectionInfo) {
+        let _ = (old, new);
     }
 
     /// An exchange is over.

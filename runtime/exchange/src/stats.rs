@@ -52,6 +52,8 @@ pub struct Stats {
     pub faults: Counter,
     /// Times that accepting had to pause, for want of descriptors or memory, or at the limit of connections.
     pub accept_pauses: Counter,
+    /// Connections whose peer has another address than before (RFC 9000 §9).
+    pub migrations: Counter,
     /// Times that the receive buffers ran out.
     pub starved: Counter,
 }

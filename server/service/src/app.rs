@@ -59,6 +59,8 @@ pub(crate) struct Route {
     any: Option<Rc<Stack>>,
     /// Answers what no handler does.
     other: Rc<Stack>,
+    /// Whose handlers take early data.
+    early: Vec<Filter>,
 }
 
 impl Route {
@@ -71,8 +73,11 @@ impl Route {
     ) -> Self {
         let filters = methods.handlers.iter().map(|entry| &entry.filter);
         let other = methods.chain.around(Rc::new(Allowed::new(filters, Rc::clone(known))));
-        let (mut handlers, mut any) = (Vec::new(), None);
+        let (mut handlers, mut any, mut early) = (Vec::new(), None, Vec::new());
         for entry in methods.handlers {
+            if entry.takes_early {
+                early.push(entry.filter.clone());
+            }
             let stack = entry.chain.around((entry.make)(&()));
             match entry.filter {
                 Filter::Any => any = Some(stack),
@@ -80,7 +85,7 @@ impl Route {
             }
         }
         let template = Rc::new(Template { text: path.into(), names });
-        Self { template, handlers, any, other }
+        Self { template, handlers, any, other, early }
     }
 
     fn has_done(&self) -> bool {
@@ -100,6 +105,14 @@ impl Route {
                 self.any.as_ref().filter(|_| !asked_for)
             })
             .unwrap_or(&self.other)
+    }
+}
+
+impl Route {
+    fn takes_early(&self, method: &Method) -> bool {
+        let takes = |wanted: &Filter| self.early.contains(wanted);
+        let is_handled = self.handlers.iter().any(|(handled, _)| handled == method);
+        if is_handled { takes(&Filter::Only(method.clone())) } else { takes(&Filter::Any) }
     }
 }
 
@@ -212,6 +225,14 @@ impl Service for App {
             None => self.not_found.refused(refusal, &mut response),
         }
         response
+    }
+
+    fn takes_early(&self, head: &RequestHead) -> bool {
+        let app = self.of(head);
+        let found = app.tree.at(head.path()).ok();
+        found.and_then(|found| app.routes.get(*found.value)).is_some_and(|route| {
+            path::check(head.path()).is_ok() && route.takes_early(&head.method)
+        })
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {

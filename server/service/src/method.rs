@@ -23,6 +23,8 @@ pub(crate) struct Entry<S> {
     pub(crate) filter: Filter,
     pub(crate) make: Make<S>,
     pub(crate) chain: Chain,
+    /// It takes requests that may be replays.
+    pub(crate) takes_early: bool,
 }
 
 /// Makes an endpoint once the state is there.
@@ -118,12 +120,23 @@ impl<S: Clone + 'static> MethodRouter<S> {
     }
 
     fn with<H: Handler<T, S>, T: 'static>(mut self, filter: Filter, handler: H) -> Self {
-        self.handlers.push(Entry { filter, make: make(handler), chain: Chain::default() });
+        let (chain, takes_early) = (Chain::default(), false);
+        self.handlers.push(Entry { filter, make: make(handler), chain, takes_early });
         self
     }
 }
 
 impl<S> MethodRouter<S> {
+    /// The handlers that are there so far do no harm when a request is replayed: they take it in early data whatever its method,
+    /// where the server lets them (RFC 8470 §4). Others take safe methods alone; to the rest of early data the answer is 425.
+    #[must_use]
+    pub fn early_data(mut self) -> Self {
+        for entry in &mut self.handlers {
+            entry.takes_early = true;
+        }
+        self
+    }
+
     /// Puts a layer around the handlers that are there so far.
     #[must_use]
     pub fn layer(mut self, layer: impl Layer) -> Self {

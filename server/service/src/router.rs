@@ -185,6 +185,7 @@ impl<S: Clone + 'static> Router<S> {
                 filter: entry.filter,
                 make: bound(entry.make),
                 chain: entry.chain,
+                takes_early: entry.takes_early,
             });
             MethodRouter { handlers: handlers.collect(), chain: it.chain }
         };

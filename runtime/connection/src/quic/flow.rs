@@ -1,0 +1,275 @@
+//! Streams between QUIC and HTTP/3: what came goes up as far as it is wanted, what is to be sent goes down as far as there is
+//! room; the rest waits, in QUIC where it can.
+
+use std::collections::VecDeque;
+
+use trilane_http3::Http3;
+use trilane_quic::{Read, Session};
+use trilane_semantics::{Command, Instant, Part, Payload};
+
+use crate::connection::{Connection, Received};
+use crate::host::Host;
+
+/// What waits between the two.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Streams that have something to read that is not wanted yet. No more than there are streams.
+    held: Vec<u64>,
+    /// What QUIC had no room for, by stream: framing mostly, for content waits above.
+    waiting: Vec<Waiting>,
+    /// Bytes of it.
+    waiting_bytes: usize,
+    /// Streams that content was written to, and that go on. Used within a call.
+    unfinished: Vec<u64>,
+    /// The connection is to be closed with this code, once everything before it is sent.
+    pub(super) close: Option<u64>,
+}
+
+/// What waits to be sent on a stream, in order.
+#[derive(Debug)]
+struct Waiting {
+    stream: u64,
+    pieces: VecDeque<Payload>,
+    fin: bool,
+}
+
+impl Flow {
+    /// Moves everything that can be moved.
+    pub(super) fn run(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        session: &mut Session,
+        connection: &mut Connection<Http3>,
+        scratch: &mut [u8],
+    ) {
+        // Each round has moved something: the bytes that came, or the room that there is, are its bound.
+        loop {
+            let mut has_moved = false;
+            for stream in std::mem::take(&mut self.held) {
+                has_moved |= self.read(host, now, session, connection, stream, scratch);
+            }
+            while let Some(stream) = session.next_readable() {
+                has_moved |= self.read(host, now, session, connection, stream, scratch);
+            }
+            // Before anything is asked to be written: what is answered already takes no part in that.
+            has_moved |= self.put_out(host, now, session, connection);
+            while let Some(stream) = session.next_writable() {
+                has_moved |= self.writable(host, now, session, connection, stream);
+            }
+            if !has_moved {
+                return;
+            }
+        }
+    }
+
+    /// Whether everything was given to QUIC.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Reads a stream as far as it is wanted. Whether there was anything.
+    fn read(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        session: &mut Session,
+        connection: &mut Connection<Http3>,
+        stream: u64,
+        scratch: &mut [u8],
+    ) -> bool {
+        let mut has_read = false;
+        loop {
+            let most = connection.wanted(stream).min(scratch.len());
+            if most == 0 {
+                self.held.push(stream);
+                return has_read;
+            }
+            match session.read(stream, &mut scratch[..most]) {
+                Read::Bytes(len, fin) => {
+                    has_read = true;
+                    if is_bidirectional(stream)
+                        && let Ok(room) = session.room(stream)
+                    {
+                        connection.set_room(stream, room);
+                    }
+                    let received = Received::copied(&scratch[..len]);
+                    connection.receive(host, now, stream, received, fin);
+                    if fin {
+                        return true;
+                    }
+                }
+                Read::Nothing => return has_read,
+                Read::Reset(code) => {
+                    connection.receive_reset(host, now, stream, code);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// A stream takes something again, or its peer wants nothing more. Whether that has moved anything.
+    fn writable(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        session: &mut Session,
+        connection: &mut Connection<Http3>,
+        stream: u64,
+    ) -> bool {
+        let has_sent = self.write_waiting(session, stream);
+        match session.room(stream) {
+            Ok(0) => return has_sent,
+            Ok(room) => connection.set_room(stream, room),
+            Err(stopped) => {
+                self.forget(stream);
+                connection.receive_stop(host, now, stream, stopped.0);
+                return true;
+            }
+        }
+        if has_sent {
+            connection.passed_on(host, now, self.waiting_bytes);
+        }
+        // Whether somebody waited for that room, only the machine knows.
+        connection.look(host, now) || has_sent
+    }
+
+    /// Gives QUIC what the connection has to send. Whether there was anything.
+    fn put_out(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        session: &mut Session,
+        connection: &mut Connection<Http3>,
+    ) -> bool {
+        let mut has_sent = false;
+        while let Some(mut out) = connection.take_output(host, now) {
+            has_sent = true;
+            // Framing is given on with the end of its stream, if that follows: a packet less.
+            let mut last: Option<(u64, Payload)> = None;
+            out.drain(|stream, part| {
+                let fin = part == Part::Command(Command::Fin);
+                if let Some((of, piece)) = last.take() {
+                    if fin && of == stream {
+                        self.unfinished.pop();
+                        return self.write(session, of, piece, true);
+                    }
+                    self.write(session, of, piece, false);
+                }
+                if let Part::Payload(_) | Part::Framing(_) = part
+                    && is_bidirectional(stream)
+                    && self.unfinished.last() != Some(&stream)
+                {
+                    self.unfinished.push(stream);
+                }
+                match part {
+                    Part::Framing(bytes) => last = Some((stream, bytes.to_vec().into())),
+                    Part::Payload(payload) => last = Some((stream, payload)),
+                    Part::Datagram(bytes) => session.send_datagram(bytes),
+                    Part::Command(command) => self.obey(session, stream, command),
+                }
+            });
+            if let Some((stream, piece)) = last {
+                self.write(session, stream, piece, false);
+            }
+            connection.take_back(out);
+            for stream in self.unfinished.drain(..) {
+                if let Ok(room) = session.room(stream) {
+                    connection.set_room(stream, room);
+                }
+            }
+            connection.passed_on(host, now, self.waiting_bytes);
+        }
+        has_sent
+    }
+
+    fn obey(&mut self, session: &mut Session, stream: u64, command: Command) {
+        match command {
+            Command::Fin => self.write(session, stream, Payload::new(), true),
+            Command::Reset(code) => {
+                self.forget(stream);
+                session.reset(stream, code);
+            }
+            Command::StopSending(code) => session.stop(stream, code),
+            Command::Prioritize(priority) => session.prioritize(stream, priority),
+            Command::Close(code) => self.close = Some(code),
+            _ => {}
+        }
+    }
+
+    /// Writes behind what waits, or now.
+    fn write(&mut self, session: &mut Session, stream: u64, mut piece: Payload, fin: bool) {
+        let is_behind = !self.waiting.is_empty()
+            && self.waiting.iter().any(|waiting| waiting.stream == stream);
+        if !is_behind {
+            match session.write_payload(stream, &mut piece, fin) {
+                Ok(true) => return,
+                Ok(false) if piece.is_empty() && !fin => return,
+                Ok(false) => {}
+                // It is told when the stream is next found writable.
+                Err(_) => return,
+            }
+        }
+        self.waiting_bytes += piece.len();
+        let at = self.waiting.iter().position(|waiting| waiting.stream == stream);
+        let at = at.unwrap_or_else(|| {
+            self.waiting.push(Waiting { stream, pieces: VecDeque::new(), fin: false });
+            self.waiting.len() - 1
+        });
+        let waiting = &mut self.waiting[at];
+        waiting.fin |= fin;
+        if !piece.is_empty() {
+            waiting.pieces.push_back(piece);
+        }
+    }
+
+    /// Writes what waits on a stream. Whether anything went.
+    fn write_waiting(&mut self, session: &mut Session, stream: u64) -> bool {
+        let Some(at) = self.waiting.iter().position(|waiting| waiting.stream == stream) else {
+            return false;
+        };
+        let waiting = &mut self.waiting[at];
+        let mut has_sent = false;
+        loop {
+            let fin = waiting.fin && waiting.pieces.len() <= 1;
+            let mut piece = waiting.pieces.pop_front().unwrap_or_default();
+            let before = piece.len();
+            let written = session.write_payload(stream, &mut piece, fin);
+            has_sent |= piece.len() < before || written == Ok(true);
+            self.waiting_bytes -= before - piece.len();
+            match written {
+                Ok(is_done) => {
+                    let is_whole = piece.is_empty() && (!fin || is_done);
+                    if !piece.is_empty() {
+                        waiting.pieces.push_front(piece);
+                    }
+                    if !is_whole {
+                        return has_sent;
+                    }
+                    if waiting.pieces.is_empty() {
+                        self.waiting.swap_remove(at);
+                        return has_sent;
+                    }
+                }
+                Err(_) => {
+                    self.waiting_bytes -= piece.len();
+                    self.forget(stream);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Throws away what waits on a stream.
+    fn forget(&mut self, stream: u64) {
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.stream == stream) {
+            let gone = self.waiting.swap_remove(at);
+            self.waiting_bytes -= gone.pieces.iter().map(Payload::len).sum::<usize>();
+        }
+    }
+}
+
+/// RFC 9000 §2.1.
+const fn is_bidirectional(stream: u64) -> bool {
+    stream & 2 == 0
+}

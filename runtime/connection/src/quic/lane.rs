@@ -1,0 +1,334 @@
+//! The connections of a shard's UDP sockets: who gets a datagram, who may send, whose time has come.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::time::{Duration, Instant as Clock};
+
+use trilane_quic::{Endpoint, Path, Route};
+use trilane_semantics::{Cause, ExchangeId, Instant};
+
+use super::talk::Talk;
+use super::train::Train;
+use crate::host::Host;
+
+/// What is read of a stream at once, in bytes.
+const SCRATCH: usize = 64 << 10;
+/// A datagram whose time is that near is sent now: timers are no finer.
+const EARLY: Duration = Duration::from_millis(1);
+/// Answers to datagrams of nobody that wait to be sent; more are not given.
+const REPLIES: usize = 64;
+
+/// Set in the keys of all QUIC connections, so that wake-ups find them.
+const MARK: u64 = 1 << 63;
+
+/// Whose a datagram is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Ours.
+    Ours,
+    /// That shard's.
+    Forward(u8),
+}
+
+/// All QUIC connections behind the UDP sockets of a shard.
+///
+/// After any call: [`finish`](Self::finish), then [`transmit`](Self::transmit) as long as trains can be sent, then arm the one
+/// timer of [`poll_timeout`](Self::poll_timeout).
+pub struct Lane {
+    endpoint: Endpoint,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    /// Connections to be run, each once.
+    touched: Vec<u32>,
+    /// Connections that may have datagrams to send, each once.
+    ready: VecDeque<u32>,
+    /// At most one a connection.
+    timers: BTreeSet<(Instant, u32)>,
+    replies: VecDeque<(Vec<u8>, Path)>,
+    /// A datagram that did not fit the train before.
+    left_over: Option<(Vec<u8>, Path)>,
+    scratch: Box<[u8]>,
+    /// What the clock of QUIC shows when ours shows 0.
+    epoch: Clock,
+    most: usize,
+    drains: Option<Duration>,
+}
+
+struct Entry {
+    generation: u16,
+    talk: Option<Box<Talk>>,
+}
+
+impl Lane {
+    /// A lane of that endpoint, with `most` connections at once. `epoch` is the moment that is 0 in our time.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, epoch: Clock, most: usize) -> Self {
+        Self {
+            endpoint,
+            entries: Vec::new(),
+            free: Vec::new(),
+            touched: Vec::new(),
+            ready: VecDeque::new(),
+            timers: BTreeSet::new(),
+            replies: VecDeque::new(),
+            left_over: None,
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            epoch,
+            most,
+            drains: None,
+        }
+    }
+
+    /// Whether `key`, of a wake-up, is one of a lane.
+    #[must_use]
+    pub const fn is_key(key: u64) -> bool {
+        key & MARK != 0
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A datagram came, that may be changed where it lies. If it is another shard's, nothing was done with it.
+    pub fn receive(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        datagram: &mut [u8],
+        path: Path,
+    ) -> Taken {
+        host.stats().received.add(datagram.len() as u64);
+        match self.endpoint.route(self.clock(now), datagram, path) {
+            Route::Known(index) => {
+                if let Some(talk) = self.talk(index) {
+                    // What is wrong with it is QUIC's matter: it tells the peer, or passes over it.
+                    let _ = talk.session.receive(datagram, path);
+                    self.touch(index);
+                }
+            }
+            Route::New(session) => {
+                if self.len() >= self.most || self.drains.is_some() {
+                    return Taken::Ours;
+                }
+                let index = self.insert(|key| Talk::new(*session, key, path, now));
+                host.stats().accepted.add(1);
+                host.stats().open.add(1);
+                let Some(entry) = self.entries.get_mut(index as usize) else { return Taken::Ours };
+                if let Some(talk) = &mut entry.talk {
+                    self.endpoint.bind(&mut talk.session, index);
+                    let _ = talk.session.receive(datagram, path);
+                    self.touch(index);
+                }
+            }
+            Route::Reply(len) => {
+                if self.replies.len() < REPLIES {
+                    let reply = self.endpoint.reply().get(..len).unwrap_or_default();
+                    self.replies.push_back((reply.to_vec(), path));
+                }
+            }
+            Route::Forward(shard) => return Taken::Forward(shard),
+            Route::Drop(_) => {}
+        }
+        Taken::Ours
+    }
+
+    /// Runs every connection that something has happened to. Once a turn, after all that has come.
+    pub fn finish(&mut self, host: &Host, now: Instant) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for &index in &touched {
+            let Some(entry) = self.entries.get_mut(index as usize) else { continue };
+            let Some(talk) = &mut entry.talk else { continue };
+            talk.is_touched = false;
+            talk.run(host, now, &mut self.scratch);
+            self.endpoint.sync(&mut talk.session, index);
+            if !std::mem::replace(&mut talk.is_ready, true) {
+                self.ready.push_back(index);
+            }
+        }
+        touched.clear();
+        // What was woken meanwhile has its turn in the next one.
+        touched.append(&mut self.touched);
+        self.touched = touched;
+    }
+
+    /// Fills `train`, which is empty, with what is to be sent next. Whether there was anything.
+    pub fn transmit(&mut self, host: &Host, now: Instant, train: &mut Train) -> bool {
+        if let Some((reply, path)) = self.replies.pop_front() {
+            train.begin(&reply, path);
+            return true;
+        }
+        if let Some((datagram, path)) = self.left_over.take() {
+            train.begin(&datagram, path);
+        }
+        let due = now + EARLY;
+        while let Some(&index) = self.ready.front() {
+            let (epoch, left_over) = (self.epoch, &mut self.left_over);
+            let Some(talk) = self.entries.get_mut(index as usize).and_then(|it| it.talk.as_mut())
+            else {
+                self.ready.pop_front();
+                continue;
+            };
+            if talk.paced.is_none_or(|at| at <= now) {
+                talk.paced = None;
+                while let Some(spare) = train.spare() {
+                    let Some(sent) = talk.transmit(spare) else { break };
+                    if !train.push(sent.len, sent.path) {
+                        *left_over = Some((train.left_over(sent.len).to_vec(), sent.path));
+                        break;
+                    }
+                    let at = ours(epoch, sent.at);
+                    if at > due {
+                        talk.paced = Some(at);
+                        break;
+                    }
+                }
+                if train.is_full() || left_over.is_some() {
+                    // It may have more: others first.
+                    self.ready.rotate_left(1);
+                    return true;
+                }
+            }
+            talk.is_ready = false;
+            self.ready.pop_front();
+            self.settle(host, index);
+            if train.count() > 0 {
+                return true;
+            }
+        }
+        train.count() > 0
+    }
+
+    /// Arms the timer of a connection that has sent what it had, or lets go of one that is gone.
+    fn settle(&mut self, host: &Host, index: u32) {
+        let epoch = self.epoch;
+        let Some(talk) = self.talk(index) else { return };
+        if talk.is_gone() {
+            return self.remove(host, index);
+        }
+        let quic = talk.session.timeout().map(|at| ours(epoch, at));
+        let Some(at) = Instant::earliest(quic, talk.poll_timeout(host)) else { return };
+        // Deadlines that moved on are not moved here: it may be too early, and is armed anew then.
+        if talk.armed.is_some_and(|armed| armed <= at) {
+            return;
+        }
+        if let Some(armed) = talk.armed.replace(at) {
+            self.timers.remove(&(armed, index));
+        }
+        self.timers.insert((at, index));
+    }
+
+    /// Something of that exchange was woken.
+    pub fn wake(&mut self, host: &Host, now: Instant, key: u64, id: ExchangeId) {
+        let (index, generation) = (key as u32, (key >> 32) as u16);
+        let Some(entry) = self.entries.get_mut(index as usize) else { return };
+        if entry.generation != generation {
+            return;
+        }
+        if let Some(talk) = &mut entry.talk {
+            talk.wake(host, now, id);
+            self.touch(index);
+        }
+    }
+
+    /// When [`timeout`](Self::timeout) wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The time of [`poll_timeout`](Self::poll_timeout) has come; early calls do no harm.
+    pub fn timeout(&mut self, host: &Host, now: Instant) {
+        let clock = self.clock(now);
+        while let Some(&(at, index)) = self.timers.first()
+            && at <= now
+        {
+            self.timers.pop_first();
+            let Some(talk) = self.talk(index) else { continue };
+            talk.armed = None;
+            talk.timeout(host, now, clock);
+            self.touch(index);
+        }
+    }
+
+    /// Begins to drain: no new connections, and those there are end when they can.
+    pub fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
+        self.drains = Some(grace);
+        self.each(|talk| talk.drain(host, now, grace));
+    }
+
+    /// Ends all connections at once.
+    pub fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        self.each(|talk| talk.shut(host, now, cause));
+    }
+
+    fn each(&mut self, mut act: impl FnMut(&mut Talk)) {
+        for index in 0..self.entries.len() as u32 {
+            if let Some(talk) = self.talk(index) {
+                act(talk);
+                self.touch(index);
+            }
+        }
+    }
+
+    fn touch(&mut self, index: u32) {
+        if let Some(talk) = self.talk(index)
+            && !std::mem::replace(&mut talk.is_touched, true)
+        {
+            self.touched.push(index);
+        }
+    }
+
+    fn talk(&mut self, index: u32) -> Option<&mut Talk> {
+        self.entries.get_mut(index as usize)?.talk.as_deref_mut()
+    }
+
+    fn insert(&mut self, make: impl FnOnce(u64) -> Talk) -> u32 {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry { generation: 0, talk: None });
+            // `most` connections are far fewer than 2^32.
+            (self.entries.len() - 1) as u32
+        });
+        let entry = &mut self.entries[index as usize];
+        let key = MARK | u64::from(entry.generation) << 32 | u64::from(index);
+        entry.talk = Some(Box::new(make(key)));
+        index
+    }
+
+    fn remove(&mut self, host: &Host, index: u32) {
+        let Some(entry) = self.entries.get_mut(index as usize) else { return };
+        if let Some(talk) = entry.talk.take() {
+            if let Some(armed) = talk.armed {
+                self.timers.remove(&(armed, index));
+            }
+            self.endpoint.unbind(&talk.session);
+            entry.generation = entry.generation.wrapping_add(1);
+            self.free.push(index);
+            host.stats().open.sub(1);
+        }
+    }
+
+    /// That moment, as QUIC has it.
+    fn clock(&self, now: Instant) -> Clock {
+        self.epoch + Duration::from_nanos(now.as_nanos())
+    }
+}
+
+/// That moment of QUIC's, in our time.
+fn ours(epoch: Clock, at: Clock) -> Instant {
+    let nanos = at.saturating_duration_since(epoch).as_nanos();
+    Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("connections", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,214 @@
+//! One connection over QUIC: the handshake, the conversation in HTTP/3, and what is left after it.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use trilane_exchange::{Address, ConnectionInfo};
+use trilane_http3::Http3;
+use trilane_quic::{Ended, Path, Session, Transmit};
+use trilane_semantics::{Cause, ExchangeId, Instant};
+
+use super::flow::Flow;
+use crate::connection::Connection;
+use crate::ending::Goal;
+use crate::host::Host;
+
+/// RFC 9114 §8.1.
+const H3_NO_ERROR: u64 = 0x100;
+/// The same.
+const H3_INTERNAL_ERROR: u64 = 0x102;
+
+/// One connection.
+pub(super) struct Talk {
+    pub(super) session: Session,
+    stage: Stage,
+    flow: Flow,
+    key: u64,
+    /// It is in the list of those that are to be run.
+    pub(super) is_touched: bool,
+    /// It is in the list of those that may have something to send.
+    pub(super) is_ready: bool,
+    /// When it is looked at next, by the lane's list.
+    pub(super) armed: Option<Instant>,
+    /// Nothing is sent before: the pace that QUIC has set.
+    pub(super) paced: Option<Instant>,
+    /// After the last answer: until then the peer may take it, and close.
+    linger: Option<Instant>,
+}
+
+enum Stage {
+    /// Nobody speaks yet.
+    Handshake { since: Instant, path: Path, drain: Option<Duration> },
+    /// HTTP/3.
+    Open(Box<Connection<Http3>>),
+    /// QUIC tells the peer, or nobody.
+    Over,
+}
+
+impl Talk {
+    pub(super) fn new(session: Session, key: u64, path: Path, now: Instant) -> Self {
+        Self {
+            session,
+            stage: Stage::Handshake { since: now, path, drain: None },
+            flow: Flow::default(),
+            key,
+            is_touched: false,
+            is_ready: false,
+            armed: None,
+            paced: None,
+            linger: None,
+        }
+    }
+
+    /// Does everything that can be done now, and says whether it is all over.
+    pub(super) fn run(&mut self, host: &Host, now: Instant, scratch: &mut [u8]) {
+        self.begin(host, now);
+        while let Some((_, new)) = self.session.moved() {
+            host.stats().migrations.add(1);
+            self.moved(host, new);
+        }
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.set_early(self.session.is_early());
+            self.flow.run(host, now, &mut self.session, connection, scratch);
+            while let Some(len) = self.session.datagram(scratch) {
+                connection.receive_datagram(host, now, &scratch[..len]);
+            }
+        }
+        self.end(host, now);
+    }
+
+    /// Begins to speak HTTP/3 once QUIC lets it: after the handshake, or in early data.
+    fn begin(&mut self, host: &Host, now: Instant) {
+        let Stage::Handshake { since, path, drain } = &self.stage else { return };
+        if !self.session.is_established() && !self.session.is_early() {
+            if *since + host.limits().handshake_timeout <= now {
+                self.session.close(H3_NO_ERROR);
+                self.stage = Stage::Over;
+            }
+            return;
+        }
+        let mut info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
+        info.tls = Some(Rc::new(self.session.tls_info()));
+        let machine = Http3::server(Rc::clone(host.limits()), now);
+        let mut connection = Connection::new(machine, self.key, Rc::new(info));
+        if let Some(grace) = *drain {
+            connection.drain(host, now, grace);
+        }
+        self.stage = Stage::Open(Box::new(connection));
+    }
+
+    /// The peer is somewhere else: requests to come are told.
+    fn moved(&mut self, host: &Host, path: Path) {
+        match &mut self.stage {
+            Stage::Handshake { path: known, .. } => *known = path,
+            Stage::Open(connection) => {
+                connection.moved(host, Address::Ip(path.local), Address::Ip(path.peer));
+            }
+            Stage::Over => {}
+        }
+    }
+
+    /// Ends what one of the two has ended for the other.
+    fn end(&mut self, host: &Host, now: Instant) {
+        let Stage::Open(connection) = &mut self.stage else { return };
+        if let Some(ended) = self.session.ended() {
+            connection.shut(host, now, cause(ended));
+            self.stage = Stage::Over;
+            return;
+        }
+        let code = match connection.goal() {
+            Goal::Open => return,
+            // All was given to QUIC, which forgets it when it closes: the peer gets time to take it.
+            Goal::HalfClose | Goal::Close if self.flow.close.is_none() => {
+                let until = *self.linger.get_or_insert(now + host.limits().linger_timeout);
+                if now < until && self.session.is_sending() {
+                    return;
+                }
+                H3_NO_ERROR
+            }
+            Goal::HalfClose | Goal::Close => self.flow.close.unwrap_or(H3_NO_ERROR),
+            Goal::Reset => self.flow.close.unwrap_or(H3_INTERNAL_ERROR),
+        };
+        self.session.close(code);
+        self.stage = Stage::Over;
+    }
+
+    /// Something of that exchange was woken.
+    pub(super) fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.wake(host, now, id);
+        }
+    }
+
+    pub(super) fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
+        match &mut self.stage {
+            Stage::Handshake { drain, .. } => *drain = Some(grace),
+            Stage::Open(connection) => connection.drain(host, now, grace),
+            Stage::Over => {}
+        }
+    }
+
+    /// Ends it at once.
+    pub(super) fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.shut(host, now, cause);
+        }
+        self.session.close(H3_NO_ERROR);
+        self.stage = Stage::Over;
+    }
+
+    /// Its time has come, or something else's: early calls do no harm. `clock` is the same moment, as QUIC has it.
+    pub(super) fn timeout(&mut self, host: &Host, now: Instant, clock: std::time::Instant) {
+        if self.session.timeout().is_some_and(|at| at <= clock) {
+            self.session.on_timeout();
+        }
+        if let Stage::Open(connection) = &mut self.stage
+            && connection.poll_timeout().is_some_and(|at| at <= now)
+        {
+            connection.timeout(host, now);
+        }
+    }
+
+    /// When [`timeout`](Self::timeout) wants to be called, besides QUIC's own time.
+    pub(super) fn poll_timeout(&self, host: &Host) -> Option<Instant> {
+        let own = match &self.stage {
+            Stage::Handshake { since, .. } => Some(*since + host.limits().handshake_timeout),
+            Stage::Open(connection) => Instant::earliest(connection.poll_timeout(), self.linger),
+            Stage::Over => None,
+        };
+        Instant::earliest(own, self.paced)
+    }
+
+    /// The next datagram to send.
+    pub(super) fn transmit(&mut self, into: &mut [u8]) -> Option<Transmit> {
+        self.session.transmit(into)
+    }
+
+    /// Whether nobody speaks any more, and QUIC has nothing to tell.
+    pub(super) fn is_gone(&self) -> bool {
+        self.session.is_closed()
+    }
+}
+
+impl fmt::Debug for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Handshake { .. } => "handshake",
+            Stage::Open(_) => "open",
+            Stage::Over => "over",
+        };
+        write!(f, "Talk({stage})")
+    }
+}
+
+/// Why the peer, or QUIC, has ended it.
+fn cause(ended: Ended) -> Cause {
+    match ended {
+        Ended::Peer(H3_NO_ERROR) => Cause::Peer,
+        Ended::Peer(_) => Cause::PeerLeft,
+        Ended::Idle => Cause::IdleTimeout,
+        Ended::Handshake => Cause::Handshake,
+        _ => Cause::Transport,
+    }
+}
