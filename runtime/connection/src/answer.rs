@@ -52,6 +52,7 @@ impl<M: Machine> Connection<M> {
         }
         self.release(host, now, &mut slot);
         slot.notify_room();
+        self.send_datagrams(&slot);
         self.slots.push(slot);
     }
 
@@ -267,6 +268,9 @@ impl<M: Machine> Connection<M> {
     #[inline]
     pub(crate) fn retire(&self, host: &Host, slot: Slot) {
         let Slot { waker, exchange, .. } = slot;
+        if let Some(datagrams) = exchange.datagrams() {
+            datagrams.end();
+        }
         host.give_waker(waker);
         host.give_exchange(exchange);
     }

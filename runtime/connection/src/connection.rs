@@ -17,6 +17,9 @@ use crate::slot::{Slot, Stage};
 /// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
 pub const LEASE_FROM: usize = 2 << 10;
 
+/// The most that the name of an exchange takes of its datagrams, in bytes: a number of QUIC's (RFC 9000 §16).
+const DATAGRAM_NAME: usize = 8;
+
 /// What a transport can send. The one place where that is said: content in open files is read for all that send bytes
 /// only, whatever the protocol above them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +106,8 @@ pub struct Connection<M: Machine> {
     is_early: bool,
     /// Its answers say where else the same is to be had.
     pub(crate) advertises: bool,
+    /// How long a datagram may be, as the transport has it.
+    pub(crate) datagram_room: Option<usize>,
 }
 
 impl<M: Machine> Connection<M> {
@@ -129,6 +134,7 @@ impl<M: Machine> Connection<M> {
             queued: 0,
             is_early: false,
             advertises: false,
+            datagram_room: None,
         }
     }
 
@@ -162,11 +168,21 @@ impl<M: Machine> Connection<M> {
         !self.out.is_empty()
     }
 
+    /// Unreliable datagrams of the transport may be so long; none if it has none.
+    pub const fn set_datagram_room(&mut self, room: Option<usize>) {
+        self.datagram_room = room;
+    }
+
     /// An unreliable datagram came.
     pub fn receive_datagram(&mut self, host: &Host, now: Instant, datagram: &[u8]) {
         match self.machine.datagram(datagram) {
-            // Nobody reads datagrams yet.
-            Ok(_) => {}
+            Ok(Some((id, data))) => {
+                let slot = self.slot(id);
+                if let Some(queue) = slot.and_then(|slot| slot.exchange.datagrams()) {
+                    queue.push(data);
+                }
+            }
+            Ok(None) => {}
             Err(fault) => {
                 self.on_fault(host, now, fault);
                 self.resume(host, now);
@@ -368,6 +384,7 @@ impl<M: Machine> Connection<M> {
         if self.is_early {
             exchange.note_early();
         }
+        exchange.offer_datagrams(self.most_datagram());
         let body = |promised, limit| {
             let (writer, incoming) = Incoming::channel(promised, limit);
             (Some(writer), incoming)
@@ -433,12 +450,34 @@ impl<M: Machine> Connection<M> {
     fn start(&mut self, host: &Host, now: Instant, slot: &mut Slot, request: Request) -> bool {
         let mut cx = std::task::Context::from_waker(slot.waker.waker());
         match host.app().call(request, &mut cx) {
-            Reply::Ready(response) => self.answer(host, now, slot, response),
+            Reply::Ready(response) => {
+                let is_over = self.answer(host, now, slot, response);
+                self.send_datagrams(slot);
+                is_over
+            }
             Reply::Pending(running) => {
                 slot.stage = Stage::Running(running);
                 slot.deadline = Some(now + host.limits().handler_timeout);
                 self.release(host, now, slot);
+                self.send_datagrams(slot);
                 false
+            }
+        }
+    }
+
+    /// How long a datagram of an exchange may be: less than the transport's, by the name of the exchange (RFC 9297 §2.1).
+    fn most_datagram(&self) -> Option<usize> {
+        self.datagram_room?.checked_sub(DATAGRAM_NAME)
+    }
+
+    /// Sends the datagrams that an exchange wants sent.
+    pub(crate) fn send_datagrams(&mut self, slot: &Slot) {
+        let Some(queue) = slot.exchange.datagrams() else { return };
+        queue.attach(slot.waker.waker(), self.most_datagram());
+        while let Some(datagram) = queue.pop() {
+            if self.machine.send_datagram(slot.id, &datagram, &mut self.out).is_err() {
+                // It has none any more, or never had: so it is told by the next one.
+                queue.attach(slot.waker.waker(), None);
             }
         }
     }

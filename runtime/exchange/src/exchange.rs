@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use trilane_semantics::{Instant, Method, Protocol, RequestHead};
 
 use crate::connection::ConnectionInfo;
+use crate::datagrams::{DatagramQueue, Datagrams};
 use crate::incoming::Incoming;
 use crate::shard::Shard;
 
@@ -24,6 +25,9 @@ pub struct Exchange {
     params: OnceCell<Params>,
     request_id: OnceCell<SmallVec<[u8; 36]>>,
     is_early: Cell<bool>,
+    /// How long its datagrams may be, if it may have any.
+    most_datagram: Cell<Option<usize>>,
+    datagrams: OnceCell<Rc<DatagramQueue>>,
 }
 
 impl Exchange {
@@ -36,8 +40,18 @@ impl Exchange {
         started: Instant,
     ) -> Self {
         let (params, request_id) = (OnceCell::new(), OnceCell::new());
-        let is_early = Cell::new(false);
-        Self { head, connection, shard, started, params, request_id, is_early }
+        let (is_early, most_datagram, datagrams) = Default::default();
+        Self {
+            head,
+            connection,
+            shard,
+            started,
+            params,
+            request_id,
+            is_early,
+            most_datagram,
+            datagrams,
+        }
     }
 
     /// Makes another exchange of it, on the same shard, in the same memory.
@@ -46,6 +60,7 @@ impl Exchange {
         (self.head, self.started) = (head, started);
         (self.params, self.request_id) = (OnceCell::new(), OnceCell::new());
         self.is_early.set(false);
+        self.datagrams = OnceCell::new();
         if !Rc::ptr_eq(&self.connection, connection) {
             self.connection = Rc::clone(connection);
         }
@@ -78,6 +93,16 @@ impl Exchange {
     /// Notes that the request came in early data. For connections.
     pub fn note_early(&self) {
         self.is_early.set(true);
+    }
+
+    /// Says how long its datagrams may be, if the connection has any. For connections.
+    pub fn offer_datagrams(&self, most: Option<usize>) {
+        self.most_datagram.set(most);
+    }
+
+    /// Its datagrams, if the handler has asked for them. For connections.
+    pub fn datagrams(&self) -> Option<&Rc<DatagramQueue>> {
+        self.datagrams.get()
     }
 
     /// When its head was complete.
@@ -219,6 +244,14 @@ impl Request {
     #[must_use]
     pub fn shard(&self) -> &Shard {
         &self.exchange.shard
+    }
+
+    /// The datagrams of its exchange (RFC 9297). Those that come before this is called are lost.
+    #[must_use]
+    pub fn datagrams(&self) -> Datagrams {
+        let most = self.exchange.most_datagram.get();
+        let queue = self.exchange.datagrams.get_or_init(|| Rc::new(DatagramQueue::new(most)));
+        Datagrams::new(Rc::clone(queue))
     }
 
     /// Notes the route that matched. For routers.

@@ -1,7 +1,7 @@
 //! Requests, responses and bodies as a handler sees them, the same on HTTP/1.1, 2 and 3.
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
-//! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`service`] (who answers),
+//! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`] and [`tls`] are what
 //! is known of who asks. Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`mod@join`], and [`wake`],
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod connection;
+pub mod datagrams;
 pub mod error;
 pub mod exchange;
 pub mod incoming;
@@ -31,6 +32,7 @@ pub mod wake;
 mod tests;
 
 pub use connection::{Address, ConnectionInfo};
+pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
 pub use error::Error;
 pub use exchange::{Exchange, Params, Request, Template};
 pub use incoming::{BodyError, Frame, Incoming};

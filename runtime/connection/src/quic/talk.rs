@@ -70,6 +70,7 @@ impl Talk {
         }
         if let Stage::Open(connection) = &mut self.stage {
             connection.set_early(self.session.is_early());
+            connection.set_datagram_room(self.session.datagram_room());
             self.flow.run(host, now, &mut self.session, connection, scratch);
             while let Some(len) = self.session.datagram(scratch) {
                 connection.receive_datagram(host, now, &scratch[..len]);

@@ -5,13 +5,16 @@ mod page;
 mod secure;
 mod users;
 
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use serde::Serialize;
 use trilane::{
     BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Outgoing, Path,
-    Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, get, post,
+    Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, any, get, post,
 };
 
 use users::Users;
@@ -26,6 +29,9 @@ const PIECE: usize = 1 << 20;
 const MOST_CHUNKS: u64 = 1_000_000;
 /// Between two of them.
 const BETWEEN_CHUNKS: Duration = Duration::from_millis(10);
+
+/// For how long `/datagrams` goes on after its request has ended.
+const DATAGRAMS_AFTER: Duration = Duration::from_secs(5);
 
 /// What the routes share on one shard.
 #[derive(Clone)]
@@ -69,6 +75,8 @@ fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
         .route("/upload", post(upload).layer(BodyLimit::unlimited()))
         .route("/bytes/{n}", get(bytes))
         .route("/stream/{n}", get(stream))
+        .route("/datagrams", any(datagrams))
+        .route("/early", post(echo).early_data())
         .route("/slow/{ms}", get(slow))
         .route("/panic", get(fail))
         .route("/headers", get(headers))
@@ -158,6 +166,39 @@ async fn stream(State(demo): State<Demo>, Path(n): Path<u64>) -> Result<Response
         Ok(())
     });
     Ok(Response::new(StatusCode::OK).field(Known::ContentType, "text/plain").body(body))
+}
+
+/// The datagrams of the request, sent back until some time after the client has ended it (RFC 9297). What became of each that
+/// was not: a line of the content.
+async fn datagrams(State(demo): State<Demo>, request: Request) -> Response {
+    let mut datagrams = request.datagrams();
+    let mut content = request.body;
+    let body = Outgoing::write(|writer| async move {
+        let echo = async {
+            while let Some(datagram) = datagrams.receive().await {
+                if let Err(error) = datagrams.send(datagram) {
+                    writer.send(format!("{error}\n")).await;
+                }
+            }
+        };
+        let end = async {
+            while let Ok(Some(_)) = content.frame().await {}
+            demo.shard.sleep(DATAGRAMS_AFTER).await;
+        };
+        first(echo, end).await;
+        Ok(())
+    });
+    Response::new(StatusCode::OK).field(Known::ContentType, "text/plain").body(body)
+}
+
+/// Until either is done.
+async fn first(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| {
+        let is_done = one.as_mut().poll(cx).is_ready() || other.as_mut().poll(cx).is_ready();
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// An answer after that many milliseconds.
