@@ -3,7 +3,6 @@
 //! A block comes whole; HEADERS and CONTINUATION are put together by the caller. Nothing is counted here but the table:
 //! [`Decoder::decode`] hands out line by line, and who takes them keeps the account.
 
-use std::cell::Cell;
 use std::fmt;
 
 use trilane_semantics::NameRef;
@@ -12,7 +11,7 @@ use crate::field::{Field, Seen};
 use crate::integer::{self, IntegerError};
 use crate::statics;
 use crate::table::{self, Table};
-use crate::text::{Text, exact_name};
+use crate::text::{LENGTH_BITS, Text, exact_name, with_scratch};
 
 /// How many size updates may begin a block: one to the least maximum in between and one to the last (RFC 7541 §4.2).
 const UPDATES: usize = 2;
@@ -20,14 +19,6 @@ const UPDATES: usize = 2;
 /// How much of names a block may take from the dynamic table for lines of its own, in bytes. Each is copied: 64 KiB of such lines
 /// stood for 130 MB. 128 lines with the longest name of a table of 4,096 bytes take half of this.
 pub(crate) const NAMES: usize = 1 << 20;
-
-/// Scratch memory that grew past this is not kept, in bytes.
-const KEEP: usize = 16 << 10;
-
-thread_local! {
-    // For strings that were in the Huffman code. Memory and no state: it is emptied before each use.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// What a peer's encoder has said so far. Takes at most twice the table's size and half as much for its entries; nothing
 /// before the first line.
@@ -91,16 +82,16 @@ impl From<IntegerError> for Compression {
     }
 }
 
-/// What went wrong with a block.
+/// What went wrong with a block; `C` is what can be wrong with its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecodeError<E> {
+pub enum DecodeError<E, C = Compression> {
     /// It is malformed, and the connection with it.
-    Compression(Compression),
-    /// What was said to one of its lines. The block was applied to the table all the same, and the next can come.
+    Compression(C),
+    /// What was said to one of its lines. The block counts all the same, and the next can come.
     Field(E),
 }
 
-impl<E: fmt::Display> fmt::Display for DecodeError<E> {
+impl<E: fmt::Display, C: fmt::Display> fmt::Display for DecodeError<E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Compression(why) => why.fmt(f),
@@ -109,7 +100,7 @@ impl<E: fmt::Display> fmt::Display for DecodeError<E> {
     }
 }
 
-impl<E: std::error::Error> std::error::Error for DecodeError<E> {}
+impl<E: std::error::Error, C: std::error::Error> std::error::Error for DecodeError<E, C> {}
 
 impl Decoder {
     /// The largest table that can be kept, in bytes. A larger one must not be announced.
@@ -154,11 +145,13 @@ impl Decoder {
         mut each: impl FnMut(Field<'_>) -> Result<(), E>,
     ) -> Result<(), DecodeError<E>> {
         let mut failed = None;
-        let applied = self.apply_with_scratch(block, |field, seen| {
-            if failed.is_none() {
-                failed = each(field).err();
-            }
-            seen
+        let applied = with_scratch(|scratch| {
+            self.apply(block, scratch, |field, seen| {
+                if failed.is_none() {
+                    failed = each(field).err();
+                }
+                seen
+            })
         });
         applied.map_err(DecodeError::Compression)?;
         failed.map_or(Ok(()), |error| Err(DecodeError::Field(error)))
@@ -177,29 +170,17 @@ impl Decoder {
         mut each: impl FnMut(Field<'_>, Seen) -> Result<(), E>,
     ) -> Result<(), DecodeError<E>> {
         let mut failed = None;
-        let applied = self.apply_with_scratch(block, |field, seen| {
-            if failed.is_some() {
-                return seen;
-            }
-            failed = each(field, seen).err();
-            if failed.is_none() { Seen::Before } else { Seen::First }
+        let applied = with_scratch(|scratch| {
+            self.apply(block, scratch, |field, seen| {
+                if failed.is_some() {
+                    return seen;
+                }
+                failed = each(field, seen).err();
+                if failed.is_none() { Seen::Before } else { Seen::First }
+            })
         });
         applied.map_err(DecodeError::Compression)?;
         failed.map_or(Ok(()), |error| Err(DecodeError::Field(error)))
-    }
-
-    #[inline]
-    fn apply_with_scratch(
-        &mut self,
-        block: &[u8],
-        each: impl FnMut(Field<'_>, Seen) -> Seen,
-    ) -> Result<(), Compression> {
-        let mut scratch = SCRATCH.take();
-        let applied = self.apply(block, &mut scratch, each);
-        if scratch.capacity() <= KEEP {
-            SCRATCH.set(scratch);
-        }
-        applied
     }
 
     #[cfg(test)]
@@ -227,7 +208,7 @@ impl Decoder {
                 0x40.. => {
                     let (name, value) = self.literal(&mut block, 6, scratch, &mut names)?;
                     let field = field(&name, &value, scratch);
-                    let note = note(each(field, Seen::First));
+                    let note = each(field, Seen::First).note();
                     self.table.insert(field.name, field.value, note);
                     self.changes += 1;
                 }
@@ -273,10 +254,10 @@ impl Decoder {
         }
         let age = age(index)?;
         let (name, value, before) = self.table.line(age)?;
-        let seen = if before == note(Seen::Before) { Seen::Before } else { Seen::First };
+        let seen = Seen::noted(before);
         let now = each(Field { name, value, sensitive: false }, seen);
         if now != seen {
-            self.table.set_note(age, note(now));
+            self.table.set_note(age, now.note());
         }
         Some(())
     }
@@ -294,7 +275,7 @@ impl Decoder {
         scratch.clear();
         let index = integer::decode(block, bits)?;
         let name = if index == 0 {
-            Name::Literal(Text::take(block, scratch)?)
+            Name::Literal(Text::take(block, LENGTH_BITS, scratch)?)
         } else if let Some(line) = statics::line(index) {
             Name::Ready(line.name)
         } else {
@@ -309,7 +290,7 @@ impl Decoder {
                 }
             }
         };
-        Ok((name, Text::take(block, scratch)?))
+        Ok((name, Text::take(block, LENGTH_BITS, scratch)?))
     }
 }
 
@@ -317,14 +298,6 @@ impl Decoder {
 #[inline]
 fn age(index: u64) -> Option<usize> {
     usize::try_from(index).ok()?.checked_sub(statics::COUNT + 1)
-}
-
-/// How the table remembers it.
-const fn note(seen: Seen) -> u16 {
-    match seen {
-        Seen::Before => 1,
-        Seen::First => 0,
-    }
 }
 
 /// The name of a line that is not an index.

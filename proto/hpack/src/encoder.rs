@@ -9,6 +9,7 @@ use crate::field::Field;
 use crate::policy::Indexing;
 use crate::statics;
 use crate::table::{Table, is_same};
+use crate::text::LENGTH_BITS;
 use crate::{integer, text};
 
 /// How many lines with names of one kind are compared before a field counts as new.
@@ -211,9 +212,9 @@ fn literal(out: &mut Vec<u8>, indexing: Indexing, name: u64, field: Field<'_>) {
     };
     integer::encode(out, first, bits, name);
     if name == 0 {
-        text::write(field.name.as_bytes(), out);
+        text::write(field.name.as_bytes(), 0, LENGTH_BITS, out);
     }
-    text::write(field.value, out);
+    text::write(field.value, 0, LENGTH_BITS, out);
 }
 
 /// A well-known name is a kind of its own; others share theirs by length and three of their bytes.

@@ -31,3 +31,20 @@ pub enum Seen {
     /// It is not known to have been.
     First,
 }
+
+impl Seen {
+    /// How a table remembers it.
+    #[must_use]
+    pub const fn note(self) -> u16 {
+        match self {
+            Self::Before => 1,
+            Self::First => 0,
+        }
+    }
+
+    /// What such a note says.
+    #[must_use]
+    pub const fn noted(note: u16) -> Self {
+        if note == Self::Before.note() { Self::Before } else { Self::First }
+    }
+}

@@ -1,8 +1,9 @@
 //! HPACK (RFC 7541): field lines as small blocks of bytes, and back.
 //!
-//! Pure data: no I/O, no clock, no threads. The file order is the reading order: [`integer`], [`huffman`] and `text` (what
-//! blocks are made of; the first two are QPACK's too), `statics` and `table` (what indices mean), `policy` (what is worth a
-//! place in the table), then [`decoder`] and [`encoder`].
+//! Pure data: no I/O, no clock, no threads. The file order is the reading order: [`integer`], [`huffman`] and [`text`] (what
+//! blocks are made of), `statics` and [`table`] (what indices mean), [`policy`] (what is worth a
+//! place in the table), then [`decoder`] and [`encoder`]. What is public beside
+//! the last two is QPACK's too.
 //!
 //! What a field may be called and what it may hold is not judged here: that is for whoever receives [`Field`]s. Neither is how
 //! much comes out of a block, which can be far more than went in: [`Decoder::decode`] hands it out field by field.
@@ -30,12 +31,12 @@ pub mod encoder;
 pub mod field;
 pub mod huffman;
 pub mod integer;
-mod policy;
+pub mod policy;
 mod statics;
-mod table;
+pub mod table;
 #[cfg(test)]
 mod tests;
-mod text;
+pub mod text;
 
 pub use decoder::{Compression, DecodeError, Decoder};
 pub use encoder::Encoder;

@@ -8,11 +8,11 @@ use crate::field::Field;
 use crate::table::size_of_line;
 
 /// A cookie that is shorter can be guessed (RFC 7541 §7.1.3), in bytes.
-pub(crate) const SHORT_COOKIE: usize = 20;
+pub const SHORT_COOKIE: usize = 20;
 
 /// What becomes of a field that is not in the table yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Indexing {
+pub enum Indexing {
     /// It goes into the table.
     Add,
     /// It is not worth a place, except to make its name known if that is not.
@@ -26,7 +26,7 @@ pub(crate) enum Indexing {
 impl Indexing {
     /// Of `field`, whatever its size.
     #[inline]
-    pub(crate) fn of(field: &Field<'_>) -> Self {
+    pub fn of(field: &Field<'_>) -> Self {
         if field.sensitive {
             return Self::Never;
         }
@@ -49,7 +49,7 @@ impl Indexing {
     /// The same for a table of at most `limit` bytes: what would take more than three quarters of it stays out, because it
     /// would drive most others out.
     #[inline]
-    pub(crate) fn within(self, limit: usize, field: &Field<'_>) -> Self {
+    pub fn within(self, limit: usize, field: &Field<'_>) -> Self {
         let size = size_of_line(field.name.as_bytes(), field.value);
         if self == Self::Add && size > limit - limit / 4 { Self::Not } else { self }
     }

@@ -1,4 +1,4 @@
-//! The dynamic table (RFC 7541 §2.3.2, §4): lines in the order in which they came, in a ring of entries and a ring of bytes.
+//! The dynamic table (RFC 7541 §2.3.2, §4, RFC 9204 §3.2): lines in the order in which they came, in a ring of entries and a ring of bytes.
 //!
 //! No string is ever split: what does not fit before the end of the ring begins at its start. With twice the bytes that the
 //! table may have there is always a place, so bytes never move, except that a small ring grows when a line finds none.
@@ -10,23 +10,23 @@ use trilane_semantics::{Known, NameRef};
 
 /// What a line costs beside its name and value, in bytes (RFC 7541 §4.1). So a table has at most a 32nd of its limit as
 /// entries, whatever they hold.
-pub(crate) const OVERHEAD: usize = 32;
+pub const OVERHEAD: usize = 32;
 
 /// The largest limit that a table can have, in bytes.
-pub(crate) const LARGEST: usize = 1 << 30;
+pub const LARGEST: usize = 1 << 30;
 
 /// The least that a ring of bytes has, and one of entries: what most connections need, if the table may have it.
 const SMALLEST_RING: usize = 512;
 const FEWEST_ENTRIES: usize = 16;
 
 /// What a line costs (RFC 7541 §4.1).
-pub(crate) const fn size_of_line(name: &[u8], value: &[u8]) -> usize {
+pub const fn size_of_line(name: &[u8], value: &[u8]) -> usize {
     name.len() + value.len() + OVERHEAD
 }
 
 /// Whether two names are one; both were recognised where they are well known.
 #[inline]
-pub(crate) fn is_same(a: NameRef<'_>, b: NameRef<'_>) -> bool {
+pub fn is_same(a: NameRef<'_>, b: NameRef<'_>) -> bool {
     match (a, b) {
         (NameRef::Known(a), NameRef::Known(b)) => a == b,
         (NameRef::Other(a), NameRef::Other(b)) => a == b,
@@ -36,7 +36,7 @@ pub(crate) fn is_same(a: NameRef<'_>, b: NameRef<'_>) -> bool {
 
 /// Lines, the newest of which is number 0.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     entries: VecDeque<Entry>,
     /// The ring.
     bytes: Vec<u8>,
@@ -70,42 +70,64 @@ impl Entry {
 
 impl Table {
     /// An empty table of at most `limit` bytes, which is cut to [`LARGEST`]. Allocates nothing.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         let limit = limit.min(LARGEST);
         Self { entries: VecDeque::new(), bytes: Vec::new(), end: 0, size: 0, limit }
     }
 
-    pub(crate) const fn limit(&self) -> usize {
+    /// What all lines may cost, in bytes.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
         self.limit
     }
 
     /// Another limit; lines past it go (RFC 7541 §4.3).
-    pub(crate) fn set_limit(&mut self, limit: usize) {
+    pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(LARGEST);
         self.evict(self.limit);
     }
 
     /// How many lines there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many of the oldest would have to go for the others to cost at most `size`.
+    #[must_use]
+    pub fn past(&self, size: usize) -> usize {
+        let mut left = self.size;
+        self.entries
+            .iter()
+            .take_while(|entry| {
+                let is_past = left > size;
+                left = left.saturating_sub(entry.size());
+                is_past
+            })
+            .count()
     }
 
     /// What they cost.
     #[cfg(test)]
-    pub(crate) const fn size(&self) -> usize {
+    pub const fn size(&self) -> usize {
         self.size
     }
 
     /// The bytes and the entries that it has room for.
     #[cfg(test)]
-    pub(crate) fn memory(&self) -> (usize, usize) {
+    pub fn memory(&self) -> (usize, usize) {
         (self.bytes.capacity(), self.entries.capacity())
     }
 
     /// The value of the line of that age, if its name is `name`.
     #[inline]
-    pub(crate) fn value(&self, age: usize, name: Known) -> Option<&[u8]> {
+    pub fn value(&self, age: usize, name: Known) -> Option<&[u8]> {
         let entry = self.entry(age).filter(|entry| entry.known == Some(name))?;
         Some(self.stored(entry))
     }
@@ -124,7 +146,7 @@ impl Table {
 
     /// A line and its note, by its age.
     #[inline]
-    pub(crate) fn line(&self, age: usize) -> Option<(NameRef<'_>, &[u8], u16)> {
+    pub fn line(&self, age: usize) -> Option<(NameRef<'_>, &[u8], u16)> {
         let entry = self.entry(age)?;
         let stored = self.stored(entry);
         Some(match entry.known {
@@ -137,7 +159,7 @@ impl Table {
     }
 
     /// Changes the note of a line that is there.
-    pub(crate) fn set_note(&mut self, age: usize, note: u16) {
+    pub fn set_note(&mut self, age: usize, note: u16) {
         let at = self.entries.len().checked_sub(age + 1);
         if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
             entry.note = note;
@@ -145,7 +167,7 @@ impl Table {
     }
 
     /// Adds a line; the oldest make room for it. One that is larger than the table leaves it empty (RFC 7541 §4.4).
-    pub(crate) fn insert(&mut self, name: NameRef<'_>, value: &[u8], note: u16) {
+    pub fn insert(&mut self, name: NameRef<'_>, value: &[u8], note: u16) {
         let size = size_of_line(name.as_bytes(), value);
         if size > self.limit {
             self.evict(0);

@@ -1,21 +1,78 @@
-//! String literals (RFC 7541 §5.2): a length, then bytes, in the Huffman code or as they are.
+//! String literals (RFC 7541 §5.2, RFC 9204 §4.1.2): a length, then bytes, in the Huffman code or as they are.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use trilane_semantics::{Known, NameRef};
 
 use crate::decoder::Compression;
+use crate::huffman::HuffmanError;
+use crate::integer::IntegerError;
 use crate::{huffman, integer};
 
-/// The bit before the length: the bytes are in the Huffman code.
-const CODED: u8 = 0x80;
-const LENGTH_BITS: u32 = 7;
-/// Lengths below fit into the first byte.
-const ONE_BYTE: usize = (1 << LENGTH_BITS) - 1;
+/// The bits of a length where a string has the first byte for itself; the one before them says that its bytes are in the Huffman
+/// code.
+pub const LENGTH_BITS: u32 = 7;
+
+/// Scratch memory that grew past this is not kept, in bytes.
+const KEEP: usize = 16 << 10;
+
+thread_local! {
+    // For strings that were in the Huffman code. Memory and no state: it is emptied before each use.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Calls `with` with memory for strings that come in the Huffman code; what is left in it means nothing.
+#[inline]
+pub fn with_scratch<R>(with: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut scratch = SCRATCH.take();
+    let result = with(&mut scratch);
+    if scratch.capacity() <= KEEP {
+        SCRATCH.set(scratch);
+    }
+    result
+}
+
+/// How a string begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// Its bytes are in the Huffman code.
+    pub is_coded: bool,
+    /// How many they are.
+    pub len: usize,
+}
+
+impl Start {
+    /// Takes a length with a prefix of `bits` bits, 1 to 7, off the front of `block`.
+    ///
+    /// # Errors
+    ///
+    /// [`IntegerError`]; `block` is as it was.
+    #[inline]
+    pub fn take(block: &mut &[u8], bits: u32) -> Result<Self, IntegerError> {
+        let first = *block.first().ok_or(IntegerError::Truncated)?;
+        let len = integer::decode(block, bits)?;
+        // What does not fit into a usize is longer than any block.
+        Ok(Self {
+            is_coded: first & 1 << bits != 0,
+            len: usize::try_from(len).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// How long the string is at least once it is decoded: no code has more than 30 bits, and no more than 7 are padding.
+    #[must_use]
+    pub const fn least(&self) -> usize {
+        if self.is_coded {
+            self.len.saturating_mul(8).saturating_sub(7).div_ceil(30)
+        } else {
+            self.len
+        }
+    }
+}
 
 /// A string of a block: where its bytes are.
 #[derive(Debug)]
-pub(crate) enum Text<'a> {
+pub enum Text<'a> {
     /// In the block, or in the static table.
     Plain(&'a [u8]),
     /// In the scratch memory.
@@ -23,25 +80,47 @@ pub(crate) enum Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Takes a string off the front of `block`; what has to be decoded is appended to `scratch`.
+    /// Takes a string, its length with a prefix of `bits` bits, off the front of `block`; what has to be decoded is appended to
+    /// `scratch`.
+    ///
+    /// # Errors
+    ///
+    /// [`Compression::Truncated`], [`Compression::Integer`] or [`Compression::Huffman`].
     #[inline]
-    pub(crate) fn take(block: &mut &'a [u8], scratch: &mut Vec<u8>) -> Result<Self, Compression> {
-        let first = *block.first().ok_or(Compression::Truncated)?;
-        let length = integer::decode(block, LENGTH_BITS)?;
-        // What does not fit into a usize is longer than any block.
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let (bytes, rest) = block.split_at_checked(length).ok_or(Compression::Truncated)?;
+    pub fn take(
+        block: &mut &'a [u8],
+        bits: u32,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Self, Compression> {
+        let start = Start::take(block, bits)?;
+        let (bytes, rest) = block.split_at_checked(start.len).ok_or(Compression::Truncated)?;
         *block = rest;
-        if first & CODED == 0 {
+        Self::new(bytes, start.is_coded, scratch).map_err(|HuffmanError| Compression::Huffman)
+    }
+
+    /// The string that `bytes` are, in the Huffman code or not.
+    ///
+    /// # Errors
+    ///
+    /// [`HuffmanError`].
+    #[inline]
+    pub fn new(
+        bytes: &'a [u8],
+        is_coded: bool,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Self, HuffmanError> {
+        if !is_coded {
             return Ok(Self::Plain(bytes));
         }
         let start = scratch.len();
-        huffman::decode(bytes, scratch).map_err(|_| Compression::Huffman)?;
+        huffman::decode(bytes, scratch)?;
         Ok(Self::Scratch(start..scratch.len()))
     }
 
+    /// Its bytes; `scratch` is what it was taken with.
+    #[must_use]
     #[inline]
-    pub(crate) fn bytes<'b>(&self, scratch: &'b [u8]) -> &'b [u8]
+    pub fn bytes<'b>(&self, scratch: &'b [u8]) -> &'b [u8]
     where
         'a: 'b,
     {
@@ -55,38 +134,42 @@ impl<'a> Text<'a> {
 
 /// `name` as one that is well known, but only if it is in lower case: whoever has to refuse capitals (RFC 9113 §8.2.1) still
 /// sees them.
+#[must_use]
 #[inline]
-pub(crate) fn exact_name(name: &[u8]) -> NameRef<'_> {
+pub fn exact_name(name: &[u8]) -> NameRef<'_> {
     match Known::from_name(name) {
         Some(known) if known.as_str().as_bytes() == name => NameRef::Known(known),
         _ => NameRef::Other(name),
     }
 }
 
-/// Appends `text` in the shorter of its two forms.
+/// Appends `text` in the shorter of its two forms, its length with a prefix of `bits` bits, 2 to 7; the bits before that are
+/// those of `first`.
 #[inline]
-pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
+pub fn write(text: &[u8], first: u8, bits: u32, out: &mut Vec<u8>) {
+    let one_byte = (1 << bits) - 1;
     // Two codes have 10 bits at least: no shorter than two bytes.
     if text.len() <= 2 {
-        out.push(text.len() as u8);
+        out.push(first | text.len() as u8);
         out.extend_from_slice(text);
-    } else if text.len() < ONE_BYTE {
+    } else if text.len() < one_byte {
         let start = out.len();
         out.push(0);
         let coded = huffman::encode_shorter(text, out);
-        out[start] = if coded { CODED | (out.len() - start - 1) as u8 } else { text.len() as u8 };
+        let len = out.len() - start - 1;
+        out[start] = first | len as u8 | if coded { 1 << bits } else { 0 };
     } else {
-        write_long(text, out);
+        write_long(text, first, bits, out);
     }
 }
 
-fn write_long(text: &[u8], out: &mut Vec<u8>) {
+fn write_long(text: &[u8], first: u8, bits: u32, out: &mut Vec<u8>) {
     let coded = huffman::encoded_len(text);
     if coded < text.len() {
-        integer::encode(out, CODED, LENGTH_BITS, coded as u64);
+        integer::encode(out, first | 1 << bits, bits, coded as u64);
         huffman::encode_to(text, coded, out);
     } else {
-        integer::encode(out, 0, LENGTH_BITS, text.len() as u64);
+        integer::encode(out, first, bits, text.len() as u64);
         out.extend_from_slice(text);
     }
 }

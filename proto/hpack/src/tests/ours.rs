@@ -2,6 +2,7 @@
 
 use super::{block, hex, lines, same};
 use crate::huffman;
+use crate::text::LENGTH_BITS;
 use crate::{Decoder, Encoder, Field};
 use trilane_semantics::{Known, NameRef, StatusCode};
 
@@ -196,14 +197,14 @@ fn strings_have_the_shorter_form() {
         for length in 0..text.len() {
             let text = &text[..length];
             let mut out = b"before".to_vec();
-            crate::text::write(text, &mut out);
+            crate::text::write(text, 0, LENGTH_BITS, &mut out);
             let coded = huffman::encoded_len(text).min(length);
             let (mut rest, mut scratch) = (&out[6..], Vec::new());
             let first = rest[0];
             let mut digits = rest;
             assert_eq!(crate::integer::decode(&mut digits, 7), Ok(coded as u64), "{length}");
             assert_eq!((digits.len(), first & 0x80 != 0), (coded, coded < length));
-            let read = crate::text::Text::take(&mut rest, &mut scratch).unwrap();
+            let read = crate::text::Text::take(&mut rest, LENGTH_BITS, &mut scratch).unwrap();
             assert_eq!((read.bytes(&scratch), rest), (text, &b""[..]));
         }
     }
