@@ -11,7 +11,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("semantics", &[]),
     ("hpack", &["semantics"]),
-    ("qpack", &["hpack"]),
+    ("qpack", &["hpack", "semantics"]),
     ("http1", &["semantics"]),
     ("http2", &["hpack", "semantics"]),
     ("http3", &["qpack", "semantics"]),
