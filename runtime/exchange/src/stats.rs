@@ -56,4 +56,18 @@ pub struct Stats {
     pub migrations: Counter,
     /// Times that the receive buffers ran out.
     pub starved: Counter,
+    /// Datagrams received.
+    pub datagrams_received: Counter,
+    /// Receives that brought them: several at once of one path, where the kernel has put them together.
+    pub trains_received: Counter,
+    /// Datagrams sent.
+    pub datagrams_sent: Counter,
+    /// Sends that took them whole, several at once.
+    pub trains_sent: Counter,
+    /// Datagrams that the kernel threw away, because a socket's queue was full.
+    pub datagrams_lost: Counter,
+    /// Receives that were cut short, and thrown away.
+    pub datagrams_cut: Counter,
+    /// Sends of datagrams that the kernel refused.
+    pub trains_failed: Counter,
 }

@@ -20,7 +20,7 @@ use crate::ring::{Completion, Ring};
 
 /// The most buffers of a group, unless said otherwise: with [`SIZE`], the budget of a shard's receives, 32 MiB.
 pub(crate) const COUNT: u16 = 1 << 12;
-/// Buffers in use at first, and at least: a ring of buffers goes through all its memory, so it should not be larger than
+/// Buffers in use at first, and at least, unless said otherwise: a ring of buffers goes through all its memory, so it should not be larger than
 /// what is needed.
 pub(crate) const FIRST: u16 = 1 << 6;
 /// The most buffers that the kernel has at once, so that it cannot fill more in one turn: 2 MiB, which is less than a
@@ -45,6 +45,20 @@ impl Buffers {
     /// # Errors
     /// `InvalidInput` for a count or a size out of bounds, or what the kernel says.
     pub(crate) fn new(ring: &mut Ring, group: u16, count: u16, size: u32) -> io::Result<Self> {
+        Self::starting_with(FIRST, ring, group, count, size)
+    }
+
+    /// As [`Buffers::new`], with `first` buffers in use at first, and at least.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn starting_with(
+        first: u16,
+        ring: &mut Ring,
+        group: u16,
+        count: u16,
+        size: u32,
+    ) -> io::Result<Self> {
         let region = Rc::new(Region::map(count, size)?);
         ring.register_buffers(group, Rc::clone(&region))?;
         let pool = Pool {
@@ -57,7 +71,8 @@ impl Buffers {
             count,
             // Those used last are withheld first, and offered first: a pool no larger than the work.
             withheld: RefCell::new((0..count).rev().collect()),
-            wanted: Cell::new(count.min(FIRST)),
+            first,
+            wanted: Cell::new(count.min(first)),
             least_free: Cell::new(u16::MAX),
         };
         pool.fill();
@@ -102,11 +117,12 @@ impl Buffers {
     /// more to do the next time.
     pub(crate) fn shrink(&self) -> bool {
         let least_free = self.pool.least_free.replace(self.free());
-        if self.in_use() > FIRST && least_free >= self.in_use().min(AHEAD) / 4 * 3 {
+        let first = self.pool.first;
+        if self.in_use() > first && least_free >= self.in_use().min(AHEAD) / 4 * 3 {
             // Those that the kernel has leave as they come back.
-            self.pool.wanted.set((self.in_use() / 2).max(FIRST));
+            self.pool.wanted.set((self.in_use() / 2).max(first));
         }
-        self.in_use() > FIRST
+        self.in_use() > first
     }
 
     /// How many are in use.
@@ -200,6 +216,8 @@ struct Pool {
     leased: Cell<u16>,
     /// How many there are.
     count: u16,
+    /// How many are in use at least.
+    first: u16,
     /// Those that are nowhere.
     withheld: RefCell<Vec<u16>>,
     /// How many should be somewhere; the others are withheld as they come back.

@@ -3,10 +3,11 @@
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
 //! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept`,
-//! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one). What it is made of:
+//! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one), `udp`
+//! (datagrams). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
-//! `unsafe` is in `sys`, `ring`, `buffers` and `sending`, nowhere else.
+//! `unsafe` is in `sys`, `ring`, `buffers`, `sending` and `udp::sends`, nowhere else.
 #![deny(unsafe_code)]
 
 mod accept;
@@ -29,9 +30,11 @@ mod socket;
 mod sys;
 mod token;
 pub mod topology;
+#[allow(dead_code, reason = "the lane of QUIC, which uses all of it, is built beside it")]
+mod udp;
 mod wheel;
 
-pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners};
+pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners, UdpSocket};
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
 pub use server::{AppError, Config, Secure, Server, Stopper};

@@ -1,11 +1,14 @@
 //! Sockets before shards: every listening socket is open before a shard starts, so that nothing fails
 //! half-way.
 //!
-//! TCP: one socket a shard in a SO_REUSEPORT group, bound in the order of shards. Unix: one socket, which
+//! TCP and UDP: one socket a shard in a SO_REUSEPORT group, bound in the order of shards. Unix: one socket, which
 //! the shards share. A port is first bound without SO_REUSEPORT, for the kernel would let two servers of
 //! one user share it without a word. Sockets are blocking, and only the ring
 //! accepts: whether it waits on a non-blocking one or answers EAGAIN is up to the kernel's release.
 
+mod udp;
+
+use std::ffi::c_int;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -18,6 +21,7 @@ use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
+pub use self::udp::UdpSocket;
 use crate::preflight::{StartError, listen_error};
 use crate::sys::{self, SocketName};
 
@@ -37,6 +41,9 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(30);
 pub enum ListenAddress {
     /// An IP address and a port; port 0 lets the kernel choose. `[::]` takes IPv4 as well.
     Tcp(SocketAddr),
+    /// The same for UDP. Port 0 is the port of the TCP address before it with the same IP address, if there is one: that is
+    /// where clients look for HTTP/3 (RFC 9114 §3.1.1). Never read from text.
+    Udp(SocketAddr),
     /// The path of a socket.
     Unix(PathBuf),
 }
@@ -84,6 +91,7 @@ impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
+            Self::Udp(address) => write!(f, "udp:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -108,7 +116,7 @@ impl Listener {
     pub(crate) fn into_queued(self) -> impl Iterator<Item = OwnedFd> {
         let listener = match self.address {
             ListenAddress::Tcp(_) => Some(TcpListener::from(self.socket)),
-            ListenAddress::Unix(_) => None,
+            ListenAddress::Udp(_) | ListenAddress::Unix(_) => None,
         };
         let listener = listener.filter(|listener| listener.set_nonblocking(true).is_ok());
         let streams = queued(move || match &listener {
@@ -147,6 +155,8 @@ impl AsFd for Listener {
 pub struct Listeners {
     addresses: Vec<ListenAddress>,
     shards: Vec<Vec<Listener>>,
+    /// By shard, like those.
+    udp: Vec<Vec<UdpSocket>>,
     files: Vec<SocketFile>,
 }
 
@@ -159,6 +169,7 @@ impl Listeners {
         let mut all = Self {
             addresses: Vec::new(),
             shards: (0..shards.get()).map(|_| Vec::new()).collect(),
+            udp: (0..shards.get()).map(|_| Vec::new()).collect(),
             files: Vec::new(),
         };
         for address in addresses {
@@ -166,6 +177,7 @@ impl Listeners {
             let result = loop {
                 let result = match address {
                     ListenAddress::Tcp(socket) => all.open_tcp(*socket),
+                    ListenAddress::Udp(socket) => all.open_udp(*socket),
                     ListenAddress::Unix(path) => all.open_unix(path),
                 };
                 let in_use = matches!(&result, Err(e) if e.kind() == io::ErrorKind::AddrInUse);
@@ -208,6 +220,35 @@ impl Listeners {
         }
         self.addresses.push(ListenAddress::Tcp(address));
         Ok(())
+    }
+
+    /// As [`Listeners::take`], the UDP sockets.
+    #[must_use]
+    pub fn take_udp(&mut self) -> Vec<Vec<UdpSocket>> {
+        std::mem::take(&mut self.udp)
+    }
+
+    fn open_udp(&mut self, asked: SocketAddr) -> io::Result<()> {
+        let mut address = usable(asked)?;
+        if address.port() == 0 {
+            address.set_port(self.tcp_port(address.ip()));
+        }
+        let group = udp::open(address, self.udp.len())?;
+        let address = group.first().map_or(address, UdpSocket::address);
+        for (shard, socket) in self.udp.iter_mut().zip(group) {
+            shard.push(socket);
+        }
+        self.addresses.push(ListenAddress::Udp(address));
+        Ok(())
+    }
+
+    /// The port of the last TCP address with this IP address, or 0.
+    fn tcp_port(&self, ip: IpAddr) -> u16 {
+        let ports = self.addresses.iter().rev().filter_map(|address| match address {
+            ListenAddress::Tcp(tcp) if tcp.ip() == ip => Some(tcp.port()),
+            _ => None,
+        });
+        ports.into_iter().next().unwrap_or(0)
     }
 
     fn open_unix(&mut self, path: &Path) -> io::Result<()> {
@@ -254,20 +295,29 @@ fn usable(address: SocketAddr) -> io::Result<SocketAddr> {
 
 /// A bound socket with the options that connections inherit from it.
 fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET };
-    let socket = sys::stream_socket(family, 0)?;
-    if address.is_ipv6() {
-        // Whatever `net.ipv6.bindv6only` says.
-        sys::setsockopt_int(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
-    }
+    let socket = sys::stream_socket(family(address), 0)?;
+    share(&socket, address, sharing)?;
     // A restart must not wait for the last connections' TIME_WAIT.
     sys::setsockopt_int(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     sys::setsockopt_int(&socket, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
-    if sharing == Sharing::Group {
-        sys::setsockopt_int(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
-    }
-    sys::bind(&socket, &SocketName::tcp(address))?;
+    sys::bind(&socket, &SocketName::inet(address))?;
     Ok(socket)
+}
+
+const fn family(address: SocketAddr) -> c_int {
+    if address.is_ipv6() { libc::AF_INET6 } else { libc::AF_INET }
+}
+
+/// What of the address others may have: IPv4 is ours on an IPv6 socket, and the port our group's.
+fn share(socket: &OwnedFd, address: SocketAddr, sharing: Sharing) -> io::Result<()> {
+    if address.is_ipv6() {
+        // Whatever `net.ipv6.bindv6only` says.
+        sys::setsockopt_int(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
+    }
+    if sharing == Sharing::Group {
+        sys::setsockopt_int(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    Ok(())
 }
 
 /// Removes a socket that nobody answers on.

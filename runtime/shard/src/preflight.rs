@@ -108,7 +108,9 @@ impl fmt::Display for StartError {
                  in a systemd unit `LimitMEMLOCK={need}`, in a container `--ulimit memlock={need}`",
                 need.div_ceil(1024)
             ),
-            Self::PermissionDenied { address: address @ ListenAddress::Tcp(_) } => write!(
+            Self::PermissionDenied {
+                address: address @ (ListenAddress::Tcp(_) | ListenAddress::Udp(_)),
+            } => write!(
                 f,
                 "not allowed to listen on {address}: `setcap cap_net_bind_service=+ep` on the program, or \
                  take a port from `sysctl net.ipv4.ip_unprivileged_port_start` (1024 unless set) up"
@@ -121,7 +123,7 @@ impl fmt::Display for StartError {
             }
             Self::PortInUse { address } => write!(
                 f,
-                "{address} is in use: another process listens there (`ss -xltnp` says which), \
+                "{address} is in use: another process listens there (`ss -xlutnp` says which), \
                  stop it or take another address"
             ),
             Self::TooFewDescriptors { have, need } => write!(
@@ -269,7 +271,7 @@ mod tests {
         let tcp: ListenAddress = "127.0.0.1:80".parse().unwrap();
         let unix: ListenAddress = "unix:/run/x".parse().unwrap();
         for (errno, address, words) in [
-            (libc::EADDRINUSE, &tcp, &["127.0.0.1:80 is in use", "ss -xltnp"][..]),
+            (libc::EADDRINUSE, &tcp, &["127.0.0.1:80 is in use", "ss -xlutnp"][..]),
             (libc::EADDRINUSE, &unix, &["unix:/run/x is in use"]),
             (libc::EACCES, &tcp, &["setcap", "net.ipv4.ip_unprivileged_port_start"]),
             (libc::EACCES, &unix, &["unix:/run/x", "directory"]),

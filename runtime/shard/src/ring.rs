@@ -41,7 +41,7 @@ use glommio::io::BufferedFile;
 use glommio::timer::Timer;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
-pub(crate) use self::entry::{Completion, Extent, Manner, Submission};
+pub(crate) use self::entry::{Completion, Extent, Layout, Manner, Submission};
 use crate::buffers::Region;
 use crate::preflight::{self, StartError};
 use crate::sys::{self, Entry, Resource};

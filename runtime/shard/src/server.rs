@@ -303,7 +303,8 @@ impl Plan {
         );
         let local = |listener: &Listener| match listener.address() {
             ListenAddress::Tcp(address) => Address::Ip(*address),
-            ListenAddress::Unix(_) => Address::Unix,
+            // Connections come by TCP and by unix sockets only.
+            ListenAddress::Udp(_) | ListenAddress::Unix(_) => Address::Unix,
         };
         let locals = self.listeners.iter().map(local).collect();
         let acceptors = Acceptors::new(self.listeners);

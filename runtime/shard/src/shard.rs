@@ -225,6 +225,8 @@ impl Shard {
             // The mailbox is looked into every turn; this has only woken us, or says that another was woken.
             Op::Message if completion.result() < 0 => self.control.wake_all(),
             Op::CancelAccept | Op::Close | Op::Message => {}
+            // Nobody has sockets for these yet.
+            Op::CancelDatagrams | Op::Datagrams | Op::Train => {}
         }
     }
 

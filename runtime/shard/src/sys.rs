@@ -36,7 +36,16 @@ pub(crate) fn refuse_huge_pages() -> io::Result<()> {
 
 /// A stream socket of that family, close-on-exec; `flags` may add `SOCK_NONBLOCK`.
 pub(crate) fn stream_socket(family: c_int, flags: c_int) -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags;
+    socket(family, libc::SOCK_STREAM | flags)
+}
+
+/// A UDP socket of that family, close-on-exec.
+pub(crate) fn datagram_socket(family: c_int) -> io::Result<OwnedFd> {
+    socket(family, libc::SOCK_DGRAM)
+}
+
+fn socket(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    let kind = kind | libc::SOCK_CLOEXEC;
     // SAFETY: takes no memory of ours.
     let fd = check(unsafe { libc::socket(family, kind, 0) })?;
     // SAFETY: the call has just made it, nobody else owns it.
@@ -209,7 +218,7 @@ mod tests {
             let stream = TcpStream::connect(there).unwrap();
             assert_eq!(peer_address(&stream).unwrap(), Some(there));
             assert_eq!(local_address(&stream).unwrap(), Some(stream.local_addr().unwrap()));
-            assert_eq!(SocketName::tcp(there).ip(), Some(there));
+            assert_eq!(SocketName::inet(there).ip(), Some(there));
         }
         let (a, _b) = UnixStream::pair().unwrap();
         assert_eq!(peer_address(&a).unwrap(), None);

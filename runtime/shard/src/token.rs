@@ -24,8 +24,12 @@ pub(crate) enum Op {
     Cancel,
     /// An end to [`Op::Accept`].
     CancelAccept,
+    /// An end to [`Op::Datagrams`].
+    CancelDatagrams,
     /// A descriptor closed.
     Close,
+    /// Datagrams, as they come.
+    Datagrams,
     /// Our side of a word to another shard, or its side.
     Message,
     /// A range of a file, read.
@@ -34,21 +38,26 @@ pub(crate) enum Op {
     Receive,
     /// Bytes sent.
     Send,
+    /// Datagrams sent, in one go.
+    Train,
     /// Room to send, waited for.
     Writable,
 }
 
 impl Op {
     /// Every operation.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Accept,
         Self::Cancel,
         Self::CancelAccept,
+        Self::CancelDatagrams,
         Self::Close,
+        Self::Datagrams,
         Self::Message,
         Self::Read,
         Self::Receive,
         Self::Send,
+        Self::Train,
         Self::Writable,
     ];
 }
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_nobody_packed_is_nobodys() {
-        for user_data in [0, u64::from(u32::MAX), 10 << 48, (1 << 56) | (1 << 48), u64::MAX] {
+        for user_data in [0, u64::from(u32::MAX), 13 << 48, (1 << 56) | (1 << 48), u64::MAX] {
             assert_eq!(Token::unpack(user_data), None);
         }
     }

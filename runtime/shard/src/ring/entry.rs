@@ -72,6 +72,14 @@ impl Submission {
         Self::new(entry.flags(squeue::Flags::BUFFER_SELECT), token)
     }
 
+    /// Receives datagrams until cancelled, failed or out of buffers (ENOBUFS), each train into a buffer of the group:
+    /// [`Layout`] says where in it.
+    pub(crate) fn receive_datagrams(socket: impl AsFd, group: u16, token: Token) -> Self {
+        static LAYOUT: Shape = Shape::new();
+        let entry = opcode::RecvMsgMulti::new(fd(&socket), &raw const LAYOUT.0, group);
+        Self::new(entry.build(), token)
+    }
+
     /// Sends `len` bytes at `start`, all or a part.
     ///
     /// # Safety
@@ -151,6 +159,39 @@ impl Submission {
 
     fn new(entry: squeue::Entry, token: Token) -> Self {
         Self(entry.user_data(token.pack()))
+    }
+}
+
+/// What lies where in a buffer of [`Submission::receive_datagrams`], in bytes: a header, a name, ancillary data, and the
+/// datagrams.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout;
+
+impl Layout {
+    /// `struct io_uring_recvmsg_out`: lengths of name, ancillary data and datagrams, and flags; each 32 bits.
+    pub(crate) const HEADER: usize = 16;
+    /// Room for a `sockaddr_in6`, and a little more, so that what follows is aligned.
+    pub(crate) const NAME: usize = 32;
+    /// Room for the ancillary data that we ask for: 24 for the size of a train's datagrams, 40 for where they were sent,
+    /// 24 for how many were lost.
+    pub(crate) const CONTROL: usize = 88;
+    /// Where the datagrams begin.
+    pub(crate) const DATAGRAMS: usize = Self::HEADER + Self::NAME + Self::CONTROL;
+}
+
+/// A message that only says [`Layout`].
+struct Shape(libc::msghdr);
+
+// SAFETY: its pointers are null, and nobody changes it.
+unsafe impl Sync for Shape {}
+
+impl Shape {
+    const fn new() -> Self {
+        // SAFETY: all-zero bytes are a valid msghdr: null pointers and lengths of zero.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_namelen = Layout::NAME as libc::socklen_t;
+        message.msg_controllen = Layout::CONTROL as _;
+        Self(message)
     }
 }
 

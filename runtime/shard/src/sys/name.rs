@@ -15,7 +15,7 @@ pub(crate) struct SocketName {
 
 impl SocketName {
     /// `AF_INET` or `AF_INET6`, whichever it is.
-    pub(crate) fn tcp(address: SocketAddr) -> Self {
+    pub(crate) fn inet(address: SocketAddr) -> Self {
         match address {
             SocketAddr::V4(address) => Self::of(libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
@@ -62,6 +62,32 @@ impl SocketName {
         // sockaddr types.
         unsafe { ptr::write(ptr::from_mut(&mut storage).cast::<T>(), name) };
         Self { storage, len: size_of::<T>() as libc::socklen_t }
+    }
+
+    /// The IP address and port in a name as the kernel writes it; `None` if it is none, or cut short.
+    pub(crate) fn parse(name: &[u8]) -> Option<SocketAddr> {
+        let (family, rest) = name.split_first_chunk()?;
+        let (port, rest) = rest.split_first_chunk()?;
+        let port = u16::from_be_bytes(*port);
+        match c_int::from(libc::sa_family_t::from_ne_bytes(*family)) {
+            libc::AF_INET => {
+                let ip = Ipv4Addr::from(*rest.first_chunk::<4>()?);
+                Some(SocketAddrV4::new(ip, port).into())
+            }
+            libc::AF_INET6 => {
+                let (flow, rest) = rest.split_first_chunk()?;
+                let (ip, rest) = rest.split_first_chunk::<16>()?;
+                let scope = u32::from_ne_bytes(*rest.first_chunk()?);
+                let (ip, flow) = (Ipv6Addr::from(*ip), u32::from_ne_bytes(*flow));
+                Some(SocketAddrV6::new(ip, port, flow, scope).into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Where it is, and how long.
+    pub(crate) fn as_raw(&self) -> (*const libc::sockaddr, libc::socklen_t) {
+        (self.as_ptr(), self.len)
     }
 
     pub(super) fn as_ptr(&self) -> *const libc::sockaddr {

@@ -24,7 +24,7 @@ fn directory(name: &str) -> PathBuf {
 
 fn port_of(listeners: &Listeners) -> u16 {
     match &listeners.addresses()[0] {
-        ListenAddress::Tcp(address) => address.port(),
+        ListenAddress::Tcp(address) | ListenAddress::Udp(address) => address.port(),
         ListenAddress::Unix(path) => panic!("{}", path.display()),
     }
 }
@@ -238,4 +238,44 @@ fn a_flood_does_not_keep_a_queue_open() {
     };
     assert_eq!(queued(lost).count(), 0);
     assert_eq!(calls, u32::from(BACKLOG) + 1);
+}
+
+#[test]
+fn udp_has_the_port_that_tcp_got() {
+    let udp = |text: &str| ListenAddress::Udp(text.parse().unwrap());
+    let asked =
+        [address("127.0.0.1:0"), address("127.0.0.1:0"), udp("127.0.0.1:0"), udp("127.0.0.2:0")];
+    let mut listeners = Listeners::open(&asked, two()).unwrap();
+    let ports: Vec<_> = listeners
+        .addresses()
+        .iter()
+        .map(|address| match address {
+            ListenAddress::Tcp(address) | ListenAddress::Udp(address) => address.port(),
+            ListenAddress::Unix(path) => panic!("{}", path.display()),
+        })
+        .collect();
+    assert_eq!((ports[1], ports.contains(&0)), (ports[2], false));
+    assert_ne!(ports[0], ports[2], "that of the last one");
+    assert_eq!(listeners.addresses()[2].to_string(), format!("udp:127.0.0.1:{}", ports[2]));
+    let shards = listeners.take_udp();
+    assert_eq!(shards.len(), 2);
+    for shard in &shards {
+        let bound: Vec<_> = shard.iter().map(|socket| socket.address().port()).collect();
+        assert_eq!(bound, ports[2..]);
+    }
+    assert!(listeners.take().iter().all(|shard| shard.len() == 2), "TCP only");
+}
+
+#[test]
+fn a_udp_port_in_use_is_refused_even_between_groups() {
+    let group =
+        Listeners::open(&[ListenAddress::Udp("127.0.0.1:0".parse().unwrap())], two()).unwrap();
+    let taken = group.addresses().to_vec();
+    let again = Listeners::open(&taken, two());
+    assert!(matches!(again, Err(StartError::PortInUse { address }) if address == taken[0]));
+    drop(group);
+    drop(Listeners::open(&taken, two()).unwrap());
+    let foreign = ListenAddress::Udp("192.0.2.1:0".parse().unwrap());
+    let refused = Listeners::open(&[foreign], two());
+    assert!(matches!(refused, Err(StartError::AddressNotAvailable { .. })));
 }
