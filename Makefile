@@ -15,9 +15,13 @@ FUZZ_TARGETS ?= head chunked connection client router fields targets hpack_decod
 	h2_frames h2_connection h2_client tls_session
 
 # What is needed, each program with the Debian package it comes from. `make test` asks for less.
-TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client
-test soak planted: TOOLS = cc:build-essential make:build-essential git:git curl:curl openssl:openssl
-fuzz: TOOLS = cc:build-essential c++:build-essential
+TOOLS = $(BUILD) git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client
+test soak planted: TOOLS = $(BUILD) git:git curl:curl openssl:openssl
+fuzz: TOOLS = $(BUILD)
+# QUIC stands on BoringSSL: that is what cmake, C++ and libclang are for.
+BUILD = cc:build-essential c++:build-essential make:build-essential cmake:cmake libclang:libclang-dev
+LIBCLANG = $(firstword $(wildcard $(or $(LIBCLANG_PATH),/usr/lib/llvm-*/lib)/libclang*.so* /usr/lib/*/libclang*.so*))
+CAN_QUIC = $(and $(LIBCLANG),$(shell command -v cmake),$(shell command -v c++))
 # Peers that tests start. Without one its cases say that they are skipped.
 PEERS = nghttp:nghttp2-client nginx:nginx-light h2o:h2o chromium:chromium
 soak planted fuzz: PEERS =
@@ -28,7 +32,8 @@ help: ## List the targets
 # What is installed here is for tests, which start it themselves: policy-rc.d keeps packages from starting their daemons.
 deps: ## Look for what is needed; install it as root, else say how
 	@export PATH="$$PATH:/usr/sbin"; \
-	lacking() { for tool; do command -v "$${tool%%:*}" > /dev/null || echo "$${tool##*:}"; done | sort -u | xargs; }; \
+	has() { if [[ $$1 == libclang ]]; then [[ -n "$(LIBCLANG)" ]]; else command -v "$$1" > /dev/null; fi; }; \
+	lacking() { for tool; do has "$${tool%%:*}" || echo "$${tool##*:}"; done | sort -u | xargs; }; \
 	missing=$$(lacking $(TOOLS)); wished=$$(lacking $(PEERS)); \
 	install="apt-get install -y --no-install-recommends"; \
 	if [[ -n "$$missing$$wished" && $$(id -u) == 0 ]]; then \
@@ -51,7 +56,10 @@ deps: ## Look for what is needed; install it as root, else say how
 	fi
 
 run: ## Run the demo: make run ARGS="--http :8080"
-	$(CARGO) run --release --locked -p trilane-cli -- $(ARGS)
+ifeq ($(CAN_QUIC),)
+	@echo "building without HTTP/3, which needs cmake, c++ and libclang: apt-get install cmake g++ libclang-dev" >&2
+endif
+	$(CARGO) run --release --locked -p trilane-cli $(if $(CAN_QUIC),,--no-default-features) -- $(ARGS)
 
 test: deps lint ## Formatting, lints, documentation, and every test
 	$(CARGO) test --workspace --locked

@@ -1,7 +1,7 @@
 //! HTTP/3: all QUIC connections of a shard, behind its UDP sockets. Datagrams come in, trains of datagrams go out.
 //!
 //! [`Lane`] knows whose datagram it is, whose turn to send and whose time has come; `talk` is one connection: QUIC below,
-//! [`Connection`](crate::Connection) above, and between them `flow`, which moves streams both ways; `train` is what is sent.
+//! [`Connection`](crate::Connection) above, and between them `flow`, which moves streams both ways; `train` is where it goes.
 
 mod flow;
 mod lane;

@@ -188,7 +188,11 @@ mod tests {
         for n in 0..=WAITING as u8 {
             queue.push(&[n]);
         }
-        assert_eq!(next(&mut datagrams), Poll::Ready(Some(Bytes::from_static(&[1]))), "0 is dropped");
+        assert_eq!(
+            next(&mut datagrams),
+            Poll::Ready(Some(Bytes::from_static(&[1]))),
+            "0 is dropped"
+        );
         assert_eq!(datagrams.send("four"), Err(DatagramError::TooLarge { most: 3 }));
         for _ in 0..WAITING {
             assert_eq!(datagrams.send("one"), Ok(()));

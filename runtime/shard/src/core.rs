@@ -30,6 +30,8 @@ pub(crate) enum Timer {
     Trim,
     /// The drain must end.
     DrainDeadline,
+    /// A connection over QUIC wants to know what time it is.
+    Quic,
 }
 
 /// The capabilities of one shard.
@@ -69,6 +71,11 @@ impl Core {
             chance: RandomState::new(),
             count: Cell::new(0),
         }
+    }
+
+    /// The moment that is 0 in our time.
+    pub(crate) const fn start(&self) -> std::time::Instant {
+        self.start
     }
 
     /// Looks at the clock; once a turn.

@@ -3,12 +3,13 @@
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
 //! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept`,
-//! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one), `udp`
+//! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one), `quic` and `udp`
 //! (datagrams). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
 //! `unsafe` is in `sys`, `ring`, `buffers`, `sending` and `udp::sends`, nowhere else.
 #![deny(unsafe_code)]
+#![cfg_attr(not(feature = "http3"), allow(dead_code, unused_imports, reason = "UDP is for HTTP/3"))]
 
 mod accept;
 mod balance;
@@ -20,6 +21,11 @@ mod core;
 pub mod listen;
 pub mod memory;
 pub mod preflight;
+#[cfg(feature = "http3")]
+mod quic;
+#[cfg(not(feature = "http3"))]
+#[path = "no_quic.rs"]
+mod quic;
 mod ring;
 mod sending;
 pub mod server;
@@ -30,13 +36,14 @@ mod socket;
 mod sys;
 mod token;
 pub mod topology;
-#[allow(dead_code, reason = "the lane of QUIC, which uses all of it, is built beside it")]
 mod udp;
 mod wheel;
 
 pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners, UdpSocket};
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
+#[cfg(feature = "http3")]
+pub use quic::QuicConfig;
 pub use server::{AppError, Config, Secure, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals, on_signals};
 pub use topology::{InvalidCpus, Topology};

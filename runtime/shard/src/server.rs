@@ -20,8 +20,9 @@ use crate::blocking::Blocking;
 use crate::buffers::{self, Buffers};
 use crate::control::{Control, Order};
 use crate::core::Core;
-use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners};
+use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
 use crate::preflight::{self, StartError};
+use crate::quic::{Common, Quic};
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
 use crate::shard::{Shard, State};
@@ -44,6 +45,9 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Where to listen for HTTP over TLS, and how TLS is done there. Default: nowhere.
     pub secure: Option<Secure>,
+    /// HTTP/3. Default: none.
+    #[cfg(feature = "http3")]
+    pub quic: Option<crate::quic::QuicConfig>,
     /// Which CPUs, one shard each.
     pub topology: Topology,
     /// The limits of every connection.
@@ -85,6 +89,8 @@ impl Config {
         Ok(Self {
             listen,
             secure: None,
+            #[cfg(feature = "http3")]
+            quic: None,
             topology: Topology::detect()?,
             limits: Limits::default(),
             connections: CONNECTIONS,
@@ -96,10 +102,10 @@ impl Config {
         })
     }
 
-    /// All addresses: those in clear, then the others.
+    /// All addresses: those in clear, those for TLS, those for QUIC.
     fn all_listen(&self) -> Vec<ListenAddress> {
         let secure = self.secure.iter().flat_map(|secure| &secure.listen);
-        self.listen.iter().chain(secure).cloned().collect()
+        self.listen.iter().chain(secure).cloned().chain(self.udp_listen()).collect()
     }
 }
 
@@ -112,6 +118,7 @@ type MakeApp = dyn Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError>;
 pub struct Server {
     addresses: Vec<ListenAddress>,
     secure_addresses: Vec<ListenAddress>,
+    udp_addresses: Vec<ListenAddress>,
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
@@ -156,8 +163,11 @@ impl Server {
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
         let mut listeners = Listeners::open(&config.all_listen(), count)?;
         let (clear, secure) = listeners.addresses().split_at(config.listen.len());
+        let (secure, udp) = secure.split_at(secure.len() - config.udp_listen().len());
         let (addresses, secure_addresses) = (clear.to_vec(), secure.to_vec());
-        let of_shards = listeners.take();
+        let udp_addresses = udp.to_vec();
+        let (of_shards, mut udp) = (listeners.take(), listeners.take_udp().into_iter());
+        let common = Common::new(&config)?;
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
         let balance = Balance::new(Arc::clone(&stats), config.connections.get());
@@ -166,6 +176,7 @@ impl Server {
         let mut server = Self {
             addresses,
             secure_addresses,
+            udp_addresses,
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),
             shards: Vec::new(),
@@ -176,6 +187,8 @@ impl Server {
             let plan = Plan {
                 id,
                 listeners,
+                udp: udp.next().unwrap_or_default(),
+                common: common.clone(),
                 stats: Arc::clone(&stats),
                 control: Arc::clone(&control),
                 balance: Arc::clone(&balance),
@@ -228,6 +241,12 @@ impl Server {
         &self.secure_addresses
     }
 
+    /// Where it listens for HTTP/3, ports chosen.
+    #[must_use]
+    pub fn udp_addresses(&self) -> &[ListenAddress] {
+        &self.udp_addresses
+    }
+
     /// The counters of its shards.
     #[must_use]
     pub fn stats(&self) -> &[Arc<Stats>] {
@@ -275,6 +294,8 @@ impl fmt::Debug for Server {
 struct Plan {
     id: usize,
     listeners: Vec<Listener>,
+    udp: Vec<UdpSocket>,
+    common: Common,
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
     balance: Arc<Balance>,
@@ -291,7 +312,8 @@ impl Plan {
         self.balance.enlist(self.id, ring.descriptor());
         let waker = ring.waker();
         let queue = WakeQueue::new(move || waker.wake());
-        let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, self.stats));
+        let stats = Arc::clone(&self.stats);
+        let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, stats));
         core.tick();
         let handle = ShardHandle::new(Rc::clone(&core) as _);
         let host = Host::new(
@@ -301,6 +323,15 @@ impl Plan {
             queue.clone(),
             self.config.server_field,
         );
+        let port = self.udp.first().map(|socket| socket.address().port());
+        // The port alone, for the host is the same (RFC 7838 §3).
+        let alt_svc = port.map(|port| format!("h3=\":{port}\"; ma=86400"));
+        let host = match alt_svc {
+            Some(alt_svc) => host.advertising(alt_svc),
+            None => host,
+        };
+        let place = (self.id, self.stats.len());
+        let quic = Quic::open(&self.config, &self.common, place, self.udp, &core, &mut ring)?;
         let local = |listener: &Listener| match listener.address() {
             ListenAddress::Tcp(address) => Address::Ip(*address),
             // Connections come by TCP and by unix sockets only.
@@ -325,6 +356,7 @@ impl Plan {
             acceptor: self.config.secure.as_ref().map(|secure| secure.acceptor.clone()),
             reads: Reads::new(),
             trims: false,
+            quic,
             control: self.control,
             balance: self.balance,
             ring,
@@ -342,6 +374,8 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
     let stats: Arc<[Arc<Stats>]> = Arc::new([Arc::default()]);
     let plan = Plan {
         id: 0,
+        udp: listeners.take_udp().remove(0),
+        common: Common::new(&config).unwrap(),
         listeners: listeners.take().remove(0),
         control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),
         balance: Arc::new(Balance::new(Arc::clone(&stats), config.connections.get())),

@@ -22,6 +22,7 @@ use crate::balance::{Balance, Parcel};
 use crate::buffers::Buffers;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
+use crate::quic::Quic;
 use crate::ring::{Completion, Extent, Ring};
 use crate::sending::{Reader, Reads, Sendings};
 use crate::slots::{Key, Slots};
@@ -72,6 +73,7 @@ pub(crate) struct Shard {
     pub(crate) acceptor: Option<Acceptor>,
     /// A timer is set that takes buffers out of use.
     pub(crate) trims: bool,
+    pub(crate) quic: Option<Quic>,
 }
 
 /// A shard that ends before it was told to takes the server down in order: half a server that nobody knows of is worse
@@ -111,6 +113,9 @@ impl Shard {
         };
         let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
         self.regulate();
+        if let Some(quic) = &mut self.quic {
+            quic.receive(&mut self.ring);
+        }
         loop {
             self.buffers.publish();
             self.ring.turn(&mut completions)?;
@@ -138,6 +143,9 @@ impl Shard {
             }
             if self.obey(now).is_break() {
                 return self.end(&mut completions).await;
+            }
+            if let Some(quic) = &mut self.quic {
+                quic.run(&self.host, now, &self.core, &mut self.ring);
             }
             for wanted in self.core.wanted.borrow_mut().drain(..) {
                 self.reads.start(wanted, &mut self.ring);
@@ -168,30 +176,44 @@ impl Shard {
         drop(wanted);
         self.reads.forget_waiting();
         let last = self.core.tick() + LAST_WAIT;
-        while self.ring.has_submissions() || !self.reads.is_empty() || !self.sendings.is_empty() {
+        if let Some(quic) = &mut self.quic {
+            quic.close(&mut self.ring);
+        }
+        while self.ring.has_submissions() || self.has_under_way() {
             self.ring.turn(completions)?;
-            for completion in completions.drain(..) {
+            let now = self.core.tick();
+            for mut completion in completions.drain(..) {
                 match completion.token().map(|token| (token.op, token.key)) {
+                    Some((Op::Datagrams | Op::Train | Op::CancelDatagrams, _)) => {
+                        if let Some(quic) = &mut self.quic {
+                            quic.completed(&self.host, now, &mut completion, &mut self.ring);
+                        }
+                    }
                     // Nobody is left who wants to know.
                     Some((Op::Read, _)) => drop(self.reads.finish(&completion, &mut self.ring)),
                     Some((Op::Send, key)) => drop(self.sendings.let_go(key)),
                     _ => {}
                 }
             }
-            let now = self.core.tick();
             if self.ring.has_submissions() {
                 continue;
             }
             if now >= last {
                 break;
             }
-            if !self.reads.is_empty() || !self.sendings.is_empty() {
+            if self.has_under_way() {
                 self.ring.sleep(Some(last.since(now))).await?;
             }
         }
         // What is woken holds the queue that holds it.
         self.queue.drain(&mut Vec::new());
         Ok(())
+    }
+
+    /// Whether the kernel still reads from our memory, or fills it.
+    fn has_under_way(&self) -> bool {
+        let quic = self.quic.as_ref().is_some_and(|quic| !quic.is_idle());
+        quic || !self.reads.is_empty() || !self.sendings.is_empty()
     }
 
     fn completed(&mut self, now: Instant, mut completion: Completion) {
@@ -225,8 +247,11 @@ impl Shard {
             // The mailbox is looked into every turn; this has only woken us, or says that another was woken.
             Op::Message if completion.result() < 0 => self.control.wake_all(),
             Op::CancelAccept | Op::Close | Op::Message => {}
-            // Nobody has sockets for these yet.
-            Op::CancelDatagrams | Op::Datagrams | Op::Train => {}
+            Op::CancelDatagrams | Op::Datagrams | Op::Train => {
+                if let Some(quic) = &mut self.quic {
+                    quic.completed(&self.host, now, &mut completion, &mut self.ring);
+                }
+            }
         }
     }
 
@@ -322,6 +347,9 @@ impl Shard {
     }
 
     fn wake(&mut self, now: Instant, wake: Wake) {
+        if self.quic.as_mut().is_some_and(|quic| quic.wake(&self.host, now, &wake)) {
+            return;
+        }
         match wake {
             Wake::Exchange(packed, id) => self.wake_exchange(now, Key::unpack(packed), id),
             Wake::Task(key) => {
@@ -354,6 +382,11 @@ impl Shard {
             }
             Timer::Accept => self.acceptors.resume(&mut self.ring),
             Timer::DrainDeadline => self.shut_all(now, Cause::DrainDeadline),
+            Timer::Quic => {
+                if let Some(quic) = &mut self.quic {
+                    quic.timer(&self.host, now);
+                }
+            }
             Timer::Connection(key) => {
                 let Some(socket) = self.sockets.get_mut(key) else { return };
                 socket.timer = None;
@@ -408,6 +441,9 @@ impl Shard {
                 self.acceptors.close(&mut self.ring);
                 let deadline = now + self.control.deadline();
                 self.core.wheel.borrow_mut().insert(deadline, Timer::DrainDeadline);
+                if let Some(quic) = &mut self.quic {
+                    quic.drain(&self.host, now, self.control.grace());
+                }
                 for key in self.keys() {
                     if let Some(socket) = self.sockets.get_mut(key) {
                         socket.conversation.drain(&self.host, now, self.control.grace());
@@ -429,8 +465,10 @@ impl Shard {
                 self.adopt(now, parcel);
             }
         }
-        let is_empty =
-            self.acceptors.is_closed() && self.sockets.is_empty() && self.surplus.is_empty();
+        let is_empty = self.acceptors.is_closed()
+            && self.sockets.is_empty()
+            && self.surplus.is_empty()
+            && self.quic.as_ref().is_none_or(Quic::is_empty);
         if is_empty && self.balance.close(self.host.shard().id()) {
             return ControlFlow::Break(());
         }
@@ -439,6 +477,9 @@ impl Shard {
 
     fn shut_all(&mut self, now: Instant, cause: Cause) {
         self.surplus.clear();
+        if let Some(quic) = &mut self.quic {
+            quic.shut(&self.host, now, cause);
+        }
         for key in self.keys() {
             if let Some(socket) = self.sockets.get_mut(key) {
                 socket.conversation.shut(&self.host, now, cause);

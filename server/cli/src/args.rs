@@ -38,6 +38,10 @@ pub struct Serve {
     /// else off.
     #[arg(long, value_name = "ADDR|off")]
     pub https: Vec<String>,
+    /// Listen for HTTP/3 on the UDP address ADDR, or not at all (`off`). Repeatable. Default: where `--https` listens, and port 0
+    /// is the number that it got there.
+    #[arg(long, value_name = "ADDR|off")]
+    pub http3: Vec<String>,
     /// The certificate chain, in PEM. Default: those of the configuration file, or else one for development.
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,

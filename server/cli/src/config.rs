@@ -10,9 +10,10 @@ use serde::Deserialize;
 use trilane::Limits;
 
 use crate::args::Alpn;
+use crate::quic::{EarlyChoice, QuicSection};
 
 /// Sections of the schema whose features are not in this version.
-const LATER: [&str; 7] = ["http3", "hosts", "upstreams", "routes", "cache", "admin", "auth"];
+const LATER: [&str; 6] = ["hosts", "upstreams", "routes", "cache", "admin", "auth"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub http: Vec<String>,
     /// Where to listen for HTTP over TLS, as `--https`.
     pub https: Vec<String>,
+    /// Where to listen for HTTP/3, as `--http3`.
+    pub http3: Vec<String>,
     /// As `--h2c`.
     pub h2c: bool,
     /// As `--shards`.
@@ -36,6 +39,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// Limits of HTTP/2.
     pub http2: Http2Section,
+    /// How QUIC is done.
+    pub quic: QuicSection,
     /// How TLS is done.
     pub tls: TlsSection,
     /// How to stop.
@@ -265,6 +270,7 @@ impl Config {
         limits.file_queue = section.file_queue.unwrap_or(limits.file_queue);
         limits.receive_budget = section.receive_budget.unwrap_or(limits.receive_budget);
         self.http2.put_into(&mut limits);
+        limits.early_unsafe = self.quic.early_data == Some(EarlyChoice::On);
         limits
     }
 
@@ -362,7 +368,7 @@ mod tests {
         assert!(parse("shards = 'two'").unwrap_err().contains("line 1"));
         let key = parse("[tls]\n[[tls.certificates]]\nkey = 'x'\n").unwrap_err();
         assert!(key.contains("line 2") && key.contains("`certificate`"), "{key}");
-        let later = parse("[http3]\nport = 1\n").unwrap_err();
-        assert_eq!(later, "t.toml: [http3] is not supported by this version");
+        let later = parse("[cache]\nport = 1\n").unwrap_err();
+        assert_eq!(later, "t.toml: [cache] is not supported by this version");
     }
 }

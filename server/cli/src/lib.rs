@@ -5,5 +5,6 @@
 pub mod args;
 pub mod config;
 pub mod demo;
+pub mod quic;
 pub mod run;
 pub mod secure;

@@ -104,16 +104,17 @@ fn serve(
     let port = std::env::var("PORT").ok();
     let secure = secure_addresses(&flags, &config, kind, is_free);
     let clear = addresses(&flags, &config, port)?;
-    if clear.is_empty() && secure.is_empty() {
+    let quic = quic_addresses(&flags, &config, &secure)?;
+    if clear.is_empty() && secure.is_empty() && quic.is_empty() {
         return Err(Failure::Setting(
-            "nothing to listen on: --http off, and no --https".to_owned(),
+            "nothing to listen on: --http off, and neither --https nor --http3".to_owned(),
         ));
     }
     for address in clear {
         server = server.listen(address);
     }
     let mut tls = None;
-    if !secure.is_empty() {
+    if !secure.is_empty() || !quic.is_empty() {
         let new = Tls::new(&flags, &config);
         let new = new.map_err(|error| Failure::Setting(error.to_string()))?;
         server = server.tls(new.acceptor());
@@ -121,6 +122,10 @@ fn serve(
     }
     for address in secure {
         server = server.listen_secure(address);
+    }
+    #[cfg(feature = "http3")]
+    {
+        server = quic.into_iter().fold(server, Server::listen_quic).quic(config.quic.settings());
     }
     if flags.h2c || config.h2c {
         server = server.h2c();
@@ -143,14 +148,22 @@ fn serve(
     };
     let _signals = running.on_signals(reload).map_err(Failure::Server)?;
     let list = |addresses: &[ListenAddress]| {
-        let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let text = |address: &ListenAddress| match address {
+            ListenAddress::Udp(address) => address.to_string(),
+            address => address.to_string(),
+        };
+        let texts: Vec<_> = addresses.iter().map(text).collect();
         if texts.is_empty() { "off".to_owned() } else { texts.join(",") }
     };
     let (http, https) = (list(running.addresses()), list(running.secure_addresses()));
+    let h3 = list(running.udp_addresses());
     let (shards, pid) = (running.stats().len(), std::process::id());
-    writeln!(io::stdout(), "trilane ready http={http} https={https} shards={shards} pid={pid}")
-        .and_then(|()| io::stdout().flush())
-        .map_err(Failure::Output)?;
+    writeln!(
+        io::stdout(),
+        "trilane ready http={http} https={https} h3={h3} shards={shards} pid={pid}"
+    )
+    .and_then(|()| io::stdout().flush())
+    .map_err(Failure::Output)?;
     running.wait().map_err(Failure::Server)
 }
 
@@ -184,6 +197,27 @@ fn secure_addresses(
     }
     asked.retain(|address| address != "off");
     asked
+}
+
+/// Where to listen for HTTP/3: flags, else the file, else where there is TLS over TCP.
+fn quic_addresses(
+    flags: &Serve,
+    config: &Config,
+    secure: &[String],
+) -> Result<Vec<String>, Failure> {
+    let mut asked = if flags.http3.is_empty() { &config.http3 } else { &flags.http3 }.clone();
+    let is_default = asked.is_empty();
+    if is_default {
+        asked = secure.iter().filter(|address| !address.starts_with("unix:")).cloned().collect();
+    }
+    asked.retain(|address| address != "off");
+    if cfg!(feature = "http3") || asked.is_empty() {
+        return Ok(asked);
+    }
+    if is_default {
+        return Ok(Vec::new());
+    }
+    Err(Failure::Setting("--http3: this binary was built without HTTP/3".to_owned()))
 }
 
 /// Whether nobody listens there; if somebody does, the operator learns what follows.
@@ -242,6 +276,23 @@ mod tests {
         assert_eq!(listens(&["--http", "off"], &[":1"], None), Some(Vec::new()));
         let two = listens(&["--http", ":2", "--http", "unix:/x"], &[], None);
         assert_eq!(two, Some(vec![":2".to_owned(), "unix:/x".to_owned()]));
+    }
+
+    #[test]
+    #[cfg(feature = "http3")]
+    fn http3_is_where_tls_is_unless_it_is_said() {
+        let listens = |arguments: &[&str], file: &[&str], secure: &[&str]| {
+            let flags = Args::try_parse_from([&["trilane"], arguments].concat()).unwrap().serve;
+            let http3 = file.iter().map(ToString::to_string).collect();
+            let config = Config { http3, ..Config::default() };
+            let secure: Vec<_> = secure.iter().map(ToString::to_string).collect();
+            quic_addresses(&flags, &config, &secure).unwrap().join(" ")
+        };
+        assert_eq!(listens(&[], &[], &[":1", "unix:/x"]), ":1");
+        assert_eq!(listens(&[], &[], &[]), "");
+        assert_eq!(listens(&[], &[":2"], &[":1"]), ":2");
+        assert_eq!(listens(&["--http3", ":3"], &[":2"], &[":1"]), ":3");
+        assert_eq!(listens(&["--http3", "off"], &[":2"], &[":1"]), "");
     }
 
     #[test]

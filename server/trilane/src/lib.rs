@@ -25,9 +25,12 @@ pub use bytes::Bytes;
 pub use log::LogWriter;
 pub use server::{Log, RunError, Running, Server};
 pub use trilane_exchange::{
-    AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, Frame, Interval,
-    JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Writer, join, join_all,
+    AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, DatagramError, Datagrams,
+    Frame, Interval, JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Writer, join,
+    join_all,
 };
+#[cfg(feature = "http3")]
+pub use trilane_quic as quic;
 pub use trilane_semantics::{Known, Limits, Payload};
 pub use trilane_service::*;
 pub use trilane_shard::{ListenAddress, StartError, Stopper, Topology, refuse_huge_pages};

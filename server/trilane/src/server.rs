@@ -38,6 +38,8 @@ pub struct Server<F> {
     addresses: Vec<ListenAddress>,
     secure: Vec<String>,
     tls: Option<Acceptor>,
+    #[cfg(feature = "http3")]
+    quic: (Vec<String>, trilane_quic::Settings),
     shards: Option<NonZero<usize>>,
     cpus: Option<String>,
     limits: Limits,
@@ -60,6 +62,8 @@ pub enum RunError {
     System(io::Error),
     /// It listens for TLS, and was given no certificate: [`Server::tls`].
     NoCertificate,
+    /// It is to listen for HTTP/3 on what is no UDP address.
+    NotUdp(ListenAddress),
 }
 
 impl fmt::Display for RunError {
@@ -68,7 +72,8 @@ impl fmt::Display for RunError {
             Self::Address(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
-            Self::NoCertificate => f.write_str("HTTP over TLS needs a certificate"),
+            Self::NotUdp(address) => write!(f, "{address} is no UDP address: HTTP/3 needs one"),
+            Self::NoCertificate => f.write_str("HTTP over TLS or QUIC needs a certificate"),
         }
     }
 }
@@ -96,6 +101,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             addresses: Vec::new(),
             secure: Vec::new(),
             tls: None,
+            #[cfg(feature = "http3")]
+            quic: Default::default(),
             shards: None,
             cpus: None,
             limits: Limits::default(),
@@ -126,6 +133,23 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[must_use]
     pub fn listen_secure(mut self, address: impl Into<String>) -> Self {
         self.secure.push(address.into());
+        self
+    }
+
+    /// Listens on one UDP address more, for HTTP/3. Port 0 is the number that TLS got on the same IP address, if it did. Answers over
+    /// TLS say where (RFC 7838). Needs [`Server::tls`].
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub fn listen_quic(mut self, address: impl Into<String>) -> Self {
+        self.quic.0.push(address.into());
+        self
+    }
+
+    /// How QUIC is done. Default: [`Settings::default`](trilane_quic::Settings::default).
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub fn quic(mut self, settings: trilane_quic::Settings) -> Self {
+        self.quic.1 = settings;
         self
     }
 
@@ -206,6 +230,10 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         let mut config = Config::new(listen)?;
         let secure: Result<Vec<_>, _> = self.secure.iter().map(|text| text.parse()).collect();
         let secure = secure.map_err(RunError::Address)?;
+        #[cfg(feature = "http3")]
+        {
+            config.quic = quic(self.quic, self.tls.as_ref())?;
+        }
         config.secure = match self.tls {
             Some(acceptor) if !secure.is_empty() => Some(Secure { listen: secure, acceptor }),
             None if !secure.is_empty() => return Err(RunError::NoCertificate),
@@ -246,6 +274,25 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     }
 }
 
+/// What is wanted of HTTP/3, if it is.
+#[cfg(feature = "http3")]
+fn quic(
+    (addresses, settings): (Vec<String>, trilane_quic::Settings),
+    tls: Option<&Acceptor>,
+) -> Result<Option<trilane_shard::QuicConfig>, RunError> {
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    let acceptor = tls.ok_or(RunError::NoCertificate)?.clone();
+    let listen = addresses.iter().map(|text| match text.parse() {
+        Ok(ListenAddress::Tcp(address)) => Ok(ListenAddress::Udp(address)),
+        Ok(other) => Err(RunError::NotUdp(other)),
+        Err(error) => Err(RunError::Address(error)),
+    });
+    let listen = listen.collect::<Result<_, _>>()?;
+    Ok(Some(trilane_shard::QuicConfig { listen, acceptor, settings }))
+}
+
 impl<F> fmt::Debug for Server<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("listen", &self.listen).finish_non_exhaustive()
@@ -270,6 +317,12 @@ impl Running {
     #[must_use]
     pub fn secure_addresses(&self) -> &[ListenAddress] {
         self.server.secure_addresses()
+    }
+
+    /// Where it listens for HTTP/3, ports chosen.
+    #[must_use]
+    pub fn udp_addresses(&self) -> &[ListenAddress] {
+        self.server.udp_addresses()
     }
 
     /// The counters of its shards.

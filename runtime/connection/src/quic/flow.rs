@@ -199,8 +199,8 @@ impl Flow {
 
     /// Writes behind what waits, or now.
     fn write(&mut self, session: &mut Session, stream: u64, mut piece: Payload, fin: bool) {
-        let is_behind = !self.waiting.is_empty()
-            && self.waiting.iter().any(|waiting| waiting.stream == stream);
+        let is_behind =
+            !self.waiting.is_empty() && self.waiting.iter().any(|waiting| waiting.stream == stream);
         if !is_behind {
             match session.write_payload(stream, &mut piece, fin) {
                 Ok(true) => return,

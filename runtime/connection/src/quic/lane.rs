@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant as Clock};
 
-use trilane_quic::{Endpoint, Path, Route};
+use trilane_quic::{Endpoint, Path, Route, Transmit};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
 use super::talk::Talk;
-use super::train::Train;
+use super::train::{SMALLEST, Train};
 use crate::host::Host;
 
 /// What is read of a stream at once, in bytes.
@@ -79,6 +79,11 @@ impl Lane {
         }
     }
 
+    /// What makes its connections.
+    pub const fn endpoint(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
+    }
+
     /// Whether `key`, of a wake-up, is one of a lane.
     #[must_use]
     pub const fn is_key(key: u64) -> bool {
@@ -98,13 +103,7 @@ impl Lane {
     }
 
     /// A datagram came, that may be changed where it lies. If it is another shard's, nothing was done with it.
-    pub fn receive(
-        &mut self,
-        host: &Host,
-        now: Instant,
-        datagram: &mut [u8],
-        path: Path,
-    ) -> Taken {
+    pub fn receive(&mut self, host: &Host, now: Instant, datagram: &mut [u8], path: Path) -> Taken {
         host.stats().received.add(datagram.len() as u64);
         match self.endpoint.route(self.clock(now), datagram, path) {
             Route::Known(index) => {
@@ -160,17 +159,14 @@ impl Lane {
     }
 
     /// Fills `train`, which is empty, with what is to be sent next. Whether there was anything.
-    pub fn transmit(&mut self, host: &Host, now: Instant, train: &mut Train) -> bool {
-        if let Some((reply, path)) = self.replies.pop_front() {
-            train.begin(&reply, path);
-            return true;
+    pub fn transmit(&mut self, host: &Host, now: Instant, train: &mut impl Train) -> bool {
+        let waiting = self.replies.pop_front().or_else(|| self.left_over.take());
+        if let Some((datagram, path)) = waiting {
+            // What cannot be sent is lost, as datagrams are.
+            return put(train, &datagram, path);
         }
-        if let Some((datagram, path)) = self.left_over.take() {
-            train.begin(&datagram, path);
-        }
-        let due = now + EARLY;
+        let (due, mut count) = (now + EARLY, 0);
         while let Some(&index) = self.ready.front() {
-            let (epoch, left_over) = (self.epoch, &mut self.left_over);
             let Some(talk) = self.entries.get_mut(index as usize).and_then(|it| it.talk.as_mut())
             else {
                 self.ready.pop_front();
@@ -178,32 +174,35 @@ impl Lane {
             };
             if talk.paced.is_none_or(|at| at <= now) {
                 talk.paced = None;
-                while let Some(spare) = train.spare() {
-                    let Some(sent) = talk.transmit(spare) else { break };
-                    if !train.push(sent.len, sent.path) {
-                        *left_over = Some((train.left_over(sent.len).to_vec(), sent.path));
-                        break;
+                loop {
+                    let space = train.space();
+                    if space.len() < SMALLEST {
+                        // It may have more: others first.
+                        self.ready.rotate_left(1);
+                        return true;
                     }
-                    let at = ours(epoch, sent.at);
+                    let Some(Transmit { len, path, at }) = talk.transmit(space) else { break };
+                    if !train.push(len, path) {
+                        let datagram = train.space().get(..len).unwrap_or_default().to_vec();
+                        self.left_over = Some((datagram, path));
+                        return true;
+                    }
+                    count += 1;
+                    let at = ours(self.epoch, at);
                     if at > due {
                         talk.paced = Some(at);
                         break;
                     }
                 }
-                if train.is_full() || left_over.is_some() {
-                    // It may have more: others first.
-                    self.ready.rotate_left(1);
-                    return true;
-                }
             }
             talk.is_ready = false;
             self.ready.pop_front();
             self.settle(host, index);
-            if train.count() > 0 {
+            if count > 0 {
                 return true;
             }
         }
-        train.count() > 0
+        false
     }
 
     /// Arms the timer of a connection that has sent what it had, or lets go of one that is gone.
@@ -319,6 +318,13 @@ impl Lane {
     fn clock(&self, now: Instant) -> Clock {
         self.epoch + Duration::from_nanos(now.as_nanos())
     }
+}
+
+/// Makes a train of one datagram. Whether it did.
+fn put(train: &mut impl Train, datagram: &[u8], path: Path) -> bool {
+    let Some(space) = train.space().get_mut(..datagram.len()) else { return false };
+    space.copy_from_slice(datagram);
+    train.push(datagram.len(), path)
 }
 
 /// That moment of QUIC's, in our time.

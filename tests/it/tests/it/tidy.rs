@@ -20,10 +20,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tls", &["exchange"]),
     ("quic", &["tls"]),
     ("connection", &["exchange", "http1", "http2", "http3", "quic", "tls"]),
-    ("shard", &["connection", "tls"]),
+    ("shard", &["connection", "quic", "tls"]),
     ("service", &["exchange", "websocket"]),
     ("client", &["exchange", "websocket"]),
-    ("trilane", &["client", "service", "shard", "tls"]),
+    ("trilane", &["client", "quic", "service", "shard", "tls"]),
     ("cli", &["trilane"]),
 ];
 

@@ -1,0 +1,85 @@
+//! What stands for `quic` in a build without HTTP/3: something that there never is.
+
+use std::time::Duration;
+
+use trilane_connection::Host;
+use trilane_exchange::Wake;
+use trilane_semantics::{Cause, Instant};
+
+use crate::core::Core;
+use crate::listen::{ListenAddress, UdpSocket};
+use crate::preflight::StartError;
+use crate::ring::{Completion, Ring};
+use crate::server::Config;
+
+/// QUIC on one shard: there is none.
+pub(crate) enum Quic {}
+
+/// What the shards of a process would share.
+#[derive(Clone)]
+pub(crate) struct Common;
+
+impl Common {
+    pub(crate) fn new(_: &Config) -> Result<Self, StartError> {
+        Ok(Self)
+    }
+}
+
+impl Config {
+    pub(crate) fn udp_listen(&self) -> Vec<ListenAddress> {
+        Vec::new()
+    }
+}
+
+impl Quic {
+    pub(crate) fn open(
+        _: &Config,
+        _: &Common,
+        _: (usize, usize),
+        _: Vec<UdpSocket>,
+        _: &Core,
+        _: &mut Ring,
+    ) -> Result<Option<Self>, StartError> {
+        Ok(None)
+    }
+
+    pub(crate) fn receive(&mut self, _: &mut Ring) {
+        match *self {}
+    }
+
+    pub(crate) fn completed(&mut self, _: &Host, _: Instant, _: &mut Completion, _: &mut Ring) {
+        match *self {}
+    }
+
+    pub(crate) fn wake(&mut self, _: &Host, _: Instant, _: &Wake) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn timer(&mut self, _: &Host, _: Instant) {
+        match *self {}
+    }
+
+    pub(crate) fn run(&mut self, _: &Host, _: Instant, _: &Core, _: &mut Ring) {
+        match *self {}
+    }
+
+    pub(crate) fn drain(&mut self, _: &Host, _: Instant, _: Duration) {
+        match *self {}
+    }
+
+    pub(crate) fn shut(&mut self, _: &Host, _: Instant, _: Cause) {
+        match *self {}
+    }
+
+    pub(crate) fn close(&mut self, _: &mut Ring) {
+        match *self {}
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        match *self {}
+    }
+}

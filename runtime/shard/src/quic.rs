@@ -1,0 +1,229 @@
+//! The third lane of a shard: its UDP sockets below, its QUIC connections above, and when each is asked.
+
+use std::io;
+use std::time::Duration;
+
+use trilane_connection::Host;
+use trilane_connection::quic::{Lane, Taken, Train as Room};
+use trilane_exchange::Wake;
+use trilane_quic::{Endpoint, Identity, Path, Place, Secrets, Settings};
+use trilane_semantics::{Cause, Instant};
+use trilane_tls::Acceptor;
+
+use crate::core::{Core, Timer};
+use crate::listen::{ListenAddress, UdpSocket};
+use crate::preflight::StartError;
+use crate::ring::{Completion, Ring};
+use crate::server::Config;
+use crate::token::Op;
+use crate::udp::{self, Train, Udp};
+use crate::wheel::TimerKey;
+
+/// HTTP/3.
+#[derive(Clone, Debug)]
+pub struct QuicConfig {
+    /// Where to listen for it: [`ListenAddress::Udp`].
+    pub listen: Vec<ListenAddress>,
+    /// What connections begin with.
+    pub acceptor: Acceptor,
+    /// How QUIC is done.
+    pub settings: Settings,
+}
+
+/// What the shards of a process share.
+#[derive(Clone)]
+pub(crate) struct Common(Option<Secrets>);
+
+impl Common {
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        let secrets = config.quic.as_ref().map(|quic| Secrets::new(&quic.acceptor));
+        Ok(Self(secrets.transpose().map_err(failed)?))
+    }
+}
+
+impl Config {
+    pub(crate) fn udp_listen(&self) -> Vec<ListenAddress> {
+        self.quic.iter().flat_map(|quic| quic.listen.clone()).collect()
+    }
+}
+
+/// QUIC on one shard.
+pub(crate) struct Quic {
+    udp: Udp,
+    lane: Lane,
+    acceptor: Acceptor,
+    identity: Identity,
+    timer: Option<(TimerKey, Instant)>,
+    /// Something has happened to the lane since it was last run.
+    is_touched: bool,
+}
+
+impl Quic {
+    /// For shard `number` of `count`.
+    pub(crate) fn open(
+        config: &Config,
+        common: &Common,
+        (number, count): (usize, usize),
+        sockets: Vec<UdpSocket>,
+        core: &Core,
+        ring: &mut Ring,
+    ) -> Result<Option<Self>, StartError> {
+        let (Some(quic), Some(secrets)) = (&config.quic, &common.0) else { return Ok(None) };
+        let many = |_| StartError::Other {
+            what: "number the shards",
+            error: io::Error::other("HTTP/3 takes 256 at most"),
+        };
+        let place = Place {
+            shard: u8::try_from(number).map_err(many)?,
+            shards: u8::try_from(count).map_err(many)?,
+            generation: 0,
+        };
+        let identity = Identity::new(&quic.acceptor);
+        let settings = quic.settings.clone();
+        let endpoint = Endpoint::new(settings, &identity, place, secrets).map_err(failed)?;
+        let lane = Lane::new(endpoint, core.start(), config.connections.get());
+        let other = |error| StartError::Other { what: "register buffers for datagrams", error };
+        let udp = Udp::new(ring, sockets).map_err(other)?;
+        let acceptor = quic.acceptor.clone();
+        Ok(Some(Self { udp, lane, acceptor, identity, timer: None, is_touched: true }))
+    }
+
+    /// Begins to receive.
+    pub(crate) fn receive(&mut self, ring: &mut Ring) {
+        self.udp.receive(ring);
+    }
+
+    /// An operation on its sockets has come to its end, or a step further.
+    pub(crate) fn completed(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        completion: &mut Completion,
+        ring: &mut Ring,
+    ) {
+        match completion.token().map(|token| token.op) {
+            Some(Op::Datagrams) => self.received(host, now, completion, ring),
+            Some(Op::Train) => {
+                self.udp.sent(completion, ring, host.stats());
+                // There is room again.
+                self.is_touched = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Datagrams have come.
+    fn received(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        completion: &mut Completion,
+        ring: &mut Ring,
+    ) {
+        let Some(mut received) = self.udp.received(completion, ring, host.stats()) else { return };
+        self.is_touched = true;
+        self.renew();
+        let udp::Path { local, peer } = received.path();
+        for datagram in received.datagrams() {
+            match self.lane.receive(host, now, datagram, Path { local, peer }) {
+                Taken::Ours => {}
+                // Nobody is there to take it; its sender will send it again.
+                Taken::Forward(_) => {}
+            }
+        }
+    }
+
+    /// Has new connections begin with what is in force now.
+    fn renew(&mut self) {
+        let identity = Identity::new(&self.acceptor);
+        if identity != self.identity {
+            // It was checked when it was read; what QUIC cannot use leaves what there is.
+            let _ = self.lane.endpoint().replace(&identity);
+            self.identity = identity;
+        }
+    }
+
+    pub(crate) fn wake(&mut self, host: &Host, now: Instant, wake: &Wake) -> bool {
+        let Wake::Exchange(key, id) = *wake else { return false };
+        if !Lane::is_key(key) {
+            return false;
+        }
+        self.lane.wake(host, now, key, id);
+        self.is_touched = true;
+        true
+    }
+
+    /// The timer that [`run`](Self::run) has set.
+    pub(crate) fn timer(&mut self, host: &Host, now: Instant) {
+        self.timer = None;
+        self.lane.timeout(host, now);
+        self.is_touched = true;
+    }
+
+    /// Once a turn: runs what was touched, and sends. Whether there may be more to do at once.
+    pub(crate) fn run(&mut self, host: &Host, now: Instant, core: &Core, ring: &mut Ring) {
+        if !std::mem::take(&mut self.is_touched) {
+            return;
+        }
+        self.lane.finish(host, now);
+        while self.udp.has_room()
+            && self.udp.send(ring, host.stats(), |train| self.lane.transmit(host, now, train))
+        {
+        }
+        self.udp.publish();
+        self.arm(core);
+    }
+
+    fn arm(&mut self, core: &Core) {
+        let Some(at) = self.lane.poll_timeout() else { return };
+        // A timer that is too early finds nothing to do, and is set anew.
+        if self.timer.is_some_and(|(_, armed)| armed <= at) {
+            return;
+        }
+        let mut wheel = core.wheel.borrow_mut();
+        if let Some((timer, _)) = self.timer.take() {
+            wheel.remove(timer);
+        }
+        self.timer = Some((wheel.insert(at, Timer::Quic), at));
+    }
+
+    pub(crate) fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
+        self.lane.drain(host, now, grace);
+        self.is_touched = true;
+    }
+
+    pub(crate) fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+        self.lane.shut(host, now, cause);
+        self.is_touched = true;
+    }
+
+    /// Ends receiving, for there is nobody left to receive for.
+    pub(crate) fn close(&mut self, ring: &mut Ring) {
+        self.udp.close(ring);
+    }
+
+    /// Whether there are no connections.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lane.is_empty()
+    }
+
+    /// Whether the kernel has nothing of ours.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.udp.is_idle()
+    }
+}
+
+impl Room for Train {
+    fn space(&mut self) -> &mut [u8] {
+        Self::space(self)
+    }
+
+    fn push(&mut self, len: usize, path: Path) -> bool {
+        let Path { local, peer } = path;
+        Self::push(self, len, udp::Path { local, peer })
+    }
+}
+
+fn failed(error: trilane_quic::Error) -> StartError {
+    StartError::Other { what: "prepare QUIC", error: io::Error::other(error) }
+}
