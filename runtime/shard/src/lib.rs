@@ -39,7 +39,7 @@ pub mod topology;
 mod udp;
 mod wheel;
 
-pub use listen::{InvalidAddress, ListenAddress, Listener, Listeners, UdpSocket};
+pub use listen::{ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpSocket};
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
 #[cfg(feature = "http3")]

@@ -11,6 +11,7 @@ mod udp;
 use std::ffi::c_int;
 use std::fmt;
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
@@ -21,9 +22,11 @@ use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
+use self::udp::Steering;
 pub use self::udp::UdpSocket;
 use crate::preflight::{StartError, listen_error};
 use crate::sys::{self, SocketName};
+pub use crate::udp::steer::ConnectionIds;
 
 /// Connections that the kernel queues for each socket until they are accepted; `net.core.somaxconn` is a
 /// limit as well.
@@ -158,6 +161,8 @@ pub struct Listeners {
     /// By shard, like those.
     udp: Vec<Vec<UdpSocket>>,
     files: Vec<SocketFile>,
+    steering: Option<Steering>,
+    warnings: Vec<String>,
 }
 
 impl Listeners {
@@ -166,11 +171,35 @@ impl Listeners {
     /// # Errors
     /// What stands in the way of the first address that cannot be opened; those before it are closed again.
     pub fn open(addresses: &[ListenAddress], shards: NonZero<usize>) -> Result<Self, StartError> {
+        Self::open_all(addresses, shards, None)
+    }
+
+    /// As [`Listeners::open`]; datagrams go to the shard whose connection they name by ids of that form, up to 255 shards.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_steered(
+        addresses: &[ListenAddress],
+        shards: NonZero<usize>,
+        ids: ConnectionIds,
+    ) -> Result<Self, StartError> {
+        // Keyed by the system's randomness: a hash of anything is a number nobody can guess.
+        let seed = RandomState::new().hash_one(()) as u32;
+        Self::open_all(addresses, shards, Some(Steering { ids, seed }))
+    }
+
+    fn open_all(
+        addresses: &[ListenAddress],
+        shards: NonZero<usize>,
+        steering: Option<Steering>,
+    ) -> Result<Self, StartError> {
         let mut all = Self {
             addresses: Vec::new(),
             shards: (0..shards.get()).map(|_| Vec::new()).collect(),
             udp: (0..shards.get()).map(|_| Vec::new()).collect(),
             files: Vec::new(),
+            steering,
+            warnings: Vec::new(),
         };
         for address in addresses {
             let mut tries = TRIES;
@@ -196,6 +225,12 @@ impl Listeners {
     #[must_use]
     pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
+    }
+
+    /// What works, but not as it should, for the operator: a line each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Hands out each shard's sockets, in order of shards; once, after that there are none. Keep `self`
@@ -233,12 +268,18 @@ impl Listeners {
         if address.port() == 0 {
             address.set_port(self.tcp_port(address.ip()));
         }
-        let group = udp::open(address, self.udp.len())?;
-        let address = group.first().map_or(address, UdpSocket::address);
-        for (shard, socket) in self.udp.iter_mut().zip(group) {
+        let group = udp::open(address, self.udp.len(), self.steering)?;
+        let address = ListenAddress::Udp(group.sockets.first().map_or(address, UdpSocket::address));
+        if let Some(error) = group.unsteered {
+            self.warnings.push(format!(
+                "the kernel does not give datagrams of {address} to the shard whose they are ({error}): each shard \
+                 passes on what is of another, which costs time"
+            ));
+        }
+        for (shard, socket) in self.udp.iter_mut().zip(group.sockets) {
             shard.push(socket);
         }
-        self.addresses.push(ListenAddress::Udp(address));
+        self.addresses.push(address);
         Ok(())
     }
 

@@ -65,6 +65,19 @@ pub(crate) fn setsockopt_int(
     check(unsafe { libc::setsockopt(fd, level, name, value, len) }).map(drop)
 }
 
+/// Has the program choose who of the SO_REUSEPORT group of this socket gets a datagram: its result is an index, in the
+/// order of binding.
+pub(crate) fn attach_reuseport(fd: impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+    let (value, len) = (ptr::from_ref(&program).cast(), size_of_val(&program) as libc::socklen_t);
+    let (fd, level, name) =
+        (fd.as_fd().as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_REUSEPORT_CBPF);
+    // SAFETY: `value` points at a sock_fprog that names `len` operations; both live until the call returns, and the kernel
+    // copies and checks them.
+    check(unsafe { libc::setsockopt(fd, level, name, value, len) }).map(drop)
+}
+
 /// Gives the socket its address.
 pub(crate) fn bind(fd: impl AsFd, name: &SocketName) -> io::Result<()> {
     // SAFETY: `name` holds `len` initialised bytes.

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Sharing, family, share};
 use crate::sys::{self, SocketName};
+use crate::udp::steer::{ConnectionIds, program};
 
 /// A bound UDP socket of one shard.
 #[derive(Debug)]
@@ -41,29 +42,54 @@ impl AsFd for UdpSocket {
     }
 }
 
+/// How datagrams find the shard whose they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steering {
+    pub(super) ids: ConnectionIds,
+    pub(super) seed: u32,
+}
+
+/// A group of sockets, one a shard.
+pub(super) struct Group {
+    /// In the order of shards.
+    pub(super) sockets: Vec<UdpSocket>,
+    /// Why the kernel does not steer.
+    pub(super) unsteered: Option<io::Error>,
+}
+
 /// Opens the group: a socket for each of `shards` shards, in their order.
-pub(super) fn open(address: SocketAddr, shards: usize) -> io::Result<Vec<UdpSocket>> {
-    let mut address = address;
+pub(super) fn open(
+    mut address: SocketAddr,
+    shards: usize,
+    steering: Option<Steering>,
+) -> io::Result<Group> {
     if address.port() != 0 {
         // Only a probe, as for TCP.
-        bind(address, Sharing::Alone)?;
+        sys::bind(unbound(address, Sharing::Alone)?, &SocketName::inet(address))?;
     }
-    let mut group = Vec::with_capacity(shards);
-    for _ in 0..shards {
-        let socket = bind(address, Sharing::Group)?;
+    let mut group = Group { sockets: Vec::with_capacity(shards), unsteered: None };
+    for shard in 0..shards {
+        let socket = unbound(address, Sharing::Group)?;
+        if shard == 0
+            && let Some(Steering { ids, seed }) = steering
+        {
+            // For all who join the group, and before any datagram can come.
+            let count = u8::try_from(shards).unwrap_or(u8::MAX);
+            group.unsteered = sys::attach_reuseport(&socket, &program(ids, count, seed)).err();
+        }
+        sys::bind(&socket, &SocketName::inet(address))?;
         // The first one settles the port for all.
         address = sys::local_address(&socket)?.unwrap_or(address);
-        group.push(UdpSocket { socket, address });
+        group.sockets.push(UdpSocket { socket, address });
     }
     Ok(group)
 }
 
-/// A bound socket that tells of each datagram what QUIC asks, and sends none in fragments.
-fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
+/// A socket that tells of each datagram what QUIC asks, and sends none in fragments.
+fn unbound(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
     let socket = sys::datagram_socket(family(address))?;
     share(&socket, address, sharing)?;
     options(&socket, address)?;
-    sys::bind(&socket, &SocketName::inet(address))?;
     Ok(socket)
 }
 
