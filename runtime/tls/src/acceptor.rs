@@ -9,12 +9,13 @@ use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::{TLS12, TLS13};
 
-use crate::certificates::{self, warn_if_open};
+use crate::certificates::{self, Loaded, warn_if_open};
 use crate::clients;
 use crate::config::{Tickets, TlsConfig, Version};
 use crate::error::TlsError;
 use crate::key_log::KeyLogFile;
-use crate::names::{Names, Unknown};
+use crate::material::Material;
+use crate::names::{Index, Names, Unknown};
 use crate::ticket_keys::Keys;
 use crate::tickets::Ticketer;
 
@@ -34,6 +35,7 @@ struct Inner {
 struct State {
     wanted: TlsConfig,
     config: Arc<ServerConfig>,
+    material: Arc<Material>,
     warnings: Vec<String>,
 }
 
@@ -53,6 +55,12 @@ impl Acceptor {
     #[must_use]
     pub fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    /// What is in force, for a TLS that is not of this crate.
+    #[must_use]
+    pub fn material(&self) -> Arc<Material> {
+        Arc::clone(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).material)
     }
 
     /// What is odd about what is in force, though it works: certificates out of date, secrets that everybody may read. A
@@ -91,8 +99,8 @@ impl Acceptor {
 impl State {
     fn load(wanted: TlsConfig, random: &Arc<Keys>) -> Result<Self, TlsError> {
         let mut warnings = Vec::new();
-        let config = Arc::new(server_config(&wanted, random, &mut warnings)?);
-        Ok(Self { wanted, config, warnings })
+        let (config, material) = server_config(&wanted, random, &mut warnings)?;
+        Ok(Self { wanted, config: Arc::new(config), material: Arc::new(material), warnings })
     }
 }
 
@@ -100,7 +108,7 @@ fn server_config(
     wanted: &TlsConfig,
     random: &Arc<Keys>,
     warnings: &mut Vec<String>,
-) -> Result<ServerConfig, TlsError> {
+) -> Result<(ServerConfig, Material), TlsError> {
     let refused = |error: rustls::Error| TlsError::Refused(error.to_string());
     // Suites and groups of rustls, X25519MLKEM768 first.
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -109,7 +117,9 @@ fn server_config(
         Version::V1_3 => &[&TLS13],
     };
     let (verifier, policy) = clients::load(&wanted.clients, &provider)?;
-    let names = names(wanted, &provider, warnings)?;
+    let (loaded, index) = identities(wanted, &provider, warnings)?;
+    let keys = loaded.iter().map(|identity| Arc::clone(&identity.certified)).collect();
+    let names = Names::new(keys, Arc::clone(&index));
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(refused)?
@@ -130,32 +140,40 @@ fn server_config(
             Arc::new(Keys::read(path)?)
         }
     };
+    let material_keys = Arc::clone(&keys);
     if *count > 0 {
         let clock = Arc::clone(&config.time_provider);
         config.ticketer = Arc::new(Ticketer { keys, policy, lifetime, clock });
     }
+    let mut key_log = None;
     if let Some(path) = &wanted.key_log {
-        config.key_log = Arc::new(KeyLogFile::open(path)?);
+        let file = Arc::new(KeyLogFile::open(path)?);
+        config.key_log = Arc::<KeyLogFile>::clone(&file);
+        key_log = Some(file);
         warnings.push(format!("{}: the secrets of all connections go there", path.display()));
     }
-    Ok(config)
+    let clients = clients::asked(&wanted.clients, policy)?;
+    let material =
+        Material { loaded, index, clients, keys: material_keys, count: *count, lifetime, key_log };
+    Ok((config, material))
 }
 
-/// The certificates, by name.
-fn names(
+/// The certificates, and the index of their names.
+fn identities(
     wanted: &TlsConfig,
     provider: &CryptoProvider,
     warnings: &mut Vec<String>,
-) -> Result<Names, TlsError> {
+) -> Result<(Vec<Loaded>, Arc<Index>), TlsError> {
     if wanted.identities.is_empty() {
         return Err(TlsError::NoIdentity);
     }
     let now = DefaultTimeProvider.current_time().map_or(0, |now| now.as_secs());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let load = |identity| certificates::load(identity, provider, now, warnings);
-    let identities = wanted.identities.iter().map(load).collect::<Result<_, _>>()?;
+    let loaded = wanted.identities.iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let unknown = if wanted.strict_sni { Unknown::Refuse } else { Unknown::First };
-    Ok(Names::new(identities, unknown))
+    let index = Index::new(loaded.iter().map(|identity| &identity.names[..]), unknown);
+    Ok((loaded, Arc::new(index)))
 }
 
 /// The lifetime of tickets, checked with their number.

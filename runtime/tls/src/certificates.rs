@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
@@ -16,20 +17,31 @@ use crate::error::TlsError;
 use crate::ocsp;
 use crate::x509::Facts;
 
-/// Loads an identity, and the names in its certificate. `now` is in seconds since 1970.
+/// An identity that was loaded.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) certified: Arc<CertifiedKey>,
+    /// For a TLS that is not rustls's.
+    pub(crate) key: PrivateKeyDer<'static>,
+    /// The names in the certificate, in small letters.
+    pub(crate) names: Vec<String>,
+}
+
+/// Loads an identity. `now` is in seconds since 1970.
 pub(crate) fn load(
     identity: &Identity,
     provider: &CryptoProvider,
     now: i64,
     warnings: &mut Vec<String>,
-) -> Result<(CertifiedKey, Vec<String>), TlsError> {
+) -> Result<Loaded, TlsError> {
     let (certificate, key) = (&identity.certificate, &identity.key);
     let bad =
         |error: &dyn ToString| TlsError::Certificate(certificate.to_string(), error.to_string());
     let chain = chain(certificate)?;
+    let der = private_key(key)?;
     let signer = provider
         .key_provider
-        .load_private_key(private_key(key)?)
+        .load_private_key(der.clone_key())
         .map_err(|error| TlsError::Key(key.to_string(), error.to_string()))?;
     let mut certified = CertifiedKey::new(chain, signer);
     match certified.keys_match() {
@@ -53,7 +65,7 @@ pub(crate) fn load(
     if let Some(path) = &identity.ocsp {
         certified.ocsp = Some(ocsp::load(path, now, warnings)?);
     }
-    Ok((certified, facts.names))
+    Ok(Loaded { certified: Arc::new(certified), key: der, names: facts.names })
 }
 
 /// The bytes of a source.

@@ -22,13 +22,17 @@ impl KeyLogFile {
         file.map(|file| Self(Mutex::new(file)))
             .map_err(|error| TlsError::Write(path.display().to_string(), error))
     }
+
+    /// Appends a line, which has its end.
+    pub(crate) fn append(&self, line: &str) {
+        // A line that cannot be written is missing from the log; connections go on.
+        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+    }
 }
 
 impl KeyLog for KeyLogFile {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
-        // A line that cannot be written is missing from the log; connections go on.
-        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+        self.append(&format!("{label} {} {}\n", hex(client_random), hex(secret)));
     }
 }

@@ -4,7 +4,7 @@
 //! Who we are: [`config`] (what is wanted, as plain data) and [`acceptor`] (what of it is in force, from which each new
 //! connection begins). It is made with `certificates` (files, checked; `ocsp` beside them), `names` (which of them a
 //! client is shown), `clients` (who is asked who they are), `tickets` with [`ticket_keys`] (sessions that come back) and
-//! `key_log`. [`development`] makes a certificate where there is none. `x509` reads certificates, on `der`.
+//! `key_log`. [`material`] is the same for QUIC, whose TLS is not of this crate. [`development`] makes a certificate where there is none. `x509` reads certificates, on `der`.
 //! What a connection does: [`session`], whose handshake is in `whole`, with `info`, which is what it has found out; then come the
 //! records of `traffic`, each by `record`.
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ pub mod development;
 pub mod error;
 mod info;
 mod key_log;
+pub mod material;
 mod names;
 mod ocsp;
 mod record;
@@ -36,5 +37,7 @@ pub use acceptor::Acceptor;
 pub use config::{ClientAuth, ClientRoots, Identity, Pem, Tickets, TlsConfig, Version};
 pub use development::Development;
 pub use error::TlsError;
+pub use material::Material;
 pub use record::RECORD;
+
 pub use session::{Broken, Heard, Session, sealed};

@@ -29,12 +29,10 @@ pub(crate) enum Unknown {
     Refuse,
 }
 
-/// Certificates by name.
+/// Places of certificates by name, whoever shows them.
 #[derive(Debug)]
-pub(crate) struct Names {
-    /// In the order of the configuration.
-    keys: Vec<Arc<CertifiedKey>>,
-    /// By exact name: places in `keys`, best first.
+pub(crate) struct Index {
+    /// By exact name, best first.
     exact: HashMap<String, Vec<usize>>,
     /// By what follows `*.`.
     wildcard: HashMap<String, Vec<usize>>,
@@ -42,16 +40,15 @@ pub(crate) struct Names {
     other: Vec<usize>,
 }
 
-impl Names {
-    /// Certificates, each with the names in it.
-    pub(crate) fn new(identities: Vec<(CertifiedKey, Vec<String>)>, unknown: Unknown) -> Self {
+impl Index {
+    /// The names of each certificate, in the order of the configuration.
+    pub(crate) fn new<'a>(lists: impl Iterator<Item = &'a [String]>, unknown: Unknown) -> Self {
         let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
-        let first: HashSet<_> = match identities.first() {
-            Some((_, names)) => names.iter().cloned().collect(),
-            None => HashSet::new(),
-        };
-        let (mut keys, mut other) = (Vec::with_capacity(identities.len()), Vec::new());
-        for (at, (key, names)) in identities.into_iter().enumerate() {
+        let (mut first, mut other) = (HashSet::new(), Vec::new());
+        for (at, names) in lists.enumerate() {
+            if at == 0 {
+                first.extend(names);
+            }
             let is_first = at == 0 || names.iter().any(|name| first.contains(name));
             if is_first && unknown == Unknown::First {
                 other.push(at);
@@ -59,13 +56,35 @@ impl Names {
             for name in names {
                 let (map, name): (&mut HashMap<_, Vec<_>>, _) = match name.strip_prefix("*.") {
                     Some(rest) => (&mut wildcard, rest.to_owned()),
-                    None => (&mut exact, name),
+                    None => (&mut exact, name.clone()),
                 };
                 map.entry(name).or_default().push(at);
             }
-            keys.push(Arc::new(key));
         }
-        Self { keys, exact, wildcard, other }
+        Self { exact, wildcard, other }
+    }
+
+    /// For a name in small letters: those with exactly this name, else those with a `*` for its first label (RFC 9525 §6.3), else
+    /// those for all other names.
+    pub(crate) fn of(&self, name: Option<&str>) -> &[usize] {
+        let exact = |name: &str| self.exact.get(name);
+        let wildcard = |name: &str| self.wildcard.get(name.split_once('.')?.1);
+        name.and_then(|name| exact(name).or_else(|| wildcard(name))).unwrap_or(&self.other)
+    }
+}
+
+/// Certificates by name.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// In the order of the configuration.
+    keys: Vec<Arc<CertifiedKey>>,
+    index: Arc<Index>,
+}
+
+impl Names {
+    /// Certificates, and the index of their names.
+    pub(crate) const fn new(keys: Vec<Arc<CertifiedKey>>, index: Arc<Index>) -> Self {
+        Self { keys, index }
     }
 
     /// The first certificate for the name whose key can sign as the client wants. If none can, the first: rustls then
@@ -75,15 +94,9 @@ impl Names {
         name: Option<&str>,
         schemes: &[SignatureScheme],
     ) -> Option<&Arc<CertifiedKey>> {
-        let places = name.and_then(|name| self.of(name)).unwrap_or(&self.other);
-        let mut keys = places.iter().filter_map(|at| self.keys.get(*at));
+        let mut keys = self.index.of(name).iter().filter_map(|at| self.keys.get(*at));
         let first = keys.clone().next();
         keys.find(|key| key.key.choose_scheme(schemes).is_some()).or(first)
-    }
-
-    /// Those with exactly this name, else those with a `*` for its first label (RFC 9525 §6.3).
-    fn of(&self, name: &str) -> Option<&Vec<usize>> {
-        self.exact.get(name).or_else(|| self.wildcard.get(name.split_once('.')?.1))
     }
 }
 

@@ -32,6 +32,26 @@ pub(crate) const NAME: usize = 16;
 pub(crate) struct Key {
     pub(crate) name: [u8; NAME],
     pub(crate) aead: aead::LessSafeKey,
+    pub(crate) quic: QuicKey,
+}
+
+/// What QUIC makes tickets and tokens with. A ticket of one transport does not resume on the other (RFC 9001 §4.5).
+#[derive(Clone, Copy)]
+pub struct QuicKey {
+    /// Travels with what is sealed.
+    pub name: [u8; 8],
+    /// AES-256.
+    pub cipher: [u8; 32],
+    /// HMAC-SHA256.
+    pub mac: [u8; 32],
+    /// For all that is no ticket: derive from it with labels.
+    pub root: [u8; 32],
+}
+
+impl fmt::Debug for QuicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuicKey").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Key {
@@ -43,7 +63,13 @@ impl fmt::Debug for Key {
 impl Key {
     fn new(secret: &[u8; SECRET]) -> Result<Self, Unspecified> {
         let key = aead::UnboundKey::new(&aead::AES_256_GCM_SIV, &derive::<32>(secret, b"tcp")?)?;
-        Ok(Self { name: derive(secret, b"name")?, aead: aead::LessSafeKey::new(key) })
+        let quic = QuicKey {
+            name: derive(secret, b"quic name")?,
+            cipher: derive(secret, b"quic cipher")?,
+            mac: derive(secret, b"quic mac")?,
+            root: derive(secret, b"quic root")?,
+        };
+        Ok(Self { name: derive(secret, b"name")?, aead: aead::LessSafeKey::new(key), quic })
     }
 
     fn random() -> Result<Self, Unspecified> {
@@ -149,6 +175,16 @@ impl Keys {
         epochs.keys.first().cloned()
     }
 
+    /// All keys, the one that seals first.
+    pub(crate) fn all(&self) -> Vec<Arc<Key>> {
+        match self {
+            Self::File(keys) => keys.clone(),
+            Self::Random(epochs) => {
+                epochs.read().unwrap_or_else(PoisonError::into_inner).keys.clone()
+            }
+        }
+    }
+
     /// The key of a name.
     pub(crate) fn find(&self, name: &[u8; NAME]) -> Option<Arc<Key>> {
         let find = |keys: &[Arc<Key>]| keys.iter().find(|key| key.name == *name).cloned();
@@ -216,6 +252,8 @@ mod tests {
         assert_ne!(key.name[..], derive::<32>(&[7; SECRET], b"tcp").unwrap()[..NAME]);
         // Other machines run other versions: what is derived is a format.
         assert_eq!(key.name[..4], NAME_OF_SEVENS);
+        let QuicKey { cipher, mac, root, .. } = key.quic;
+        assert!(cipher != mac && mac != root && root != cipher);
     }
 
     /// The first bytes of the name that HKDF-SHA256 makes of 32 times 7.

@@ -1,0 +1,126 @@
+//! What is in force, as plain data, for a TLS that is not of this crate: QUIC's. Checked already; nothing is read here.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::certificates::Loaded;
+use crate::key_log::KeyLogFile;
+use crate::names::Index;
+use crate::ticket_keys::{Keys, QuicKey};
+use crate::tickets::Policy;
+
+/// Certificates, keys of tickets, and what is asked of clients.
+#[derive(Debug)]
+pub struct Material {
+    pub(crate) loaded: Vec<Loaded>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) clients: Asked,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) count: usize,
+    /// Seconds.
+    pub(crate) lifetime: u32,
+    pub(crate) key_log: Option<Arc<KeyLogFile>>,
+}
+
+/// A certificate as it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    certified: &'a Loaded,
+}
+
+impl<'a> Shown<'a> {
+    /// The certificate, then those that lead from it to a root, each as DER.
+    pub fn chain(self) -> impl Iterator<Item = &'a [u8]> {
+        self.certified.certified.cert.iter().map(|certificate| &certificate[..])
+    }
+
+    /// Its private key as DER: PKCS#8, SEC1 or PKCS#1.
+    #[must_use]
+    pub fn key(self) -> &'a [u8] {
+        self.certified.key.secret_der()
+    }
+
+    /// The OCSP response that goes with it, as DER.
+    #[must_use]
+    pub fn ocsp(self) -> Option<&'a [u8]> {
+        self.certified.certified.ocsp.as_deref()
+    }
+}
+
+/// What is asked of clients.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who vouches for them; none if they are not asked who they are.
+    pub who: Option<Roots>,
+    /// A digest of all this: a session is resumed only where the same is asked.
+    pub policy: Policy,
+}
+
+/// Who vouches for clients. Each item is DER.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// Whether they must show a certificate.
+    pub required: bool,
+    /// What their chains must lead to.
+    pub roots: Vec<Vec<u8>>,
+    /// Lists of revoked certificates; if there are any, each issuer must have one.
+    pub revoked: Vec<Vec<u8>>,
+}
+
+impl Material {
+    /// All certificates, in the order of the configuration; at least one.
+    pub fn identities(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.loaded.iter().map(|certified| Shown { certified })
+    }
+
+    /// The places, in [`Material::identities`], of those that a client is shown who asks for this name (in small letters), best
+    /// first: they may differ in the kind of their keys. None: its handshake ends.
+    #[must_use]
+    pub fn places(&self, name: Option<&str>) -> &[usize] {
+        self.index.of(name)
+    }
+
+    /// What is asked of clients.
+    #[must_use]
+    pub const fn clients(&self) -> &Asked {
+        &self.clients
+    }
+
+    /// How many tickets a client is given after a handshake. 0: sessions are not resumed.
+    #[must_use]
+    pub const fn tickets(&self) -> usize {
+        self.count
+    }
+
+    /// For how long a ticket is good, in seconds.
+    #[must_use]
+    pub const fn lifetime(&self) -> u32 {
+        self.lifetime
+    }
+
+    /// The key that seals.
+    #[must_use]
+    pub fn first(&self) -> Option<QuicKey> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        self.keys.first(now, u64::from(self.lifetime)).map(|key| key.quic)
+    }
+
+    /// All keys that open, the one that seals first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<QuicKey> {
+        self.keys.all().iter().map(|key| key.quic).collect()
+    }
+
+    /// Appends lines to the key log, if there is one; each has its end.
+    pub fn log_key(&self, lines: &str) {
+        if let Some(file) = &self.key_log {
+            file.append(lines);
+        }
+    }
+
+    /// Whether there is a key log.
+    #[must_use]
+    pub const fn logs_keys(&self) -> bool {
+        self.key_log.is_some()
+    }
+}
