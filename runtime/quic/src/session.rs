@@ -1,0 +1,258 @@
+//! One connection: datagrams in, datagrams out, time, and its end. Its streams are in `streams`.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use boring::ssl::SslRef;
+use quiche::{Connection, RecvInfo};
+use trilane_exchange::{TlsInfo, TlsVersion};
+
+use crate::buffers::Buffers;
+use crate::cid::Cid;
+use crate::endpoint::Path;
+use crate::error::Error;
+use crate::registry::First;
+use crate::settings::Settings;
+
+/// A datagram to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// How many bytes of the buffer it has.
+    pub len: usize,
+    /// Between whom it goes: not always the path of the one before.
+    pub path: Path,
+    /// When it may leave. Earlier if pacing is off.
+    pub at: Instant,
+}
+
+/// Who ended a connection, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// The peer's application, with a code of its protocol (RFC 9000 §19.19).
+    Peer(u64),
+    /// The peer's transport, with a code of RFC 9000 §20.1.
+    PeerTransport(u64),
+    /// [`Session::close`], with this code.
+    Ours(u64),
+    /// Our transport, since the peer broke a rule, with a code of RFC 9000 §20.1.
+    OurTransport(u64),
+    /// Nothing came for the idle timeout (RFC 9000 §10.1).
+    Idle,
+    /// The handshake was not complete in time.
+    HandshakeTimeout,
+    /// The peer has forgotten the connection (RFC 9000 §10.3).
+    StatelessReset,
+}
+
+/// One connection. Who drives it: after any call that changes it, [`Session::transmit`] until there is nothing, and re-arm the
+/// one timer of [`Session::timeout`].
+pub struct Session {
+    pub(crate) connection: Connection<Buffers>,
+    /// Ids of ours that the client may use.
+    pub(crate) issued: Vec<Cid>,
+    /// The id that the client has made up; none after the handshake.
+    pub(crate) first: Option<First>,
+    /// When the handshake must be complete.
+    handshake: Instant,
+    keep_alive: Option<Duration>,
+    /// When the client is asked for a packet next.
+    ping: Option<Instant>,
+    is_late: bool,
+    path: Path,
+    moved: Option<(Path, Path)>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.connection.trace_id();
+        f.debug_struct("Session").field("id", &id).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        connection: Connection<Buffers>,
+        cid: Cid,
+        first: First,
+        settings: &Settings,
+        now: Instant,
+        path: Path,
+    ) -> Self {
+        Self {
+            connection,
+            issued: vec![cid],
+            first: Some(first),
+            handshake: now + settings.handshake_timeout,
+            keep_alive: settings.keep_alive,
+            ping: None,
+            is_late: false,
+            path,
+            moved: None,
+        }
+    }
+
+    /// Reads one datagram, which is changed: it is decrypted where it lies.
+    ///
+    /// # Errors
+    /// The peer broke a rule: the connection closes, and says so with the next [`Session::transmit`].
+    pub fn receive(&mut self, datagram: &mut [u8], path: Path) -> Result<(), Error> {
+        let info = RecvInfo { from: path.peer, to: path.local };
+        let result = self.connection.recv(datagram, info);
+        if let Some(keep_alive) = self.keep_alive {
+            self.ping = Some(Instant::now() + keep_alive);
+        }
+        self.look_at_paths();
+        match result {
+            Ok(_) | Err(quiche::Error::Done) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fills `into` with one datagram, if there is one to be sent. 1,200 bytes must fit, and as many as
+    /// [`Settings::send_payload`] should.
+    pub fn transmit(&mut self, into: &mut [u8]) -> Option<Transmit> {
+        let (len, info) = self.connection.send(into).ok()?;
+        Some(Transmit { len, path: Path { local: info.from, peer: info.to }, at: info.at })
+    }
+
+    /// How many bytes should leave at a time (RFC 9002 §7.7).
+    #[must_use]
+    pub fn quantum(&self) -> usize {
+        self.connection.send_quantum()
+    }
+
+    /// When [`Session::on_timeout`] wants to be called.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Instant> {
+        if self.is_closed() {
+            return None;
+        }
+        let own = if self.is_established() { self.ping } else { Some(self.handshake) };
+        // A connection that is closing has one timer, quiche's.
+        let own = own.filter(|_| !self.is_draining());
+        [self.connection.timeout_instant(), own].into_iter().flatten().min()
+    }
+
+    /// The time of [`Session::timeout`] has come, or any other time: early calls do no harm.
+    pub fn on_timeout(&mut self) {
+        self.connection.on_timeout();
+        let now = Instant::now();
+        if !self.is_established() {
+            self.is_late |= self.handshake <= now && !self.is_draining();
+        } else if let (Some(ping), Some(keep_alive)) = (self.ping, self.keep_alive)
+            && ping <= now
+        {
+            self.ping = Some(now + keep_alive);
+            // It fails only where there is no path left, and then the connection ends by itself.
+            let _ = self.connection.send_ack_eliciting();
+        }
+        self.look_at_paths();
+    }
+
+    /// Closes the connection with a code of its protocol; the peer is told by the next [`Session::transmit`]. Nothing if it is
+    /// closing already.
+    pub fn close(&mut self, code: u64) {
+        // An error says that it is closing already.
+        let _ = self.connection.close(true, code, b"");
+    }
+
+    /// Whether the handshake is complete.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.connection.is_established()
+    }
+
+    /// Whether what can be read now may be early data, which can be replayed: the handshake is under way, and early data was
+    /// accepted.
+    #[must_use]
+    pub fn is_early(&self) -> bool {
+        !self.connection.is_established() && self.connection.is_in_early_data()
+    }
+
+    /// Whether the connection is over: it can be dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_late || self.connection.is_closed()
+    }
+
+    /// Whether the connection is closing: nothing more is read or sent, but it stays for a while, so that packets that are still
+    /// under way are not taken for strangers' (RFC 9000 §10.2).
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.connection.is_draining()
+    }
+
+    /// Who has ended the connection, once it is ending.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        if self.is_late {
+            return Some(Ended::HandshakeTimeout);
+        }
+        if let Some(error) = self.connection.peer_error() {
+            let code = error.error_code;
+            return Some(if error.is_app { Ended::Peer(code) } else { Ended::PeerTransport(code) });
+        }
+        if let Some(error) = self.connection.local_error() {
+            let code = error.error_code;
+            return Some(if error.is_app { Ended::Ours(code) } else { Ended::OurTransport(code) });
+        }
+        if self.connection.is_timed_out() {
+            return Some(Ended::Idle);
+        }
+        self.connection.is_closed().then_some(Ended::StatelessReset)
+    }
+
+    /// The protocol that ALPN has chosen; empty before that.
+    #[must_use]
+    pub fn alpn(&self) -> &[u8] {
+        self.connection.application_proto()
+    }
+
+    /// What the handshake has found out; before its end much is missing.
+    #[must_use]
+    pub fn tls_info(&mut self) -> TlsInfo {
+        let alpn = Some(self.alpn()).filter(|alpn| !alpn.is_empty()).map(Into::into);
+        let server_name = self.connection.server_name().map(|name| name.to_ascii_lowercase().into());
+        let resumed = self.connection.is_resumed();
+        let tls: &mut SslRef = self.connection.as_mut();
+        TlsInfo {
+            version: TlsVersion::V1_3,
+            cipher_suite: tls.current_cipher().and_then(|suite| suite.standard_name()).unwrap_or(""),
+            group: tls.curve_name(),
+            alpn,
+            server_name,
+            resumed,
+            client: None,
+        }
+    }
+
+    /// The path that is in use.
+    #[must_use]
+    pub const fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Whether the peer has another address since this was asked last, on purpose or by its network (RFC 9000 §9): the old path
+    /// and the new one. What lay between several moves is left out.
+    pub fn moved(&mut self) -> Option<(Path, Path)> {
+        self.moved.take()
+    }
+
+    /// Events of paths are not kept: what is asked is which one is in use now.
+    fn look_at_paths(&mut self) {
+        if self.connection.path_event_next().is_none() {
+            return;
+        }
+        while self.connection.path_event_next().is_some() {}
+        let mut all = self.connection.path_stats();
+        let Some(active) = all.find(|path| path.active) else { return };
+        let new = Path { local: active.local_addr, peer: active.peer_addr };
+        drop(all);
+        if new != self.path {
+            let first = self.moved.map_or(self.path, |(old, _)| old);
+            self.moved = Some((first, new));
+            self.path = new;
+        }
+    }
+}
