@@ -56,6 +56,7 @@ pub struct Session {
     /// When the handshake must be complete.
     handshake: Instant,
     keep_alive: Option<Duration>,
+    idle_timeout: Duration,
     /// When the client is asked for a packet next.
     ping: Option<Instant>,
     is_late: bool,
@@ -85,6 +86,7 @@ impl Session {
             first: Some(first),
             handshake: now + settings.handshake_timeout,
             keep_alive: settings.keep_alive,
+            idle_timeout: settings.idle_timeout,
             ping: None,
             is_late: false,
             path,
@@ -181,6 +183,15 @@ impl Session {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.connection.is_draining()
+    }
+
+    /// Whether the peer has not acknowledged everything yet that it was sent, as far as can be told: it is being waited for, and
+    /// not just until it has been silent for too long.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        let soon = self.idle_timeout / 2;
+        let next = self.connection.timeout();
+        next.is_some_and(|next| next < soon)
     }
 
     /// Who has ended the connection, once it is ending.

@@ -165,7 +165,8 @@ impl Flow {
                 match part {
                     Part::Framing(bytes) => last = Some((stream, bytes.to_vec().into())),
                     Part::Payload(payload) => last = Some((stream, payload)),
-                    Part::Datagram(bytes) => session.send_datagram(bytes),
+                    // Nobody waits for those; what does not go now is lost.
+                    Part::Datagram(bytes) => drop(session.send_datagram(bytes)),
                     Part::Command(command) => self.obey(session, stream, command),
                 }
             });

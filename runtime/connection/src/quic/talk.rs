@@ -209,7 +209,7 @@ fn cause(ended: Ended) -> Cause {
         Ended::Peer(H3_NO_ERROR) => Cause::Peer,
         Ended::Peer(_) => Cause::PeerLeft,
         Ended::Idle => Cause::IdleTimeout,
-        Ended::Handshake => Cause::Handshake,
+        Ended::HandshakeTimeout => Cause::HandshakeTimeout,
         _ => Cause::Transport,
     }
 }
