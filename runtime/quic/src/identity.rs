@@ -22,6 +22,15 @@ impl Identity {
     }
 }
 
+/// Whether they are the same one: two that were read one after the other are not, whatever they say.
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Identity {}
+
 /// A certificate and its key, as BoringSSL has them.
 struct Certificate {
     chain: Vec<X509>,

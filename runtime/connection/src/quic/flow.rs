@@ -63,11 +63,6 @@ impl Flow {
         }
     }
 
-    /// Whether everything was given to QUIC.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// Reads a stream as far as it is wanted. Whether there was anything.
     fn read(
         &mut self,
