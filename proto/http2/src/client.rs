@@ -7,7 +7,6 @@ use trilane_semantics::{
     Content, Effect, Event, ExchangeId, Method, Misuse, Next, Outbox, Reason, RequestHead,
 };
 
-use crate::budget;
 use crate::code::Code;
 use crate::encode::{self, Said};
 use crate::headers::{self, Decoded, Opening};
@@ -15,6 +14,7 @@ use crate::machine::announces_trailers;
 use crate::receive::Step;
 use crate::state::{Drain, Http2, Role, Then};
 use crate::streams::{Incoming, Kind, Outgoing, Past};
+use trilane_semantics::budget;
 
 /// The highest number of a client's stream (RFC 9113 §5.1.1).
 pub(crate) const LAST: u32 = 0x7fff_ffff;

@@ -3,13 +3,13 @@
 
 use trilane_semantics::{Effect, Event, ExchangeId, Next, Priority, Reason};
 
-use crate::budget;
 use crate::code::Code;
 use crate::flow::WINDOW;
 use crate::frame::{Frame, flag, u31};
 use crate::receive::Step;
 use crate::state::{DRAIN_PING, Drain, Http2, Role};
 use crate::streams::{Incoming, Past};
+use trilane_semantics::budget;
 
 /// The most that an encoder's table is allowed to take, whatever the peer allows, in bytes.
 const ENCODER_TABLE: usize = 4096;

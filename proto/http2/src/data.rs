@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use trilane_semantics::{Event, ExchangeId, Input, Next, Reason};
 
-use crate::budget;
 use crate::code::Code;
 use crate::frame::{Frame, HEADER, flag};
 use crate::receive::Step;
 use crate::state::{Data, Http2, Reading, Then};
 use crate::streams::{Expect, Incoming, Past};
+use trilane_semantics::budget;
 
 impl Http2 {
     /// The header of a DATA frame, which was not taken yet.

@@ -9,7 +9,6 @@ use trilane_semantics::{
     RequestHead, RequestSection, ResponseHead, ResponseSection, TrailerSection,
 };
 
-use crate::budget;
 use crate::client::kind_of;
 use crate::code::Code;
 use crate::flow::WINDOW;
@@ -17,6 +16,7 @@ use crate::frame::{Frame, flag, u31};
 use crate::receive::Step;
 use crate::state::{Block, Http2, Role, Then};
 use crate::streams::{Expect, Incoming, Stream};
+use trilane_semantics::budget;
 
 /// What a HEADERS frame says besides its block.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,6 @@
 //! Of RFC 9113 it does not do: the priorities of §5.3, which it reads past.
 #![forbid(unsafe_code)]
 
-mod budget;
 mod client;
 mod code;
 mod control;

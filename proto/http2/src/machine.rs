@@ -8,12 +8,12 @@ use trilane_semantics::{
     Payload, RequestHead, ResponseHead, Stamp, StatusCode,
 };
 
-use crate::budget;
 use crate::code::Code;
 use crate::encode::{self, Said};
 use crate::frame::{self, MOST, flag, kind};
 use crate::state::{Http2, Role, Then};
 use crate::streams::{Expect, Incoming, Kind, Outgoing, Past, Wants};
+use trilane_semantics::budget;
 
 /// How much of an answer goes at a time where a part is of use (RFC 9218 §4.2), and others are under way, in bytes.
 const SHARE: usize = 64 << 10;

@@ -7,7 +7,6 @@ use trilane_semantics::{
     Content, Event, ExchangeId, Method, Misuse, Next, Outbox, Reason, RequestHead,
 };
 
-use crate::budget;
 use crate::client::{LAST, kind_of};
 use crate::code::Code;
 use crate::encode;
@@ -16,6 +15,7 @@ use crate::headers::{Decoded, Opening, unpad};
 use crate::receive::Step;
 use crate::state::{Drain, Http2, Role, Then};
 use crate::streams::{Incoming, Outgoing, Past};
+use trilane_semantics::budget;
 
 impl Http2 {
     /// As [`Machine::push`](trilane_semantics::Machine::push).

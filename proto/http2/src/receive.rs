@@ -5,10 +5,10 @@
 
 use trilane_semantics::{Cause, Closed, Event, ExchangeId, Fault, Input, Instant, Next, Reason};
 
-use crate::budget;
 use crate::frame::{Frame, HEADER, MOST, PREFACE, flag, kind};
 use crate::state::{Drain, Http2, Reading, Role, Wait};
 use crate::streams::Incoming;
+use trilane_semantics::budget;
 
 pub(crate) type Step<'b> = Result<Option<Next<'b>>, Fault>;
 

@@ -10,13 +10,13 @@ use trilane_semantics::{
     Cause, Closed, Effect, Event, ExchangeId, Fault, Instant, Limits, Next, Reason,
 };
 
-use crate::budget::{self, Budget};
 use crate::client::LAST;
 use crate::code::Code;
 use crate::flow::{Inflow, Outflow, WINDOW};
 use crate::repeat::Repeat;
 use crate::settings::{Settings, TABLE};
 use crate::streams::{Ended, Incoming, Outgoing, Past, Stream, Streams};
+use trilane_semantics::budget::{self, Budget};
 
 /// An HTTP/2 connection, in the server or in the client role (RFC 9113).
 ///

@@ -2,12 +2,13 @@
 //!
 //! Pure data and traits: no I/O, no clock, no threads, no async. The file order is the reading order:
 //! [`time`], [`octets`], [`field`], [`fields`] and [`lines`] (names and the arena), [`head`] and [`target`], [`section`] and
-//! [`priority`] (what HTTP/2 and HTTP/3 say alike), then the contract:
+//! [`priority`], [`sending`], [`table`], [`pace`] and [`budget`] (what HTTP/2 and HTTP/3 do alike), then the contract:
 //! [`input`] in, [`event`] up, [`machine`] commands down, [`outbox`] and [`payload`] out, and how it ends,
 //! [`fault`] and [`closed`], under [`limits`].
 #![forbid(unsafe_code)]
 
 mod arena;
+pub mod budget;
 pub mod closed;
 pub mod event;
 pub mod fault;
@@ -20,10 +21,13 @@ pub mod lines;
 pub mod machine;
 pub mod octets;
 pub mod outbox;
+pub mod pace;
 pub mod payload;
 pub mod priority;
 pub mod section;
+pub mod sending;
 pub mod stamp;
+pub mod table;
 pub mod target;
 pub mod time;
 

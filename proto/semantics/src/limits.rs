@@ -50,12 +50,18 @@ pub struct Limits {
     /// Whether requests in early data, which may be replays, may have methods that are not safe (RFC 9110 §9.2.1), for handlers
     /// that say that they do no harm twice. If not, or for other handlers, they are refused with 425 (RFC 8470 §5.2). Default no.
     pub early_unsafe: bool,
+    /// The table that a peer's encoder may fill (RFC 9204 §3.2), a connection over HTTP/3; 0 is none. Over HTTP/2 it is 4,096
+    /// bytes. Default 4 KiB.
+    pub table: usize,
+    /// Exchanges at once whose header sections may wait for that table (RFC 9204 §2.1.2); 0 is none. What is waited for
+    /// is not read. Default 16.
+    pub blocked: usize,
     /// Frames that continue one header section (RFC 9113 §6.10). Default 16.
     pub continuations: usize,
     /// PING frames that wait for their answer (RFC 9113 §6.7). Default 32.
     pub pings: usize,
     /// Points that a connection may spend at once on what costs us more than the peer, such as resets and empty frames;
-    /// `trilane-http2` says what costs how many. Default 2,000.
+    /// [`budget`](crate::budget) says what costs how many. Default 2,000.
     pub abuse: u32,
     /// Points that come back in a second. Default 50.
     pub abuse_rate: u32,
@@ -121,6 +127,8 @@ impl Default for Limits {
             connection_window: 1 << 20,
             heads: 1 << 20,
             early_unsafe: false,
+            table: 4 << 10,
+            blocked: 16,
             continuations: 16,
             pings: 32,
             abuse: 2000,

@@ -84,6 +84,12 @@ pub trait Machine {
         let _ = (stream, room);
     }
 
+    /// A stream whose input was left, and is worth another look for what came on another one: ask after each
+    /// [`Machine::poll_event`] that was [`Next::NeedInput`], until there is none.
+    fn revisit(&mut self) -> Option<Self::Stream> {
+        None
+    }
+
     /// An unreliable datagram came. Whose it is, and what it holds; nothing if it is nobody's, who may be gone or yet to come.
     ///
     /// # Errors

@@ -39,6 +39,13 @@ impl Priority {
         }
         priority
     }
+
+    /// The place of exchange `number` among others: lower goes first. By urgency; of one urgency, what is of no use in part goes
+    /// one after the other, by number, and the others share what is left (RFC 9218 §10).
+    #[must_use]
+    pub fn rank(self, number: u64) -> (u8, u64) {
+        (self.urgency, if self.incremental { u64::MAX } else { number })
+    }
 }
 
 #[cfg(test)]

@@ -346,6 +346,16 @@ pub fn content(head: &RequestHead, ends: End) -> Result<Content, Reason> {
     }
 }
 
+/// What follows the head of a request, and whether the client waits for 100 (Continue) before it sends that.
+///
+/// # Errors
+/// As [`content`] and [`waits_for_continue`].
+#[inline]
+pub fn judge(head: &RequestHead, ends: End) -> Result<(Content, bool), Reason> {
+    let content = content(head, ends)?;
+    Ok((content, waits_for_continue(&head.fields, content)?))
+}
+
 /// What ends with a field section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {

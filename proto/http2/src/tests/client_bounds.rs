@@ -191,7 +191,7 @@ fn a_server_that_floods_is_left() {
         let mut side = asked(&["GET", "GET"]);
         side.feed(status(0, 3, "200", &[]));
         // What came until now had its price too.
-        side.machine.budget = crate::budget::Budget::new(&Limits::default(), NOW);
+        side.machine.budget = trilane_semantics::budget::Budget::new(&Limits::default(), NOW);
         for n in 0..most {
             let log = side.feed(flood(n));
             assert!(!log.iter().any(|line| line.contains("goaway")), "{name} {n} {log:?}");

@@ -1,6 +1,6 @@
 //! The header section of a response, and what follows it (RFC 9113 §8.3.2, RFC 9114 §4.3.2).
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use super::{End, Section, content_length, is_bare};
 use crate::event::Content;
@@ -18,6 +18,18 @@ pub enum Kind {
     Head,
     /// None of these.
     Plain,
+}
+
+impl Kind {
+    /// What a method means for its response.
+    #[must_use]
+    pub fn of(method: &Method) -> Self {
+        match *method {
+            Method::CONNECT => Self::Connect,
+            Method::HEAD => Self::Head,
+            _ => Self::Plain,
+        }
+    }
 }
 
 /// The header section of a response on its way in, field by field; interim or final.

@@ -1,51 +1,54 @@
-//! The abuse budget (RFC 9113 §10.5): points for what costs us more than the peer. One a connection, for all such things
+//! The abuse budget (RFC 9113 §10.5, RFC 9114 §10.5): points for what costs us more than the peer. One a connection, for all such things
 //! together. Never says what happens when it is spent.
 
-use trilane_semantics::{Instant, Limits};
+use crate::limits::Limits;
+use crate::time::Instant;
 
 /// An exchange that was given up before its answer, by either side: what it began was for nothing (CVE-2023-44487 and
 /// CVE-2025-8671, where it is we who are made to give up).
-pub(crate) const RESET: u32 = 10;
+pub const RESET: u32 = 10;
 /// SETTINGS, which must be applied and acknowledged (CVE-2019-9515), and PRIORITY_UPDATE.
-pub(crate) const SETTINGS: u32 = 10;
+pub const SETTINGS: u32 = 10;
 /// PING, which must be answered (CVE-2019-9512).
-pub(crate) const PING: u32 = 5;
+pub const PING: u32 = 5;
 /// A frame that carries nothing: DATA or CONTINUATION without a byte (CVE-2019-9518), PRIORITY, an unknown type, or one that
 /// comes too late.
-pub(crate) const EMPTY: u32 = 2;
+pub const EMPTY: u32 = 2;
 /// WINDOW_UPDATE without content of ours that it could be about.
-pub(crate) const WINDOW_UPDATE: u32 = 1;
+pub const WINDOW_UPDATE: u32 = 1;
+/// A unidirectional stream of a type that means nothing here: it is sent away (RFC 9114 §6.2).
+pub const STREAM: u32 = 10;
 /// DATA of fewer than [`TINY_BELOW`] bytes, while content before it waits for its reader: it takes more memory than its window
 /// says. Given back when all of it is read. Without a reader it is all frame.
-pub(crate) const TINY: u32 = 1;
+pub const TINY: u32 = 1;
 /// An interim response: any number may come before the one that is waited for, which pays for one.
-pub(crate) const INTERIM: u32 = 10;
+pub const INTERIM: u32 = 10;
 /// See [`TINY`], in bytes.
-pub(crate) const TINY_BELOW: usize = 64;
+pub const TINY_BELOW: usize = 64;
 
 /// Points, spent and coming back in time.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     left: u32,
     at: Instant,
 }
 
 /// All was spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spent;
+pub struct Spent;
 
 impl Budget {
-    pub(crate) const fn new(limits: &Limits, now: Instant) -> Self {
+    /// All of `limits.abuse`.
+    #[must_use]
+    pub const fn new(limits: &Limits, now: Instant) -> Self {
         Self { left: limits.abuse, at: now }
     }
 
     /// Takes `points`, if there are as many.
-    pub(crate) fn spend(
-        &mut self,
-        points: u32,
-        now: Instant,
-        limits: &Limits,
-    ) -> Result<(), Spent> {
+    ///
+    /// # Errors
+    /// There are not.
+    pub fn spend(&mut self, points: u32, now: Instant, limits: &Limits) -> Result<(), Spent> {
         if self.left < points {
             self.refill(now, limits);
         }
@@ -55,7 +58,7 @@ impl Budget {
 
     /// Gives points back, for what turned out to be of use.
     #[inline]
-    pub(crate) fn earn(&mut self, points: u32, limits: &Limits) {
+    pub fn earn(&mut self, points: u32, limits: &Limits) {
         self.left = self.left.saturating_add(points).min(limits.abuse);
     }
 
@@ -72,8 +75,9 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::time::Duration;
+
+    use super::*;
 
     #[test]
     fn points_are_spent_and_come_back() {
