@@ -3,17 +3,17 @@
 //! What both roles do alike is not here. How long an answer may take to begin is for the caller to say.
 
 use trilane_semantics::section::{self, End};
+use trilane_semantics::sending::{self, Outgoing, announces_trailers};
 use trilane_semantics::{
-    Content, Effect, Event, ExchangeId, Method, Misuse, Next, Outbox, Reason, RequestHead,
+    Content, Effect, Event, ExchangeId, Misuse, Next, Outbox, Reason, RequestHead,
 };
 
 use crate::code::Code;
-use crate::encode::{self, Said};
+use crate::encode;
 use crate::headers::{self, Decoded, Opening};
-use crate::machine::announces_trailers;
 use crate::receive::Step;
 use crate::state::{Drain, Http2, Role, Then};
-use crate::streams::{Incoming, Kind, Outgoing, Past};
+use crate::streams::{Incoming, Kind, Past};
 use trilane_semantics::budget;
 
 /// The highest number of a client's stream (RFC 9113 §5.1.1).
@@ -27,17 +27,9 @@ impl Http2 {
         content: Content,
         out: &mut Outbox,
     ) -> Result<ExchangeId, Misuse> {
-        let kind = kind_of(&head.method);
+        let kind = Kind::of(&head.method);
         // RFC 9113 §8.5: a CONNECT has no content before its answer.
-        let (said, outgoing) = match content {
-            _ if kind == Kind::Connect => (Said::Nothing, Outgoing::Held),
-            Content::None => (Said::Nothing, Outgoing::Over),
-            Content::Exact(0) => (Said::Length(0), Outgoing::Over),
-            Content::Exact(length) => (Said::Length(length), Outgoing::Exact(length)),
-            Content::Unknown => (Said::Nothing, Outgoing::Unknown),
-            // RFC 9113 §8.6: there is no upgrade.
-            Content::Tunnel => return Err(Misuse::NotNow),
-        };
+        let (said, outgoing) = sending::of_request(kind, content).ok_or(Misuse::NotNow)?;
         // RFC 8441 §4: only where the server has said that it takes :protocol.
         let is_extended = kind == Kind::Connect && head.connect_protocol().is_some();
         if !self.may_ask() || is_extended && !self.peer.connect {
@@ -144,14 +136,5 @@ impl Http2 {
         // What was answered was processed, whatever the peer says.
         let effect = if incoming == Incoming::Head { Effect::None } else { Effect::Unknown };
         Some(Next::Event(Event::Reset { id: ExchangeId(id.into()), code: code.into(), effect }))
-    }
-}
-
-/// What a method means for its response.
-pub(crate) fn kind_of(method: &Method) -> Kind {
-    match *method {
-        Method::CONNECT => Kind::Connect,
-        Method::HEAD => Kind::Head,
-        _ => Kind::Plain,
     }
 }

@@ -2,23 +2,13 @@
 //!
 //! Never decides what is sent.
 
-use std::borrow::Cow;
-
 use trilane_hpack::{Encoder, Field};
-use trilane_semantics::{
-    Fields, Form, Known, Method, NameRef, Outbox, RequestHead, ResponseHead, Stamp,
-};
+use trilane_semantics::sending::{self, Line, Said};
+use trilane_semantics::{Fields, Outbox, RequestHead, ResponseHead, Stamp};
 
 use crate::frame::kind::CONTINUATION;
 use crate::frame::{self, HEADER, MOST, flag, kind};
 use crate::state::Then;
-
-/// What a response says of its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    Length(u64),
-    Nothing,
-}
 
 /// A final response's head.
 pub(crate) fn response(
@@ -32,15 +22,7 @@ pub(crate) fn response(
         bytes.reserve(128);
         encoder.begin(bytes);
         encoder.status(bytes, head.status);
-        // RFC 9110 §6.6.1: an origin server with a clock MUST send Date in 2xx, 3xx and 4xx.
-        if !head.fields.contains(Known::Date) {
-            encoder.field(bytes, Field::new(Known::Date, stamp.date().as_bytes()));
-        }
-        if !head.fields.contains(Known::Server) && !stamp.server().is_empty() {
-            encoder.field(bytes, Field::new(Known::Server, stamp.server().as_bytes()));
-        }
-        lines(encoder, bytes, &head.fields);
-        length(encoder, bytes, said);
+        sending::response(head, stamp, said, |line| add(encoder, bytes, line));
     });
 }
 
@@ -52,8 +34,7 @@ pub(crate) fn request(
     (said, then): (Said, Then),
 ) {
     section(out, id, then, |bytes| {
-        asked(encoder, bytes, head);
-        length(encoder, bytes, said);
+        asked(encoder, bytes, head, said);
     });
 }
 
@@ -66,7 +47,7 @@ pub(crate) fn promise(
 ) {
     block(out, (kind::PUSH_PROMISE, 0), id, |bytes| {
         bytes.extend_from_slice(&promised.to_be_bytes());
-        asked(encoder, bytes, head);
+        asked(encoder, bytes, head, Said::Nothing);
     });
 }
 
@@ -75,7 +56,7 @@ pub(crate) fn interim(encoder: &mut Encoder, out: &mut Outbox, id: u32, head: &R
     section(out, id, Then::More, |bytes| {
         encoder.begin(bytes);
         encoder.status(bytes, head.status);
-        lines(encoder, bytes, &head.fields);
+        sending::fields(&head.fields, |line| add(encoder, bytes, line));
     });
 }
 
@@ -83,88 +64,21 @@ pub(crate) fn interim(encoder: &mut Encoder, out: &mut Outbox, id: u32, head: &R
 pub(crate) fn trailers(encoder: &mut Encoder, out: &mut Outbox, id: u32, fields: &Fields) {
     section(out, id, Then::End, |bytes| {
         encoder.begin(bytes);
-        lines(encoder, bytes, fields);
+        sending::fields(fields, |line| add(encoder, bytes, line));
     });
 }
 
-#[inline]
-fn length(encoder: &mut Encoder, bytes: &mut Vec<u8>, said: Said) {
-    if let Said::Length(length) = said {
-        let mut digits = itoa::Buffer::new();
-        let value = digits.format(length).as_bytes();
-        encoder.field(bytes, Field::new(Known::ContentLength, value));
-    }
-}
-
-/// The header section of a request, but for the length of its content: pseudo-fields first (RFC 9113 §8.3).
-fn asked(encoder: &mut Encoder, bytes: &mut Vec<u8>, head: &RequestHead) {
+/// The header section of a request.
+fn asked(encoder: &mut Encoder, bytes: &mut Vec<u8>, head: &RequestHead, said: Said) {
     bytes.reserve(128);
     encoder.begin(bytes);
-    let mut pseudo = |bytes: &mut Vec<u8>, name: &'static [u8], value: &str| {
-        encoder.field(bytes, Field::new(NameRef::Other(name), value.as_bytes()));
-    };
-    pseudo(bytes, b":method", head.method.as_str());
-    // RFC 9113 §8.5: a plain CONNECT has no scheme and no path; RFC 8441 §4: with :protocol it has.
-    let protocol = head.connect_protocol().filter(|_| head.method == Method::CONNECT);
-    if head.method != Method::CONNECT || protocol.is_some() {
-        pseudo(bytes, b":scheme", head.scheme().unwrap_or("http"));
-        pseudo(bytes, b":path", &path(head));
-    }
-    // RFC 9113 §8.3.1: instead of Host.
-    if let Some(authority) = head.authority() {
-        pseudo(bytes, b":authority", authority);
-    }
-    if let Some(protocol) = protocol {
-        pseudo(bytes, b":protocol", protocol);
-    }
-    lines(encoder, bytes, &head.fields);
-    // RFC 9113 §8.2.2: the one thing about connections that may be said.
-    if head.fields.list_has(Known::Te, "trailers") {
-        encoder.field(bytes, Field::new(Known::Te, b"trailers"));
-    }
+    sending::request(head, said, |line| add(encoder, bytes, line));
 }
 
-/// The path and query of a request, never empty (RFC 9113 §8.3.1).
-fn path(head: &RequestHead) -> Cow<'_, str> {
-    match (head.form(), head.query()) {
-        (Form::Asterisk | Form::Origin, _) => head.target().into(),
-        (Form::Absolute | Form::Authority, Some(query)) => {
-            format!("{}?{query}", head.path()).into()
-        }
-        // RFC 9110 §7.1: OPTIONS of a whole server.
-        (_, None) if head.method == Method::OPTIONS && !head.target().ends_with('/') => {
-            let is_whole = head.authority().is_some_and(|it| head.target().ends_with(it));
-            if is_whole { "*".into() } else { head.path().into() }
-        }
-        (_, None) => head.path().into(),
-    }
-}
-
-/// Field lines, but for those that are not their sender's to say: the length, and what is specific to connections
-/// (RFC 9113 §8.2.2).
-fn lines(encoder: &mut Encoder, bytes: &mut Vec<u8>, fields: &Fields) {
-    for (known, name, value) in fields.lines() {
-        let name = match known {
-            Some(
-                Known::Connection
-                | Known::ContentLength
-                | Known::Host
-                | Known::KeepAlive
-                | Known::ProxyConnection
-                | Known::Te
-                | Known::TransferEncoding
-                | Known::Upgrade,
-            ) => continue,
-            Some(known) => NameRef::Known(known),
-            None => NameRef::Other(name),
-        };
-        // RFC 7541 §7.1.3: what is a secret is kept out of tables, ours and others'.
-        let sensitive = matches!(
-            known,
-            Some(Known::Authorization | Known::ProxyAuthorization | Known::SetCookie)
-        );
-        encoder.field(bytes, Field { name, value, sensitive });
-    }
+#[inline]
+fn add(encoder: &mut Encoder, bytes: &mut Vec<u8>, line: Line<'_>) {
+    let Line { name, value, sensitive } = line;
+    encoder.field(bytes, Field { name, value, sensitive });
 }
 
 /// A block in one frame, or in several where it is long.

@@ -3,13 +3,12 @@
 //! Every block is decompressed, also that of a stream that will not be served: the table must follow (RFC 9113 §4.3).
 
 use trilane_hpack::{DecodeError, Decoder, Field, Seen};
-use trilane_semantics::section::{self, End};
+use trilane_semantics::section::{self, End, Kind};
 use trilane_semantics::{
     Content, Event, ExchangeId, Fault, Known, Limits, Method, Next, Priority, Protocol, Reason,
     RequestHead, RequestSection, ResponseHead, ResponseSection, TrailerSection,
 };
 
-use crate::client::kind_of;
 use crate::code::Code;
 use crate::flow::WINDOW;
 use crate::frame::{Frame, flag, u31};
@@ -175,9 +174,9 @@ impl Http2 {
         let ends = if opening.then == Then::End { End::Message } else { End::Section };
         let result = match decoded {
             Decoded::Bad(reason) => Err(reason),
-            Decoded::Good(head) => judged(head, ends),
+            Decoded::Good(head) => section::judge(&head, ends).map(|it| (head, it)),
         };
-        let weight = result.as_ref().map_or(0, |(head, ..)| head.weight());
+        let weight = result.as_ref().map_or(0, |(head, _)| head.weight());
         let heads = (self.heads as usize).saturating_add(weight);
         // One alone has kept to `Limits::head`.
         if heads > self.limits.heads && self.heads > 0 {
@@ -188,18 +187,18 @@ impl Http2 {
         let mut stream = self.new_stream(id);
         // `Limits::usable` keeps their sum within 32 bits.
         (stream.head, self.heads) = (weight as u32, heads as u32);
-        stream.kind = kind_of(&method);
+        stream.kind = Kind::of(&method);
         if opening.then == Then::End {
             stream.incoming = Incoming::Over;
         }
-        let (head, content, expect) = match result {
+        let (head, (content, waits)) = match result {
             Ok(good) => good,
             Err(reason) => {
                 self.streams.insert(stream);
                 return Err(self.refuse(id, reason));
             }
         };
-        stream.expect = expect;
+        stream.expect = if waits { Expect::Continue } else { Expect::Nothing };
         if let Some(priority) = head.fields.get(Known::Priority) {
             stream.priority = Priority::parse(priority);
         }
@@ -348,11 +347,4 @@ fn trailers(
         Err(DecodeError::Field(reason)) => Ok(Decoded::Bad(reason)),
         Err(DecodeError::Compression(_)) => Err(Reason::Compression),
     }
-}
-
-/// What follows a head, and whether the client waits before it sends that.
-fn judged(head: RequestHead, ends: End) -> Result<(RequestHead, Content, Expect), Reason> {
-    let content = section::content(&head, ends)?;
-    let waits = section::waits_for_continue(&head.fields, content)?;
-    Ok((head, content, if waits { Expect::Continue } else { Expect::Nothing }))
 }

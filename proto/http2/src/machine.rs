@@ -2,21 +2,18 @@
 //!
 //! Says what is sent, and when a window forbids it; how heads are written is `encode`'s.
 
-use trilane_semantics::section;
+use trilane_semantics::sending::{self, Outgoing, SHARE, announces_trailers};
 use trilane_semantics::{
-    Content, ExchangeId, Fault, Fields, Input, Instant, Known, Machine, Misuse, Next, Outbox,
-    Payload, RequestHead, ResponseHead, Stamp, StatusCode,
+    Content, ExchangeId, Fault, Fields, Input, Instant, Machine, Misuse, Next, Outbox, Payload,
+    RequestHead, ResponseHead, Stamp, StatusCode,
 };
 
 use crate::code::Code;
-use crate::encode::{self, Said};
+use crate::encode;
 use crate::frame::{self, MOST, flag, kind};
 use crate::state::{Http2, Role, Then};
-use crate::streams::{Expect, Incoming, Kind, Outgoing, Past, Wants};
+use crate::streams::{Expect, Incoming, Kind, Past, Wants};
 use trilane_semantics::budget;
-
-/// How much of an answer goes at a time where a part is of use (RFC 9218 §4.2), and others are under way, in bytes.
-const SHARE: usize = 64 << 10;
 
 impl Machine for Http2 {
     type Stream = ();
@@ -50,10 +47,7 @@ impl Machine for Http2 {
         }
         let is_of_use = stream.verdict.is_none_or(|code| code == Code::NoError);
         let is_tunnel = stream.kind == Kind::Connect && head.status.is_success();
-        let (said, outgoing) = match stream.kind {
-            Kind::Connect if is_tunnel => (Said::Nothing, Outgoing::Unknown),
-            kind => frame_of(kind, head.status, content),
-        };
+        let (said, outgoing) = sending::of_response(stream.kind, head.status, content);
         stream.outgoing = outgoing;
         stream.has_trailers = announces_trailers(&head.fields);
         if stream.incoming == Incoming::Tunnel && !is_tunnel {
@@ -173,7 +167,7 @@ impl Machine for Http2 {
         if is_blocked && can_go_on && !stream.is_waiting {
             // It is the connection's window that is closed.
             stream.is_waiting = true;
-            self.waiting.push_back(id);
+            self.waiting.add(id.into());
         }
         if stream.incoming == Incoming::Tunnel && had_some {
             self.note_tunnel(id);
@@ -302,30 +296,10 @@ fn number(id: ExchangeId) -> u32 {
     u32::try_from(id.0).unwrap_or(0)
 }
 
-/// Whether a head says that trailers will come (RFC 9110 §6.6.2). Where the length is said too, that is the one way to know.
-#[inline]
-pub(crate) fn announces_trailers(fields: &Fields) -> bool {
-    fields.contains(Known::Trailer)
-}
-
 /// How many WINDOW_UPDATE frames content may bring about: for the stream and for the connection, and more for a peer that
 /// reads by small pieces. Not for what its window cuts into tiny ones.
 #[inline]
 const fn updates_for(bytes: usize) -> u32 {
     // A frame of content has 2^14 bytes at most.
     2 + (bytes >> 10) as u32
-}
-
-/// What a response says of its length, and what may be sent of its content (RFC 9110 §8.6, §9.3.2, §15.3.6).
-fn frame_of(kind: Kind, status: StatusCode, content: Content) -> (Said, Outgoing) {
-    if section::is_bare(status) {
-        return (Said::Nothing, Outgoing::Over);
-    }
-    let (said, outgoing) = match content {
-        _ if status == StatusCode::RESET_CONTENT => (Said::Length(0), Outgoing::Over),
-        Content::None | Content::Tunnel | Content::Exact(0) => (Said::Length(0), Outgoing::Over),
-        Content::Exact(length) => (Said::Length(length), Outgoing::Exact(length)),
-        Content::Unknown => (Said::Nothing, Outgoing::Unknown),
-    };
-    if kind == Kind::Head { (said, Outgoing::Over) } else { (said, outgoing) }
 }

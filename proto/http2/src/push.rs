@@ -2,19 +2,20 @@
 //!
 //! A promised exchange is one like others then, but for who began it.
 
-use trilane_semantics::section::{self, End};
+use trilane_semantics::section::{self, End, Kind};
+use trilane_semantics::sending::Outgoing;
 use trilane_semantics::{
     Content, Event, ExchangeId, Method, Misuse, Next, Outbox, Reason, RequestHead,
 };
 
-use crate::client::{LAST, kind_of};
+use crate::client::LAST;
 use crate::code::Code;
 use crate::encode;
 use crate::frame::{Frame, flag, u31};
 use crate::headers::{Decoded, Opening, unpad};
 use crate::receive::Step;
 use crate::state::{Drain, Http2, Role, Then};
-use crate::streams::{Incoming, Outgoing, Past};
+use crate::streams::{Incoming, Past};
 use trilane_semantics::budget;
 
 impl Http2 {
@@ -34,7 +35,7 @@ impl Http2 {
         let promised = self.last[0] + 2;
         self.last[0] = promised;
         let mut stream = self.new_stream(promised);
-        (stream.incoming, stream.kind) = (Incoming::Over, kind_of(&head.method));
+        (stream.incoming, stream.kind) = (Incoming::Over, Kind::of(&head.method));
         self.streams.insert(stream);
         encode::promise((&mut self.encoder, out), parent, promised, head);
         Ok(ExchangeId(promised.into()))
@@ -104,7 +105,7 @@ impl Http2 {
             Some(head) => {
                 let mut stream = self.new_stream(promised);
                 (stream.incoming, stream.outgoing) = (Incoming::Head, Outgoing::Over);
-                stream.kind = kind_of(&head.method);
+                stream.kind = Kind::of(&head.method);
                 self.streams.insert(stream);
                 let [id, promised] = [parent, promised].map(|id| ExchangeId(id.into()));
                 return Ok(Some(Next::Event(Event::Promise { id, promised, head })));

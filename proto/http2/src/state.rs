@@ -2,7 +2,6 @@
 //!
 //! Nothing here reads or writes bytes.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use trilane_hpack::{Decoder, Encoder};
@@ -15,8 +14,10 @@ use crate::code::Code;
 use crate::flow::{Inflow, Outflow, WINDOW};
 use crate::repeat::Repeat;
 use crate::settings::{Settings, TABLE};
-use crate::streams::{Ended, Incoming, Outgoing, Past, Stream, Streams};
+use crate::streams::{Ended, Incoming, Past, Stream, Streams};
 use trilane_semantics::budget::{self, Budget};
+use trilane_semantics::sending::Outgoing;
+use trilane_semantics::turns::Turns;
 
 /// An HTTP/2 connection, in the server or in the client role (RFC 9113).
 ///
@@ -71,12 +72,7 @@ pub struct Http2 {
     /// Its trailers were told; its end was not.
     pub(crate) ends: Option<u32>,
     /// Streams whose content waits for a window.
-    pub(crate) waiting: VecDeque<u32>,
-    /// How often somebody of them had a turn.
-    pub(crate) turns: u32,
-    /// How often exchanges were put into order. Counted apart: a turn for each order, and the fair ones would all fall to one
-    /// of the two.
-    pub(crate) orders: u32,
+    pub(crate) waiting: Turns,
     pub(crate) owed: Owed,
     pub(crate) budget: Budget,
     /// What the header sections of `streams` take, in bytes.
@@ -224,9 +220,7 @@ impl Http2 {
             last_answered: None,
             left_out: (LAST, 0),
             ends: None,
-            waiting: VecDeque::new(),
-            turns: 0,
-            orders: 0,
+            waiting: Turns::default(),
             owed: Owed::default(),
             budget: Budget::new(&limits, now),
             updates: 0,
@@ -376,7 +370,7 @@ impl Http2 {
             self.heads -= stream.head;
             if stream.is_waiting {
                 // While the connection's window is closed nobody looks at that list.
-                self.waiting.retain(|&waiting| waiting != id);
+                self.waiting.remove(id.into());
             }
             if self.streams.is_empty() {
                 self.quiet = self.now;

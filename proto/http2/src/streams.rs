@@ -1,8 +1,11 @@
-//! The streams that are under way, in a compact table, and the memory of those that have ended (RFC 9113 §5.1).
+//! The streams that are under way, and the memory of those that have ended (RFC 9113 §5.1).
 //!
 //! Never decides what a frame means in a state; it only knows the state.
 
+use trilane_semantics::pace::Pace;
 pub(crate) use trilane_semantics::section::Kind;
+use trilane_semantics::sending::Outgoing;
+use trilane_semantics::table::{Numbered, Table};
 use trilane_semantics::{Instant, Priority};
 
 use crate::code::Code;
@@ -38,9 +41,7 @@ pub(crate) struct Stream {
     pub(crate) verdict: Option<Code>,
     pub(crate) priority: Priority,
     /// When the peer will have taken too long to send, or to open its window; see `timers`.
-    pub(crate) body_due: Instant,
-    pub(crate) rate_due: Instant,
-    pub(crate) window_due: Instant,
+    pub(crate) pace: Pace,
 }
 
 /// The half that comes in.
@@ -58,21 +59,6 @@ pub(crate) enum Incoming {
     Unwanted,
     /// A tunnel, if the answer says so, or already.
     Tunnel,
-}
-
-/// The half that goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outgoing {
-    /// A tunnel, if the answer says so (client role).
-    Held,
-    /// The final response is owed (server role).
-    Owed,
-    /// That many bytes of content are missing; none only where trailers were announced.
-    Exact(u64),
-    /// As many as there will be.
-    Unknown,
-    /// We have ended it.
-    Over,
 }
 
 /// Whether the client waits for 100 (Continue).
@@ -109,9 +95,7 @@ impl Stream {
             is_credited: false,
             verdict: None,
             priority: Priority { urgency: 3, incremental: false },
-            body_due: now,
-            rate_due: now,
-            window_due: now,
+            pace: Pace::new(now),
         }
     }
 
@@ -127,36 +111,35 @@ impl Stream {
     }
 }
 
-/// Streams by id: a slab, and an index of it with open addressing. Ids of one peer follow each other, so that it hardly ever
-/// probes twice.
-#[derive(Debug, Default)]
-pub(crate) struct Streams {
-    slots: Vec<Option<Stream>>,
-    free: Vec<u16>,
-    /// A slot's number and one; 0 is nothing. A power of two, never more than half full.
-    index: Vec<u16>,
-    len: u16,
-    /// Those among them that servers began: their ids are even (RFC 9113 §5.1.1).
-    promised: u16,
-    /// The slot of the stream that was added last: what is asked for is mostly that.
-    newest: u16,
+impl Numbered for Stream {
+    /// Nearly all are a client's, and odd (RFC 9113 §5.1.1).
+    const SHIFT: u32 = 1;
+
+    fn number(&self) -> u64 {
+        self.id.into()
+    }
 }
 
-/// Memory for so many is kept when the last one goes.
-const KEEP: usize = 8;
+/// The streams under way.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    table: Table<Stream>,
+    /// Those among them that servers began: their ids are even (RFC 9113 §5.1.1).
+    promised: u16,
+}
 
 impl Streams {
     pub(crate) const fn len(&self) -> usize {
-        self.len as usize
+        self.table.len()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.table.is_empty()
     }
 
     /// How many of them are a client's requests.
     pub(crate) const fn asked(&self) -> usize {
-        (self.len - self.promised) as usize
+        self.len() - self.promised()
     }
 
     /// How many of them were promised by a server.
@@ -166,132 +149,34 @@ impl Streams {
 
     #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<&Stream> {
-        self.slots[self.slot(id)?].as_ref()
+        self.table.get(id.into())
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
-        let slot = self.slot(id)?;
-        self.slots[slot].as_mut()
-    }
-
-    /// The slot of a stream.
-    #[inline]
-    fn slot(&self, id: u32) -> Option<usize> {
-        let newest = usize::from(self.newest);
-        match self.slots.get(newest) {
-            Some(Some(stream)) if stream.id == id => Some(newest),
-            _ => Some(usize::from(self.index[self.find(id)?]) - 1),
-        }
+        self.table.get_mut(id.into())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.slots.iter().flatten()
+        self.table.iter()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.slots.iter_mut().flatten()
+        self.table.iter_mut()
     }
 
     /// Adds a stream whose id is not there. There must be fewer than 2^15.
     pub(crate) fn insert(&mut self, stream: Stream) {
-        if 2 * (self.len() + 1) > self.index.len() {
-            self.grow();
-        }
         self.promised += u16::from(stream.id.is_multiple_of(2));
-        let at = self.probe(stream.id);
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[usize::from(slot)] = Some(stream);
-                slot
-            }
-            None => {
-                self.slots.push(Some(stream));
-                (self.slots.len() - 1) as u16
-            }
-        };
-        self.index[at] = slot + 1;
-        self.len += 1;
-        self.newest = slot;
+        self.table.insert(stream);
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, id: u32) -> Option<Stream> {
-        let at = self.find(id)?;
-        let slot = self.index[at] - 1;
-        let stream = self.slots[usize::from(slot)].take();
-        self.len -= 1;
+        let stream = self.table.remove(id.into())?;
         self.promised -= u16::from(id.is_multiple_of(2));
-        self.close_gap(at);
-        if self.len == 0 && self.slots.len() > KEEP {
-            *self = Self::default();
-        } else {
-            self.free.push(slot);
-        }
-        stream
+        Some(stream)
     }
-
-    /// Where in the index `id` is.
-    #[inline]
-    fn find(&self, id: u32) -> Option<usize> {
-        if self.len == 0 {
-            return None;
-        }
-        let at = self.probe(id);
-        (self.index[at] != 0).then_some(at)
-    }
-
-    /// Where in the index `id` is, or where there is a place for it: it is never full.
-    #[inline]
-    fn probe(&self, id: u32) -> usize {
-        let mask = self.index.len() - 1;
-        let mut at = home(id, mask);
-        while self.index[at] != 0 && self.id_at(at) != id {
-            at = (at + 1) & mask;
-        }
-        at
-    }
-
-    fn id_at(&self, at: usize) -> u32 {
-        // What the index names is there.
-        self.slots[usize::from(self.index[at]) - 1].as_ref().map_or(0, |stream| stream.id)
-    }
-
-    /// Empties a place of the index, and moves up those behind it that would no longer be found.
-    fn close_gap(&mut self, mut gap: usize) {
-        let mask = self.index.len() - 1;
-        let mut at = gap;
-        self.index[gap] = 0;
-        loop {
-            at = (at + 1) & mask;
-            if self.index[at] == 0 {
-                return;
-            }
-            let home = home(self.id_at(at), mask);
-            // Its way from its home leads over the gap.
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
-                self.index[gap] = std::mem::take(&mut self.index[at]);
-                gap = at;
-            }
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let size = (2 * self.index.len()).max(4);
-        self.index.clear();
-        self.index.resize(size, 0);
-        for slot in 0..self.slots.len() {
-            let Some(id) = self.slots[slot].as_ref().map(|stream| stream.id) else { continue };
-            let at = self.probe(id);
-            self.index[at] = slot as u16 + 1;
-        }
-    }
-}
-
-/// Nearly all ids are clients', and odd (RFC 9113 §5.1.1).
-const fn home(id: u32, mask: usize) -> usize {
-    (id >> 1) as usize & mask
 }
 
 /// How a stream came to its end.
@@ -347,34 +232,14 @@ mod tests {
         Stream::new(id, 0, 0, Instant::default())
     }
 
-    /// Against a plain set, with ids that collide.
     #[test]
-    fn streams_are_found_by_id() {
-        let (mut streams, mut plain) = (Streams::default(), std::collections::BTreeSet::new());
-        let mut seed = 7u32;
-        for step in 0..20_000 {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let id = ((seed >> 16) % 300) * if step % 2 == 0 { 2 } else { 128 } + 1 + step % 5 / 4;
-            if plain.contains(&id) {
-                assert_eq!(streams.remove(id).map(|stream| stream.id), Some(id));
-                plain.remove(&id);
-            } else if plain.len() < 100 {
-                assert!(streams.get(id).is_none() && streams.remove(id).is_none());
-                streams.insert(stream(id));
-                plain.insert(id);
-            }
-            assert_eq!((streams.len(), streams.is_empty()), (plain.len(), plain.is_empty()));
-            let even = plain.iter().filter(|&&id| id % 2 == 0).count();
-            assert_eq!((streams.asked(), streams.promised()), (plain.len() - even, even));
-            if step % 64 == 0 {
-                assert!(plain.iter().all(|&id| streams.get_mut(id).is_some_and(|it| it.id == id)));
-                assert_eq!(streams.iter().count(), plain.len());
-            }
-        }
-        for id in plain {
-            streams.remove(id);
-        }
-        assert!(streams.slots.capacity() <= KEEP, "an idle connection keeps little");
+    fn promises_are_counted_apart() {
+        let mut streams = Streams::default();
+        [1, 2, 3, 4, 6].map(|id| streams.insert(stream(id)));
+        assert_eq!((streams.len(), streams.asked(), streams.promised()), (5, 2, 3));
+        assert!(streams.remove(2).is_some() && streams.remove(2).is_none());
+        assert!(streams.remove(3).is_some() && streams.get(3).is_none());
+        assert_eq!((streams.len(), streams.asked(), streams.promised()), (3, 1, 2));
     }
 
     #[test]

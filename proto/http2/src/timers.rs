@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use trilane_semantics::sending::Outgoing;
 use trilane_semantics::{Cause, Closed, Fault, Instant, Limits, Reason};
 
 use crate::code::Code;
 use crate::state::{Drain, Http2, Wait};
-use crate::streams::{Incoming, Outgoing, Stream, Wants};
+use crate::streams::{Incoming, Stream, Wants};
 
 impl Http2 {
     /// As [`Machine::poll_timeout`](trilane_semantics::Machine::poll_timeout).
@@ -61,14 +62,13 @@ impl Http2 {
         for stream in self.streams.iter_mut() {
             // It is the readers of other streams who hold this one up.
             if is_blocked && stream.incoming == Incoming::Open {
-                stream.body_due = now + self.limits.body_timeout;
-                stream.rate_due = now + self.limits.body_grace;
+                stream.pace.begin(now, &self.limits);
             }
             // It waits for the connection's window, in which others have their turn.
             if stream.wants == Wants::Window && stream.outflow.left() > 0 {
-                stream.window_due = stream.window_due.max(self.went + self.limits.write_timeout);
+                stream.pace.window = stream.pace.window.max(self.went + self.limits.write_timeout);
             }
-            let Some((due, reason)) = due(stream, self.limits.body_rate) else { continue };
+            let Some((due, reason)) = due(stream, &self.limits) else { continue };
             if due <= now && late.is_none() {
                 late = Some((stream.id, reason));
             } else {
@@ -98,9 +98,8 @@ impl Http2 {
     pub(crate) fn wait_for_content(&mut self, id: u32) {
         let (now, limits) = (self.now, &self.limits);
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.body_due = now + limits.body_timeout;
-            stream.rate_due = now + limits.body_grace;
-            let due = stream.body_due.min(stream.rate_due);
+            stream.pace.begin(now, limits);
+            let due = stream.pace.content_due(limits);
             self.earliest = Instant::earliest(self.earliest, Some(due));
         }
     }
@@ -109,26 +108,17 @@ impl Http2 {
     pub(crate) fn note_content(&mut self, id: u32, n: usize) {
         let (now, limits) = (self.now, &self.limits);
         let Some(stream) = self.streams.get_mut(id) else { return };
-        stream.body_due = now + span(stream, limits);
-        // A lead does not grow: what came fast cannot be followed by hours of nothing.
-        let nanos = (n as u64).saturating_mul(1_000_000_000).checked_div(limits.body_rate);
-        if let Some(nanos) = nanos {
-            let later = stream.rate_due + Duration::from_nanos(nanos);
-            stream.rate_due = later.min(now + limits.body_grace);
-        }
+        let span = span(stream, limits);
+        stream.pace.came(n, span, now, limits);
     }
 
     /// All content of a stream was released: only now it is the peer's turn.
     pub(crate) fn note_released(&mut self, id: u32) {
         let (now, limits) = (self.now, &self.limits);
         let Some(stream) = self.streams.get_mut(id) else { return };
-        // What the caller held back, since the last piece came, is not the peer's time.
         let span = span(stream, limits);
-        let last = stream.body_due.since(Instant::default()).saturating_sub(span);
-        let held = now.since(Instant::default()).saturating_sub(last);
-        stream.rate_due = stream.rate_due + held;
-        stream.body_due = now + span;
-        if let Some((due, _)) = due(stream, limits.body_rate) {
+        stream.pace.released(span, now);
+        if let Some((due, _)) = due(stream, limits) {
             self.earliest = Instant::earliest(self.earliest, Some(due));
         }
     }
@@ -137,7 +127,7 @@ impl Http2 {
     pub(crate) fn note_unwanted(&mut self, id: u32) {
         let due = self.now + self.limits.linger_timeout;
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.body_due = due;
+            stream.pace.body = due;
             self.earliest = Instant::earliest(self.earliest, Some(due));
         }
     }
@@ -146,7 +136,7 @@ impl Http2 {
     pub(crate) fn note_tunnel(&mut self, id: u32) {
         let due = self.now + self.limits.tunnel_timeout;
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.body_due = due;
+            stream.pace.body = due;
             self.earliest = Instant::earliest(self.earliest, Some(due));
         }
     }
@@ -155,7 +145,7 @@ impl Http2 {
     pub(crate) fn note_blocked(&mut self, id: u32) {
         let due = self.now + self.limits.write_timeout;
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.window_due = due;
+            stream.pace.window = due;
             self.earliest = Instant::earliest(self.earliest, Some(due));
         }
     }
@@ -168,17 +158,16 @@ fn span(stream: &Stream, limits: &Limits) -> Duration {
 }
 
 /// When the peer will be late on that stream, and with what.
-fn due(stream: &Stream, rate: u64) -> Option<(Instant, Reason)> {
+fn due(stream: &Stream, limits: &Limits) -> Option<(Instant, Reason)> {
     let body = match stream.incoming {
         // It is the caller who holds back, not the peer.
         _ if stream.held > 0 => None,
-        Incoming::Open if rate == 0 => Some(stream.body_due),
-        Incoming::Open => Some(stream.body_due.min(stream.rate_due)),
-        Incoming::Unwanted => Some(stream.body_due),
-        Incoming::Tunnel if stream.outgoing != Outgoing::Owed => Some(stream.body_due),
+        Incoming::Open => Some(stream.pace.content_due(limits)),
+        Incoming::Unwanted => Some(stream.pace.body),
+        Incoming::Tunnel if stream.outgoing != Outgoing::Owed => Some(stream.pace.body),
         Incoming::Head | Incoming::Over | Incoming::Refused | Incoming::Tunnel => None,
     };
-    let window = (stream.wants == Wants::Window).then_some(stream.window_due);
+    let window = (stream.wants == Wants::Window).then_some(stream.pace.window);
     match (body, window) {
         (Some(body), Some(window)) if body <= window => Some((body, Reason::BodyTimeout)),
         (_, Some(window)) => Some((window, Reason::WindowTimeout)),

@@ -119,7 +119,7 @@ impl Http3 {
         }
         self.heads -= stream.head;
         if stream.is_waiting {
-            self.waiting.retain(|&waiting| waiting != id);
+            self.waiting.remove(id);
         }
         if self.streams.is_empty() {
             self.quiet = self.now;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use trilane_qpack::{Decoder, Encoder};
 use trilane_semantics::budget::Budget;
 use trilane_semantics::table::Table;
+use trilane_semantics::turns::Turns;
 use trilane_semantics::{Closed, Command, Effect, Fault, Instant, Limits, Priority, Reason};
 
 use crate::code::Code;
@@ -30,7 +31,7 @@ const ENCODER_TABLE: usize = 4096;
 /// use trilane_semantics::{Event, Input, Instant, Limits, Machine, Next};
 /// let mut http3 = Http3::server(Rc::new(Limits::default()), Instant::default());
 /// // A HEADERS frame: `GET https://a /x`, all of it from the static table or literal.
-/// let bytes = b"\x01\x0a\0\0\xd1\xd7\x51\x02/x\x50\x01a";
+/// let bytes = b"\x01\x0b\0\0\xd1\xd7\x51\x02/x\x50\x01a";
 /// let mut input = Input::new(0, bytes, true);
 /// let Ok(Next::Event(Event::Request { head, .. })) =
 ///     http3.poll_event(Instant::default(), &mut input)
@@ -67,12 +68,7 @@ pub struct Http3 {
     /// The connection cannot go on, which is to be told.
     pub(crate) failed: Option<(Code, Reason)>,
     /// Streams that have room again for content that waits.
-    pub(crate) waiting: VecDeque<u64>,
-    /// How often somebody of them had a turn.
-    pub(crate) turns: u32,
-    /// How often exchanges were put into order. Counted apart: a turn for each order, and the fair ones would all fall to one
-    /// of the two.
-    pub(crate) orders: u32,
+    pub(crate) waiting: Turns,
     /// Streams whose input is worth another look.
     pub(crate) again: Vec<u64>,
     /// Priorities of requests that are still to come (RFC 9218 §7.2).
@@ -179,9 +175,7 @@ impl Http3 {
             first_room: (0, 0),
             gone: VecDeque::new(),
             failed: None,
-            waiting: VecDeque::new(),
-            turns: 0,
-            orders: 0,
+            waiting: Turns::default(),
             again: Vec::new(),
             early: VecDeque::new(),
             owed: Owed::default(),

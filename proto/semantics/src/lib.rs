@@ -2,7 +2,7 @@
 //!
 //! Pure data and traits: no I/O, no clock, no threads, no async. The file order is the reading order:
 //! [`time`], [`octets`], [`field`], [`fields`] and [`lines`] (names and the arena), [`head`] and [`target`], [`section`] and
-//! [`priority`], [`sending`], [`table`], [`pace`] and [`budget`] (what HTTP/2 and HTTP/3 do alike), then the contract:
+//! [`priority`], [`sending`], [`table`], [`pace`], [`turns`] and [`budget`] (what HTTP/2 and HTTP/3 do alike), then the contract:
 //! [`input`] in, [`event`] up, [`machine`] commands down, [`outbox`] and [`payload`] out, and how it ends,
 //! [`fault`] and [`closed`], under [`limits`].
 #![forbid(unsafe_code)]
@@ -30,6 +30,7 @@ pub mod stamp;
 pub mod table;
 pub mod target;
 pub mod time;
+pub mod turns;
 
 pub use closed::{Cause, Closed, Linger};
 pub use event::{Content, Effect, Event, ExchangeId, Next, Why};

@@ -220,6 +220,12 @@ impl<M: Machine> Connection<M> {
             let bytes = received.bytes[received.bytes.len() - left..].to_vec();
             self.keep(Rest { stream, bytes, fin });
         }
+        // What came may be what others have waited for.
+        while let Some(stream) = self.machine.revisit() {
+            if let Some(rest) = self.carry.take(stream) {
+                self.go_on(host, now, rest);
+            }
+        }
     }
 
     /// The peer has closed its half of a transport that is one stream.

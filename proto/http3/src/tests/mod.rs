@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use trilane_qpack::{Decoded, Decoder, Encoder, Field};
 use trilane_semantics::{
-    Command, Content, Effect, Event, ExchangeId, Input, Instant, Limits, Machine, Misuse, NameRef,
-    Next, Outbox, Payload, Piece, Reason, ResponseHead, Scope, Stamp, StatusCode,
+    Command, Content, Effect, Event, ExchangeId, Input, Instant, Limits, Machine, NameRef, Next,
+    Outbox, Payload, Piece, Reason, ResponseHead, Scope, Stamp, StatusCode,
 };
 
 use crate::frame::{self, Frame, kind};
