@@ -3,30 +3,19 @@
 //! What it writes must be sent, in order: the peer's table follows this one. Names and values go out as they come; who calls
 //! has them in lower case and has checked them.
 
-use trilane_semantics::{Known, NameRef, StatusCode};
+use trilane_semantics::{NameRef, StatusCode};
 
 use crate::field::Field;
+use crate::lookup::{Found, Lookup};
 use crate::policy::Indexing;
 use crate::statics;
-use crate::table::{Table, is_same};
 use crate::text::LENGTH_BITS;
 use crate::{integer, text};
-
-/// How many lines with names of one kind are compared before a field counts as new.
-const TRIES: usize = 8;
-
-/// Kinds of names: each that is well known, and the others by a few of their bytes.
-const KINDS: usize = Known::COUNT + 64;
 
 /// A peer's table as it will be when it has read everything written here.
 #[derive(Debug)]
 pub struct Encoder {
-    table: Table,
-    /// How many lines were ever added, which is the number of the next one; it may begin again.
-    added: u16,
-    /// The number of the last line of each kind; its note is the number of the one before. A number that has been given to
-    /// another line in the meantime does no harm: every line is compared.
-    last: [u16; KINDS],
+    lookup: Lookup,
     /// What the peer was last told, and the least that it allowed since.
     told: usize,
     least: usize,
@@ -39,13 +28,6 @@ impl Default for Encoder {
     }
 }
 
-/// What was found of a field in the dynamic table, by age.
-enum Found {
-    Line(usize),
-    Name(usize),
-    Nothing,
-}
-
 impl Encoder {
     /// The table that is used at most, in bytes, whatever a peer allows: what HTTP/2 begins with (RFC 9113 §6.5.2).
     pub const TABLE_SIZE: usize = 4096;
@@ -54,8 +36,7 @@ impl Encoder {
     #[must_use]
     pub fn new() -> Self {
         let size = Self::TABLE_SIZE;
-        let table = Table::new(size);
-        Self { table, added: 0, last: [0; KINDS], told: size, least: size, max: size }
+        Self { lookup: Lookup::new(size), told: size, least: size, max: size }
     }
 
     /// What the peer allows, its SETTINGS_HEADER_TABLE_SIZE. The next block tells it so (RFC 7541 §4.2).
@@ -79,13 +60,14 @@ impl Encoder {
         let first = statics::name_index(field.name);
         // What answers are made of: the same as in the one before, or of a known name and another value.
         if let NameRef::Known(name) = field.name {
-            let age = self.age(self.last[name as usize]);
-            match (indexing, self.table.value(age, name)) {
-                (Indexing::Add | Indexing::NameOnly, Some(value)) if value == field.value => {
+            match (indexing, self.lookup.last(name)) {
+                (Indexing::Add | Indexing::NameOnly, Some((age, value)))
+                    if value == field.value =>
+                {
                     integer::encode(out, 0x80, 7, dynamic(age));
                     return;
                 }
-                (Indexing::NameOnly, Some(_)) if first == 0 => {
+                (Indexing::NameOnly, Some((age, _))) if first == 0 => {
                     literal(out, Indexing::Not, dynamic(age), field);
                     return;
                 }
@@ -102,7 +84,7 @@ impl Encoder {
                 return;
             }
         }
-        self.look_up(out, field, indexing, (kind(field.name), first));
+        self.look_up(out, field, indexing, first);
     }
 
     /// Appends `:status` (RFC 9113 §8.3.2). The common ones are one byte and no search.
@@ -124,15 +106,9 @@ impl Encoder {
     }
 
     /// A field that is not a line of the static table, nor the last of its well-known name; `first` is the index of its name there, or 0.
-    fn look_up(
-        &mut self,
-        out: &mut Vec<u8>,
-        field: Field<'_>,
-        indexing: Indexing,
-        (kind, first): (usize, u8),
-    ) {
+    fn look_up(&mut self, out: &mut Vec<u8>, field: Field<'_>, indexing: Indexing, first: u8) {
         let by_name = |found| if first != 0 { u64::from(first) } else { found };
-        let (indexing, name) = match self.find(kind, &field) {
+        let (indexing, name) = match self.lookup.find(&field, 0) {
             Found::Line(age) if indexing != Indexing::Never => {
                 integer::encode(out, 0x80, 7, dynamic(age));
                 return;
@@ -144,53 +120,22 @@ impl Encoder {
             Found::Nothing if indexing == Indexing::NameOnly => (Indexing::Add, 0),
             Found::Nothing => (indexing, by_name(0)),
         };
-        let indexing = indexing.within(self.table.limit(), &field);
+        let indexing = indexing.within(self.lookup.table().limit(), &field);
         literal(out, indexing, name, field);
         if indexing == Indexing::Add {
-            self.table.insert(field.name, field.value, self.last[kind]);
-            self.last[kind] = self.added;
-            self.added = self.added.wrapping_add(1);
+            self.lookup.insert(field.name, field.value);
         }
-    }
-
-    fn find(&self, kind: usize, field: &Field<'_>) -> Found {
-        let mut found = Found::Nothing;
-        let mut age = self.age(self.last[kind]);
-        for _ in 0..TRIES {
-            let Some((name, value, before)) = self.table.line(age) else { break };
-            if is_same(name, field.name) {
-                if value == field.value {
-                    return Found::Line(age);
-                }
-                if matches!(found, Found::Nothing) {
-                    found = Found::Name(age);
-                }
-            }
-            let older = self.age(before);
-            if older <= age {
-                // The first of its kind.
-                break;
-            }
-            age = older;
-        }
-        found
-    }
-
-    /// How many lines were added after the one of that number.
-    #[inline]
-    fn age(&self, number: u16) -> usize {
-        usize::from(self.added.wrapping_sub(number).wrapping_sub(1))
     }
 
     #[cold]
     fn update(&mut self, out: &mut Vec<u8>) {
         // RFC 7541 §4.2: the smallest size in between, then the last one.
         if self.least < self.max.min(self.told) {
-            self.table.set_limit(self.least);
+            self.lookup.set_limit(self.least);
             integer::encode(out, 0x20, 5, self.least as u64);
         }
-        if self.max != self.table.limit() {
-            self.table.set_limit(self.max);
+        if self.max != self.lookup.table().limit() {
+            self.lookup.set_limit(self.max);
             integer::encode(out, 0x20, 5, self.max as u64);
         }
         (self.told, self.least) = (self.max, self.max);
@@ -215,17 +160,4 @@ fn literal(out: &mut Vec<u8>, indexing: Indexing, name: u64, field: Field<'_>) {
         text::write(field.name.as_bytes(), 0, LENGTH_BITS, out);
     }
     text::write(field.value, 0, LENGTH_BITS, out);
-}
-
-/// A well-known name is a kind of its own; others share theirs by length and three of their bytes.
-#[inline]
-fn kind(name: NameRef<'_>) -> usize {
-    match name {
-        NameRef::Known(known) => known as usize,
-        NameRef::Other(name) => {
-            let at = |index: usize| name.get(index).map_or(0, |byte| usize::from(*byte));
-            let mixed = at(name.len() / 2) * 5 + at(name.len().wrapping_sub(1)) * 3 + at(3);
-            Known::COUNT + (mixed + 7 * name.len()) % (KINDS - Known::COUNT)
-        }
-    }
 }

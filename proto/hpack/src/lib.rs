@@ -2,7 +2,7 @@
 //!
 //! Pure data: no I/O, no clock, no threads. The file order is the reading order: [`integer`], [`huffman`] and [`text`] (what
 //! blocks are made of), `statics` and [`table`] (what indices mean), [`policy`] (what is worth a
-//! place in the table), then [`decoder`] and [`encoder`]. What is public beside
+//! place in the table), [`lookup`] (the table of an encoder), then [`decoder`] and [`encoder`]. What is public beside
 //! the last two is QPACK's too.
 //!
 //! What a field may be called and what it may hold is not judged here: that is for whoever receives [`Field`]s. Neither is how
@@ -31,6 +31,7 @@ pub mod encoder;
 pub mod field;
 pub mod huffman;
 pub mod integer;
+pub mod lookup;
 pub mod policy;
 mod statics;
 pub mod table;

@@ -113,15 +113,15 @@ impl Table {
             .count()
     }
 
-    /// What they cost.
-    #[cfg(test)]
+    /// What they cost, in bytes.
+    #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
     /// The bytes and the entries that it has room for.
     #[cfg(test)]
-    pub fn memory(&self) -> (usize, usize) {
+    pub(crate) fn memory(&self) -> (usize, usize) {
         (self.bytes.capacity(), self.entries.capacity())
     }
 
