@@ -2,7 +2,8 @@
 //!
 //! Pure data: no I/O, no clock, no threads. Integers, strings, the Huffman code, the ring of lines and what is worth a place in it are
 //! those of `trilane-hpack`. The file order is the reading order: `error`, `statics` and `prefix` (what indices mean), then
-//! [`decoder`] with `instructions` (what fills its table) and `owed` (what it answers), then [`encoder`].
+//! [`decoder`] with `instructions` (what fills its table) and `owed` (what it answers), then
+//! [`encoder`] with `sections` (what it must keep) and `acknowledge` (what it hears).
 //!
 //! What a field may be called and what it may hold is not judged here, and neither is how much comes out of a section.
 //!
@@ -25,12 +26,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod acknowledge;
 pub mod decoder;
 pub mod encoder;
 mod error;
 mod instructions;
 mod owed;
 mod prefix;
+mod sections;
 mod statics;
 #[cfg(test)]
 mod tests;

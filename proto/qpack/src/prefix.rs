@@ -22,6 +22,9 @@ pub(crate) struct Prefix {
 }
 
 impl Prefix {
+    /// The bytes of the shortest, such as that of a section that needs no lines.
+    pub(crate) const LEAST: usize = 2;
+
     /// Takes a prefix off the front of `section`. The table may have `max_entries`, and `inserted` lines were inserted so far.
     pub(crate) fn take(
         section: &mut &[u8],
@@ -57,7 +60,7 @@ impl Prefix {
     /// Appends it, for a table that may have `max_entries`.
     pub(crate) fn write(self, max_entries: u64, out: &mut Vec<u8>) {
         if self.required == 0 {
-            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&[0; Self::LEAST]);
             return;
         }
         integer::encode(out, 0, 8, self.required % (2 * max_entries) + 1);

@@ -1,6 +1,10 @@
 //! Sections and instructions whole: the examples of the RFC, everything both ways, and what is refused.
 
+mod examples;
 mod literals;
+mod model;
+mod ours;
+mod theirs;
 
 use crate::{DecodeError, Decoded, Decoder, Decompression, Encoder, Field};
 use trilane_semantics::NameRef;
