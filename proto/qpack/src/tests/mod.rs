@@ -1,6 +1,7 @@
 //! Sections and instructions whole: the examples of the RFC, everything both ways, and what is refused.
 
 mod examples;
+mod foreign;
 mod literals;
 mod model;
 mod ours;
