@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn promises_are_counted_apart() {
         let mut streams = Streams::default();
-        [1, 2, 3, 4, 6].map(|id| streams.insert(stream(id)));
+        [1, 2, 3, 4, 6].into_iter().for_each(|id| streams.insert(stream(id)));
         assert_eq!((streams.len(), streams.asked(), streams.promised()), (5, 2, 3));
         assert!(streams.remove(2).is_some() && streams.remove(2).is_none());
         assert!(streams.remove(3).is_some() && streams.get(3).is_none());
