@@ -73,6 +73,12 @@ fn hostile_instructions_are_refused() {
     // 60 for the name, 9 for the value.
     let long = [&hex("3f45 5f1d")[..], &[b'x'; 60], &[9]].concat();
     assert_eq!(Decoder::new(100, 0).instructions(&long), Err(TooLarge));
+    // 40 bytes in the code are 64 times `0`, and 63 fit.
+    let coded = [&hex("3f45 c1 a8")[..], &[0; 40]].concat();
+    assert_eq!(Decoder::new(100, 0).instructions(&coded), Err(TooLarge));
+    // Four bytes in the code are one line feed, which fits.
+    let wire = hex("3f02 40 84 ffff fff3");
+    assert_eq!(Decoder::new(100, 0).instructions(&wire), Ok(8));
     let mut decoder = Decoder::new(0, 0);
     assert_eq!(decoder.instructions(&hex("20")), Ok(1));
     assert_eq!(decoder.instructions(&hex("21")), Err(Capacity));
