@@ -39,7 +39,9 @@ pub mod topology;
 mod udp;
 mod wheel;
 
-pub use listen::{ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpSocket};
+pub use listen::{
+    ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpConfig, UdpSocket,
+};
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
 #[cfg(feature = "http3")]

@@ -11,7 +11,6 @@ mod udp;
 use std::ffi::c_int;
 use std::fmt;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
@@ -22,8 +21,7 @@ use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
-use self::udp::Steering;
-pub use self::udp::UdpSocket;
+pub use self::udp::{UdpConfig, UdpSocket};
 use crate::preflight::{StartError, listen_error};
 use crate::sys::{self, SocketName};
 pub use crate::udp::steer::ConnectionIds;
@@ -161,7 +159,7 @@ pub struct Listeners {
     /// By shard, like those.
     udp: Vec<Vec<UdpSocket>>,
     files: Vec<SocketFile>,
-    steering: Option<Steering>,
+    config: UdpConfig,
     warnings: Vec<String>,
 }
 
@@ -171,34 +169,24 @@ impl Listeners {
     /// # Errors
     /// What stands in the way of the first address that cannot be opened; those before it are closed again.
     pub fn open(addresses: &[ListenAddress], shards: NonZero<usize>) -> Result<Self, StartError> {
-        Self::open_all(addresses, shards, None)
+        Self::open_with(addresses, shards, UdpConfig::default())
     }
 
-    /// As [`Listeners::open`]; datagrams go to the shard whose connection they name by ids of that form, up to 255 shards.
+    /// As [`Listeners::open`], with UDP sockets set up like that.
     ///
     /// # Errors
     /// As there.
-    pub fn open_steered(
+    pub fn open_with(
         addresses: &[ListenAddress],
         shards: NonZero<usize>,
-        ids: ConnectionIds,
-    ) -> Result<Self, StartError> {
-        // Keyed by the system's randomness: a hash of anything is a number nobody can guess.
-        let seed = RandomState::new().hash_one(()) as u32;
-        Self::open_all(addresses, shards, Some(Steering { ids, seed }))
-    }
-
-    fn open_all(
-        addresses: &[ListenAddress],
-        shards: NonZero<usize>,
-        steering: Option<Steering>,
+        config: UdpConfig,
     ) -> Result<Self, StartError> {
         let mut all = Self {
             addresses: Vec::new(),
             shards: (0..shards.get()).map(|_| Vec::new()).collect(),
             udp: (0..shards.get()).map(|_| Vec::new()).collect(),
             files: Vec::new(),
-            steering,
+            config,
             warnings: Vec::new(),
         };
         for address in addresses {
@@ -268,13 +256,13 @@ impl Listeners {
         if address.port() == 0 {
             address.set_port(self.tcp_port(address.ip()));
         }
-        let group = udp::open(address, self.udp.len(), self.steering)?;
+        let group = udp::open(address, self.udp.len(), self.config)?;
         let address = ListenAddress::Udp(group.sockets.first().map_or(address, UdpSocket::address));
-        if let Some(error) = group.unsteered {
-            self.warnings.push(format!(
-                "the kernel does not give datagrams of {address} to the shard whose they are ({error}): each shard \
-                 passes on what is of another, which costs time"
-            ));
+        for warning in group.warnings {
+            // Each address has the same to say.
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
         }
         for (shard, socket) in self.udp.iter_mut().zip(group.sockets) {
             shard.push(socket);

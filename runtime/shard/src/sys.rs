@@ -65,6 +65,15 @@ pub(crate) fn setsockopt_int(
     check(unsafe { libc::setsockopt(fd, level, name, value, len) }).map(drop)
 }
 
+/// What an option that is an int says.
+pub(crate) fn getsockopt_int(fd: impl AsFd, level: c_int, name: c_int) -> io::Result<c_int> {
+    let (mut value, mut len): (c_int, _) = (0, size_of::<c_int>() as libc::socklen_t);
+    let (fd, value_at) = (fd.as_fd().as_raw_fd(), (&raw mut value).cast());
+    // SAFETY: writes at most `len` bytes, which is the size of `value`; any bytes are a valid int.
+    check(unsafe { libc::getsockopt(fd, level, name, value_at, &raw mut len) })?;
+    Ok(value)
+}
+
 /// Has the program choose who of the SO_REUSEPORT group of this socket gets a datagram: its result is an index, in the
 /// order of binding.
 pub(crate) fn attach_reuseport(fd: impl AsFd, program: &[libc::sock_filter]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! UDP sockets: one a shard and address, in a SO_REUSEPORT group, bound in the order of shards.
 
 use std::ffi::c_int;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -42,40 +43,48 @@ impl AsFd for UdpSocket {
     }
 }
 
-/// How datagrams find the shard whose they are.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Steering {
-    pub(super) ids: ConnectionIds,
-    pub(super) seed: u32,
+/// How UDP sockets are set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpConfig {
+    /// The form of connection ids by which a datagram finds the shard whose it is, up to 255 shards. Default: none, and
+    /// they go by the addresses of their packets.
+    pub ids: Option<ConnectionIds>,
+    /// Bytes that a socket holds of what has come, until its shard takes it; what comes beyond that is lost. The kernel counts
+    /// its own memory for each datagram as well, and gives no more than `net.core.rmem_max`. Default 4 MiB.
+    pub receive_buffer: u32,
+    /// The same for what goes out, and `net.core.wmem_max`; what is beyond that waits. Default 4 MiB.
+    pub send_buffer: u32,
+}
+
+impl Default for UdpConfig {
+    fn default() -> Self {
+        Self { ids: None, receive_buffer: 4 << 20, send_buffer: 4 << 20 }
+    }
 }
 
 /// A group of sockets, one a shard.
+#[derive(Debug, Default)]
 pub(super) struct Group {
     /// In the order of shards.
     pub(super) sockets: Vec<UdpSocket>,
-    /// Why the kernel does not steer.
-    pub(super) unsteered: Option<io::Error>,
+    /// What is not as it should be.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Opens the group: a socket for each of `shards` shards, in their order.
-pub(super) fn open(
-    mut address: SocketAddr,
-    shards: usize,
-    steering: Option<Steering>,
-) -> io::Result<Group> {
+pub(super) fn open(mut address: SocketAddr, shards: usize, config: UdpConfig) -> io::Result<Group> {
     if address.port() != 0 {
         // Only a probe, as for TCP.
         sys::bind(unbound(address, Sharing::Alone)?, &SocketName::inet(address))?;
     }
-    let mut group = Group { sockets: Vec::with_capacity(shards), unsteered: None };
+    let mut group = Group::default();
     for shard in 0..shards {
         let socket = unbound(address, Sharing::Group)?;
-        if shard == 0
-            && let Some(Steering { ids, seed }) = steering
-        {
+        let warnings = enlarge(&socket, config)?;
+        if shard == 0 {
+            group.warnings.extend(warnings);
             // For all who join the group, and before any datagram can come.
-            let count = u8::try_from(shards).unwrap_or(u8::MAX);
-            group.unsteered = sys::attach_reuseport(&socket, &program(ids, count, seed)).err();
+            group.warnings.extend(config.ids.and_then(|ids| steer(&socket, ids, shards).err()));
         }
         sys::bind(&socket, &SocketName::inet(address))?;
         // The first one settles the port for all.
@@ -83,6 +92,40 @@ pub(super) fn open(
         group.sockets.push(UdpSocket { socket, address });
     }
     Ok(group)
+}
+
+/// Has the kernel give datagrams to the shard whose they are. The error is a warning.
+fn steer(socket: &OwnedFd, ids: ConnectionIds, shards: usize) -> Result<(), String> {
+    let shards = u8::try_from(shards).unwrap_or(u8::MAX);
+    // Keyed by the system's randomness: a hash of anything is a number nobody can guess.
+    let seed = RandomState::new().hash_one(()) as u32;
+    sys::attach_reuseport(socket, &program(ids, shards, seed)).map_err(|error| {
+        format!(
+            "the kernel does not give datagrams to the shard whose they are ({error}): shards pass on what is not \
+             theirs, which costs time"
+        )
+    })
+}
+
+/// Makes room for what comes and goes. What the kernel refuses of it is a warning.
+fn enlarge(socket: &OwnedFd, config: UdpConfig) -> io::Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for (name, asked, what, limit) in [
+        (libc::SO_RCVBUF, config.receive_buffer, "what comes", "net.core.rmem_max"),
+        (libc::SO_SNDBUF, config.send_buffer, "what goes out", "net.core.wmem_max"),
+    ] {
+        // The kernel doubles what is asked for, for its own needs, and says so when asked.
+        let asked = c_int::try_from(asked).unwrap_or(c_int::MAX).min(c_int::MAX / 2);
+        sys::setsockopt_int(socket, libc::SOL_SOCKET, name, asked)?;
+        let got = sys::getsockopt_int(socket, libc::SOL_SOCKET, name)? / 2;
+        if got < asked {
+            warnings.push(format!(
+                "UDP sockets hold {got} bytes of {what} where {asked} were asked for, and are slow or lose datagrams \
+                 under load: `sysctl -w {limit}={asked}`"
+            ));
+        }
+    }
+    Ok(warnings)
 }
 
 /// A socket that tells of each datagram what QUIC asks, and sends none in fragments.

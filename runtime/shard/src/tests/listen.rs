@@ -279,3 +279,22 @@ fn a_udp_port_in_use_is_refused_even_between_groups() {
     let refused = Listeners::open(&[foreign], two());
     assert!(matches!(refused, Err(StartError::AddressNotAvailable { .. })));
 }
+
+#[test]
+fn small_buffers_are_said_once() {
+    let udp = |text: &str| ListenAddress::Udp(text.parse().unwrap());
+    let asked = [udp("127.0.0.1:0"), udp("127.0.0.2:0")];
+    let open = |size| {
+        let config = UdpConfig { ids: None, receive_buffer: size, send_buffer: size };
+        Listeners::open_with(&asked, two(), config).unwrap()
+    };
+    let mut small = open(32 << 10);
+    assert_eq!(small.warnings(), [""; 0]);
+    let got = sys::getsockopt_int(&small.take_udp()[1][1], libc::SOL_SOCKET, libc::SO_RCVBUF);
+    assert_eq!(got.unwrap(), 64 << 10);
+    // Nobody's limit is as high as that.
+    let huge = open(u32::MAX);
+    let [receive, send] = huge.warnings() else { panic!("{:?}", huge.warnings()) };
+    assert!(receive.contains("sysctl -w net.core.rmem_max=1073741823"), "{receive}");
+    assert!(send.contains("net.core.wmem_max=") && send.contains("lose datagrams"), "{send}");
+}

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::os::fd::AsFd;
 
 use super::*;
-use crate::listen::{ListenAddress, Listeners};
+use crate::listen::{ListenAddress, Listeners, UdpConfig};
 use crate::sys;
 
 const IDS: ConnectionIds =
@@ -171,7 +171,7 @@ fn runts_are_of_shard_0() {
 fn the_kernel_says_the_same() {
     let asked = [ListenAddress::Udp("127.0.0.1:0".parse().unwrap())];
     let shards = NonZero::new(4).unwrap();
-    let mut listeners = Listeners::open_steered(&asked, shards, IDS).unwrap();
+    let mut listeners = Listeners::open_with(&asked, shards, steered()).unwrap();
     assert_eq!(listeners.warnings(), [""; 0]);
     let ListenAddress::Udp(to) = listeners.addresses()[0] else { panic!() };
     let group: Vec<UdpSocket> = listeners
@@ -205,13 +205,24 @@ fn the_kernel_says_the_same() {
 }
 
 #[test]
+fn what_is_no_group_is_not_steered() {
+    let alone = UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert!(sys::attach_reuseport(&alone, &program(IDS, 4, 7)).is_err());
+}
+
+#[test]
 fn a_group_of_one_needs_no_luck() {
     let asked = [ListenAddress::Udp("127.0.0.1:0".parse().unwrap())];
-    let mut listeners = Listeners::open_steered(&asked, NonZero::<usize>::MIN, IDS).unwrap();
+    let mut listeners = Listeners::open_with(&asked, NonZero::<usize>::MIN, steered()).unwrap();
     let ListenAddress::Udp(to) = listeners.addresses()[0] else { panic!() };
     let socket = listeners.take_udp()[0][0].as_fd().try_clone_to_owned().unwrap();
     let group = [UdpSocket::from(socket)];
     assert_eq!(reached(&group, to, &short(&ours(9, &mut noise()))), Some(0));
+}
+
+fn steered() -> UdpConfig {
+    // Of a size that every kernel gives.
+    UdpConfig { ids: Some(IDS), receive_buffer: 64 << 10, send_buffer: 64 << 10 }
 }
 
 /// Who of the group got it, sent from a new port.
