@@ -7,7 +7,7 @@ use trilane_exchange::Wake;
 use trilane_semantics::{Cause, Instant};
 
 use crate::core::Core;
-use crate::listen::{ListenAddress, UdpSocket};
+use crate::listen::{ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
 use crate::ring::{Completion, Ring};
 use crate::server::Config;
@@ -28,6 +28,10 @@ impl Common {
 impl Config {
     pub(crate) fn udp_listen(&self) -> Vec<ListenAddress> {
         Vec::new()
+    }
+
+    pub(crate) fn udp(&self) -> UdpConfig {
+        UdpConfig::default()
     }
 }
 

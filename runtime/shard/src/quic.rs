@@ -6,12 +6,13 @@ use std::time::Duration;
 use trilane_connection::Host;
 use trilane_connection::quic::{Lane, Taken, Train as Room};
 use trilane_exchange::Wake;
+use trilane_quic::cid::LAYOUT;
 use trilane_quic::{Endpoint, Identity, Path, Place, Secrets, Settings};
 use trilane_semantics::{Cause, Instant};
 use trilane_tls::Acceptor;
 
 use crate::core::{Core, Timer};
-use crate::listen::{ListenAddress, UdpSocket};
+use crate::listen::{ConnectionIds, ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
 use crate::ring::{Completion, Ring};
 use crate::server::Config;
@@ -28,6 +29,22 @@ pub struct QuicConfig {
     pub acceptor: Acceptor,
     /// How QUIC is done.
     pub settings: Settings,
+    /// Whether the kernel gives datagrams to the shard whose connection they are of. If not, shards pass on to each other what is
+    /// not theirs. Default: yes.
+    pub steering: bool,
+    /// Bytes that a socket holds of what has come, until its shard takes it. Default 4 MiB; `net.core.rmem_max` is a limit as well.
+    pub receive_buffer: u32,
+    /// The same for what goes out, and `net.core.wmem_max`. Default 4 MiB.
+    pub send_buffer: u32,
+}
+
+impl QuicConfig {
+    /// The defaults, on these addresses.
+    #[must_use]
+    pub fn new(listen: Vec<ListenAddress>, acceptor: Acceptor, settings: Settings) -> Self {
+        let UdpConfig { receive_buffer, send_buffer, .. } = UdpConfig::default();
+        Self { listen, acceptor, settings, steering: true, receive_buffer, send_buffer }
+    }
 }
 
 /// What the shards of a process share.
@@ -44,6 +61,21 @@ impl Common {
 impl Config {
     pub(crate) fn udp_listen(&self) -> Vec<ListenAddress> {
         self.quic.iter().flat_map(|quic| quic.listen.clone()).collect()
+    }
+
+    pub(crate) fn udp(&self) -> UdpConfig {
+        let Some(quic) = &self.quic else { return UdpConfig::default() };
+        // All places are below its length, which is below 256.
+        let ids = ConnectionIds {
+            length: LAYOUT.length as u8,
+            kind: LAYOUT.kind as u8,
+            generation: LAYOUT.generation,
+            version: LAYOUT.version,
+            shard: LAYOUT.shard as u8,
+            mask: LAYOUT.mask as u8,
+        };
+        let (receive_buffer, send_buffer) = (quic.receive_buffer, quic.send_buffer);
+        UdpConfig { ids: quic.steering.then_some(ids), receive_buffer, send_buffer }
     }
 }
 

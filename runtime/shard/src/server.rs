@@ -123,7 +123,7 @@ pub struct Server {
     control: Arc<Control>,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
     // Last: removes the files of unix sockets.
-    _listeners: Listeners,
+    listeners: Listeners,
 }
 
 /// Stops a server from anywhere, such as a signal handler's thread.
@@ -161,7 +161,7 @@ impl Server {
         preflight::raise_descriptors(DESCRIPTORS)?;
         let cpus = config.topology.cpus().to_vec();
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
-        let mut listeners = Listeners::open(&config.all_listen(), count)?;
+        let mut listeners = Listeners::open_with(&config.all_listen(), count, config.udp())?;
         let (clear, secure) = listeners.addresses().split_at(config.listen.len());
         let (secure, udp) = secure.split_at(secure.len() - config.udp_listen().len());
         let (addresses, secure_addresses) = (clear.to_vec(), secure.to_vec());
@@ -180,7 +180,7 @@ impl Server {
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),
             shards: Vec::new(),
-            _listeners: listeners,
+            listeners,
         };
         let (ready, wait) = mpsc::channel();
         for (id, (cpu, listeners)) in cpus.into_iter().zip(of_shards).enumerate() {
@@ -239,6 +239,12 @@ impl Server {
     #[must_use]
     pub fn secure_addresses(&self) -> &[ListenAddress] {
         &self.secure_addresses
+    }
+
+    /// What works, but not as it should, for the operator: a line each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.listeners.warnings()
     }
 
     /// Where it listens for HTTP/3, ports chosen.

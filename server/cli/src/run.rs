@@ -140,6 +140,10 @@ fn serve(
         server = server.shards(shards);
     }
     let running = server.start().map_err(Failure::Server)?;
+    for warning in running.warnings() {
+        // Nowhere is left to report that standard error is closed.
+        let _ = writeln!(io::stderr(), "trilane: {warning}");
+    }
     // Before anybody is told that we are ready: from then on a signal drains.
     let reload = move || {
         if let Some(tls) = &mut tls {

@@ -290,7 +290,7 @@ fn quic(
         Err(error) => Err(RunError::Address(error)),
     });
     let listen = listen.collect::<Result<_, _>>()?;
-    Ok(Some(trilane_shard::QuicConfig { listen, acceptor, settings }))
+    Ok(Some(trilane_shard::QuicConfig::new(listen, acceptor, settings)))
 }
 
 impl<F> fmt::Debug for Server<F> {
@@ -317,6 +317,12 @@ impl Running {
     #[must_use]
     pub fn secure_addresses(&self) -> &[ListenAddress] {
         self.server.secure_addresses()
+    }
+
+    /// What works, but not as it should, for the operator: a line each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.server.warnings()
     }
 
     /// Where it listens for HTTP/3, ports chosen.
