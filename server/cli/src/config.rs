@@ -352,6 +352,8 @@ mod tests {
         let tickets = trilane::tls::Tickets::default();
         assert_eq!(shown.tls.ticket_lifetime, Some(tickets.lifetime.as_secs()));
         assert_eq!(shown.tls.tickets, Some(tickets.count));
+        #[cfg(feature = "http3")]
+        assert_eq!(shown.quic.settings(), Config::default().quic.settings());
         let whole = text.replace("\n# ", "\n").replace("\n\n\n", "\n\n");
         let all = parse(&whole).unwrap();
         assert_eq!((all.https.len(), all.tls.certificates.len()), (1, 1));
