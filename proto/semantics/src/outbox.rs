@@ -163,19 +163,19 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.entries.push(Entry { stream, what: What::Datagram(start..self.arena.len()) });
     }
 
-    /// Takes everything out, in order; keeps the memory for the next use.
-    pub fn drain(&mut self, mut each: impl FnMut(S, Part<'_>)) {
-        for Entry { stream, what } in self.entries.drain(..) {
+    /// Takes everything out, in order. [`Outbox::clear`] is to follow.
+    pub fn drain(&mut self) -> impl Iterator<Item = (S, Part<'_>)> {
+        (self.payload_bytes, self.file_bytes) = (0, 0);
+        let arena = &self.arena;
+        self.entries.drain(..).map(|Entry { stream, what }| {
             let part = match what {
-                What::Framing(range) => Part::Framing(&self.arena[range]),
+                What::Framing(range) => Part::Framing(&arena[range]),
                 What::Payload(payload) => Part::Payload(payload),
-                What::Datagram(range) => Part::Datagram(&self.arena[range]),
+                What::Datagram(range) => Part::Datagram(&arena[range]),
                 What::Command(command) => Part::Command(command),
             };
-            each(stream, part);
-        }
-        (self.payload_bytes, self.file_bytes) = (0, 0);
-        self.arena.clear();
+            (stream, part)
+        })
     }
 
     /// What there is to do on any stream, in order; framing in a row on one stream is one piece.
@@ -262,12 +262,13 @@ mod tests {
         );
         out.datagram(1, |bytes| bytes.push(b'e'));
         out.framing(2, |bytes| bytes.push(b'f'));
-        let mut parts = Vec::new();
-        out.drain(|stream, part| parts.push(format!("{stream} {:.24}", format!("{part:?}"))));
+        let parts: Vec<_> = out.drain().collect();
         assert_eq!(parts.len(), 7);
-        assert_eq!(parts[5..], ["1 Datagram([101])", "2 Framing([102])"]);
+        assert_eq!(parts[5..], [(1, Part::Datagram(b"e")), (2, Part::Framing(b"f"))]);
+        drop(parts);
         assert!(out.is_empty() && out.has_memory());
         out.clear(0);
+        assert_eq!(out.len(), 0);
         assert!(out.is_empty());
         assert_eq!(out.len(), 0);
     }

@@ -140,34 +140,30 @@ impl Flow {
         let mut has_sent = false;
         while let Some(mut out) = connection.take_output(host, now) {
             has_sent = true;
-            // Framing is given on with the end of its stream, if that follows: a packet less.
-            let mut last: Option<(u64, Payload)> = None;
-            out.drain(|stream, part| {
-                let fin = part == Part::Command(Command::Fin);
-                if let Some((of, piece)) = last.take() {
-                    if fin && of == stream {
-                        self.unfinished.pop();
-                        return self.write(session, of, piece, true);
-                    }
-                    self.write(session, of, piece, false);
-                }
-                if let Part::Payload(_) | Part::Framing(_) = part
-                    && is_bidirectional(stream)
-                    && self.unfinished.last() != Some(&stream)
-                {
-                    self.unfinished.push(stream);
-                }
+            let mut parts = out.drain().peekable();
+            while let Some((stream, part)) = parts.next() {
+                // The end of a stream goes with the last bytes before it: a packet less, perhaps.
+                let is_end = |next: &(u64, Part<'_>)| {
+                    next.0 == stream && next.1 == Part::Command(Command::Fin)
+                };
+                let mut fin = |is_content| is_content && parts.next_if(is_end).is_some();
                 match part {
-                    Part::Framing(bytes) => last = Some((stream, bytes.to_vec().into())),
-                    Part::Payload(payload) => last = Some((stream, payload)),
+                    Part::Framing(bytes) => {
+                        let fin = fin(true);
+                        self.write(session, stream, bytes, fin);
+                        self.note(stream, fin);
+                    }
+                    Part::Payload(payload) => {
+                        let fin = fin(true);
+                        self.pass(session, stream, payload, fin);
+                        self.note(stream, fin);
+                    }
                     // Nobody waits for those; what does not go now is lost.
                     Part::Datagram(bytes) => drop(session.send_datagram(bytes)),
                     Part::Command(command) => self.obey(session, stream, command),
                 }
-            });
-            if let Some((stream, piece)) = last {
-                self.write(session, stream, piece, false);
             }
+            drop(parts);
             connection.take_back(out);
             for stream in self.unfinished.drain(..) {
                 if let Ok(room) = session.room(stream) {
@@ -179,9 +175,16 @@ impl Flow {
         has_sent
     }
 
+    /// A request stream that goes on is asked afterwards how much it takes.
+    fn note(&mut self, stream: u64, fin: bool) {
+        if !fin && is_bidirectional(stream) && self.unfinished.last() != Some(&stream) {
+            self.unfinished.push(stream);
+        }
+    }
+
     fn obey(&mut self, session: &mut Session, stream: u64, command: Command) {
         match command {
-            Command::Fin => self.write(session, stream, Payload::new(), true),
+            Command::Fin => self.write(session, stream, b"", true),
             Command::Reset(code) => {
                 self.forget(stream);
                 session.reset(stream, code);
@@ -193,19 +196,39 @@ impl Flow {
         }
     }
 
-    /// Writes behind what waits, or now.
-    fn write(&mut self, session: &mut Session, stream: u64, mut piece: Payload, fin: bool) {
-        let is_behind =
-            !self.waiting.is_empty() && self.waiting.iter().any(|waiting| waiting.stream == stream);
-        if !is_behind {
-            match session.write_payload(stream, &mut piece, fin) {
-                Ok(true) => return,
-                Ok(false) if piece.is_empty() && !fin => return,
-                Ok(false) => {}
+    /// Writes bytes, or what of them does not go now behind what waits.
+    fn write(&mut self, session: &mut Session, stream: u64, bytes: &[u8], fin: bool) {
+        let mut taken = 0;
+        if !self.waits(stream) {
+            match session.write(stream, bytes, fin) {
+                Ok(all) if all == bytes.len() => return,
+                Ok(some) => taken = some,
                 // It is told when the stream is next found writable.
                 Err(_) => return,
             }
         }
+        self.keep(stream, bytes[taken..].to_vec().into(), fin);
+    }
+
+    /// The same for content, which is moved.
+    fn pass(&mut self, session: &mut Session, stream: u64, mut content: Payload, fin: bool) {
+        if !self.waits(stream) {
+            match session.write_payload(stream, &mut content, fin) {
+                Ok(true) => return,
+                Ok(false) if content.is_empty() && !fin => return,
+                Ok(false) => {}
+                Err(_) => return,
+            }
+        }
+        self.keep(stream, content, fin);
+    }
+
+    /// Whether something waits on a stream.
+    fn waits(&self, stream: u64) -> bool {
+        self.waiting.iter().any(|waiting| waiting.stream == stream)
+    }
+
+    fn keep(&mut self, stream: u64, piece: Payload, fin: bool) {
         self.waiting_bytes += piece.len();
         let at = self.waiting.iter().position(|waiting| waiting.stream == stream);
         let at = at.unwrap_or_else(|| {
