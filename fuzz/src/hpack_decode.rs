@@ -74,7 +74,7 @@ fn second_opinion<'a>(
     Some(theirs)
 }
 
-fn blocks(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn blocks(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         if data.is_empty() {
             return None;

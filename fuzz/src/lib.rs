@@ -15,6 +15,8 @@ mod h2_frames;
 mod head;
 mod hpack_decode;
 mod hpack_encode;
+mod qpack_decode;
+mod qpack_pair;
 mod router;
 mod script;
 mod targets;
@@ -31,6 +33,8 @@ pub use h2_frames::h2_frames;
 pub use head::head;
 pub use hpack_decode::hpack_decode;
 pub use hpack_encode::hpack_encode;
+pub use qpack_decode::qpack_decode;
+pub use qpack_pair::qpack_pair;
 pub use router::router;
 pub use targets::targets;
 pub use tls_session::tls_session;
@@ -50,6 +54,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("head", head),
     ("hpack_decode", hpack_decode),
     ("hpack_encode", hpack_encode),
+    ("qpack_decode", qpack_decode),
+    ("qpack_pair", qpack_pair),
     ("router", router),
     ("targets", targets),
     ("tls_session", tls_session),
