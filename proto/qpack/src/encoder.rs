@@ -242,10 +242,7 @@ impl Encoder {
     /// Whether `field` is worth a line and gets its place, now.
     fn make_room(&self, field: &Field<'_>) -> bool {
         let table = self.lookup.table();
-        // A base of 0 once something was received means that nothing can be referred to.
-        let is_closed = self.base == 0 && self.known > 0;
-        if is_closed
-            || Indexing::Add.within(table.limit(), field) != Indexing::Add
+        if Indexing::Add.within(table.limit(), field) != Indexing::Add
             || self.instructions.len() > table.limit()
         {
             return false;

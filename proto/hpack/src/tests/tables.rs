@@ -37,6 +37,13 @@ fn a_plain_list_says_the_same() {
                 assert_eq!((ours.as_bytes(), our_value, our_note), (*name, &value[..], *note));
             }
             assert!(table.line(list.len()).is_none());
+            for size in [0, table.size().saturating_sub(1), table.size(), next(limit as u64 + 1)] {
+                let mut left = list.clone();
+                while left.iter().map(cost).sum::<usize>() > size {
+                    left.pop_back();
+                }
+                assert_eq!(table.past(size), list.len() - left.len());
+            }
         }
     }
 }
