@@ -71,8 +71,8 @@ impl Encoder {
     }
 
     /// What the peer's SETTINGS allow: the largest table (SETTINGS_QPACK_MAX_TABLE_CAPACITY). How many streams it lets wait does
-    /// not matter: none ever has to. Only the first value that is not 0 counts; another would be an error of the peer's
-    /// (RFC 9204 §3.2.3), for who reads SETTINGS to find.
+    /// not matter: none ever has to. Only the first value that is not 0 counts; whoever reads SETTINGS refuses another
+    /// (RFC 9204 §3.2.3).
     pub fn set_peer(&mut self, max_capacity: u64) {
         let most = usize::try_from(max_capacity).unwrap_or(usize::MAX);
         let capacity = self.capacity.min(most).min(crate::Decoder::LARGEST);

@@ -168,7 +168,7 @@ impl Peer {
                 }
                 None => {
                     let name = self.some_text();
-                    let first = 0x20 | u8::from(sensitive) * 0x10;
+                    let first = if sensitive { 0x30 } else { 0x20 };
                     self.write(&name, first, 3, &mut body);
                     self.write(&value, 0, LENGTH_BITS, &mut body);
                     (name, value, sensitive)

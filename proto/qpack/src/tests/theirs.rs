@@ -256,7 +256,7 @@ fn what_is_owed_is_bounded() {
     let section = hex("0500 80");
     let mut count = 0u64;
     let refused = loop {
-        match decoder.decode(1 << 40 | count, &section, |_| Ok::<_, ()>(())) {
+        match decoder.decode((1 << 40) + count, &section, |_| Ok::<_, ()>(())) {
             Ok(decoded) => assert_eq!(decoded, Decoded::Whole),
             Err(why) => break why,
         }
