@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod counting;
+pub mod fields;
 pub mod frames;
 pub mod live;
 pub mod requests;
