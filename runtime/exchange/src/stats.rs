@@ -70,4 +70,8 @@ pub struct Stats {
     pub datagrams_cut: Counter,
     /// Sends of datagrams that the kernel refused.
     pub trains_failed: Counter,
+    /// Datagrams passed on to the shard whose connection they are of.
+    pub forwarded: Counter,
+    /// Datagrams that were lost on that way.
+    pub forward_dropped: Counter,
 }

@@ -1,6 +1,7 @@
 //! The third lane of a shard: its UDP sockets below, its QUIC connections above, and when each is asked.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use trilane_connection::Host;
@@ -14,10 +15,11 @@ use trilane_tls::Acceptor;
 use crate::core::{Core, Timer};
 use crate::listen::{ConnectionIds, ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
-use crate::ring::{Completion, Ring};
+use crate::ring::{Completion, Ring, Submission};
 use crate::server::Config;
-use crate::token::Op;
-use crate::udp::{self, Train, Udp};
+use crate::slots::Key;
+use crate::token::{Op, Token};
+use crate::udp::{self, Forwarded, Forwards, Mail, Train, Udp};
 use crate::wheel::TimerKey;
 
 /// HTTP/3.
@@ -49,12 +51,16 @@ impl QuicConfig {
 
 /// What the shards of a process share.
 #[derive(Clone)]
-pub(crate) struct Common(Option<Secrets>);
+pub(crate) struct Common {
+    secrets: Option<Secrets>,
+    forwards: Arc<Forwards>,
+}
 
 impl Common {
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let secrets = config.quic.as_ref().map(|quic| Secrets::new(&quic.acceptor));
-        Ok(Self(secrets.transpose().map_err(failed)?))
+        let forwards = Arc::new(Forwards::new(config.topology.cpus().len()));
+        Ok(Self { secrets: secrets.transpose().map_err(failed)?, forwards })
     }
 }
 
@@ -83,6 +89,11 @@ impl Config {
 pub(crate) struct Quic {
     udp: Udp,
     lane: Lane,
+    /// Of the shard.
+    number: usize,
+    forwards: Arc<Forwards>,
+    /// What others have passed on, while it is read.
+    mail: Mail,
     acceptor: Acceptor,
     identity: Identity,
     timer: Option<(TimerKey, Instant)>,
@@ -100,7 +111,7 @@ impl Quic {
         core: &Core,
         ring: &mut Ring,
     ) -> Result<Option<Self>, StartError> {
-        let (Some(quic), Some(secrets)) = (&config.quic, &common.0) else { return Ok(None) };
+        let (Some(quic), Some(secrets)) = (&config.quic, &common.secrets) else { return Ok(None) };
         let many = |_| StartError::Other {
             what: "number the shards",
             error: io::Error::other("HTTP/3 takes 256 at most"),
@@ -117,7 +128,19 @@ impl Quic {
         let other = |error| StartError::Other { what: "register buffers for datagrams", error };
         let udp = Udp::new(ring, sockets).map_err(other)?;
         let acceptor = quic.acceptor.clone();
-        Ok(Some(Self { udp, lane, acceptor, identity, timer: None, is_touched: true }))
+        let forwards = Arc::clone(&common.forwards);
+        forwards.enlist(number, ring.descriptor());
+        Ok(Some(Self {
+            udp,
+            lane,
+            number,
+            forwards,
+            mail: Mail::default(),
+            acceptor,
+            identity,
+            timer: None,
+            is_touched: true,
+        }))
     }
 
     /// Begins to receive.
@@ -155,12 +178,38 @@ impl Quic {
         let Some(mut received) = self.udp.received(completion, ring, host.stats()) else { return };
         self.is_touched = true;
         self.renew();
-        let udp::Path { local, peer } = received.path();
+        let path = received.path();
         for datagram in received.datagrams() {
-            match self.lane.receive(host, now, datagram, Path { local, peer }) {
-                Taken::Ours => {}
-                // Nobody is there to take it; its sender will send it again.
-                Taken::Forward(_) => {}
+            if let Taken::Forward(shard) = self.lane.receive(host, now, datagram, theirs(path)) {
+                self.pass_on(host, shard.into(), datagram, path, ring);
+            }
+        }
+    }
+
+    /// Gives a datagram to the shard whose it is.
+    fn pass_on(&self, host: &Host, to: usize, datagram: &[u8], path: udp::Path, ring: &mut Ring) {
+        match self.forwards.send(to, datagram, path) {
+            // Its sender will send it again.
+            Forwarded::Lost => return host.stats().forward_dropped.add(1),
+            Forwarded::Behind => {}
+            Forwarded::First(theirs) => {
+                let token = Token { key: Key { index: 0, generation: 0 }, op: Op::Message };
+                ring.push(Submission::message(theirs, 0, token, token));
+            }
+        }
+        host.stats().forwarded.add(1);
+    }
+
+    /// Takes what others have passed on.
+    fn collect(&mut self, host: &Host, now: Instant) {
+        if !self.forwards.collect(self.number, &mut self.mail) {
+            return;
+        }
+        self.is_touched = true;
+        for (datagram, path) in self.mail.datagrams() {
+            // Once is enough: what is passed on again would go round and round.
+            if self.lane.receive(host, now, datagram, theirs(path)) != Taken::Ours {
+                host.stats().forward_dropped.add(1);
             }
         }
     }
@@ -194,6 +243,7 @@ impl Quic {
 
     /// Once a turn: runs what was touched, and sends. Whether there may be more to do at once.
     pub(crate) fn run(&mut self, host: &Host, now: Instant, core: &Core, ring: &mut Ring) {
+        self.collect(host, now);
         if !std::mem::take(&mut self.is_touched) {
             return;
         }
@@ -231,6 +281,7 @@ impl Quic {
 
     /// Ends receiving, for there is nobody left to receive for.
     pub(crate) fn close(&mut self, ring: &mut Ring) {
+        self.forwards.close(self.number);
         self.udp.close(ring);
     }
 
@@ -245,6 +296,13 @@ impl Quic {
     }
 }
 
+impl Drop for Quic {
+    fn drop(&mut self) {
+        // Also when the shard was torn down.
+        self.forwards.close(self.number);
+    }
+}
+
 impl Room for Train {
     fn space(&mut self) -> &mut [u8] {
         Self::space(self)
@@ -254,6 +312,11 @@ impl Room for Train {
         let Path { local, peer } = path;
         Self::push(self, len, udp::Path { local, peer })
     }
+}
+
+/// The path, as QUIC names it.
+const fn theirs(udp::Path { local, peer }: udp::Path) -> Path {
+    Path { local, peer }
 }
 
 fn failed(error: trilane_quic::Error) -> StartError {

@@ -5,6 +5,7 @@
 //! it is counted, and whoever speaks over it finds out by what does not arrive. No timers here: what is given is sent.
 
 mod control;
+mod forward;
 mod receive;
 mod sends;
 pub(crate) mod steer;
@@ -14,6 +15,7 @@ use std::io;
 
 use trilane_exchange::Stats;
 
+pub(crate) use self::forward::{Forwarded, Forwards, Mail};
 use self::receive::Head;
 pub(crate) use self::receive::Received;
 use self::sends::{Sending, Sends};
