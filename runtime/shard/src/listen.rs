@@ -150,14 +150,17 @@ impl AsFd for Listener {
     }
 }
 
-/// All listening sockets of a server. Dropping it closes those not handed out and removes the files of unix
-/// sockets.
+/// All listening sockets of a server, to be kept until its shards have ended. Dropping it closes those not handed out and
+/// removes the files of unix sockets.
 #[derive(Debug)]
 pub struct Listeners {
     addresses: Vec<ListenAddress>,
     shards: Vec<Vec<Listener>>,
     /// By shard, like those.
     udp: Vec<Vec<UdpSocket>>,
+    /// The same sockets once more, if there are several shards. When one of a group is closed, the last one takes its number,
+    /// and is given what another shard's is: so none is before all shards have ended.
+    held: Vec<OwnedFd>,
     files: Vec<SocketFile>,
     config: UdpConfig,
     warnings: Vec<String>,
@@ -185,6 +188,7 @@ impl Listeners {
             addresses: Vec::new(),
             shards: (0..shards.get()).map(|_| Vec::new()).collect(),
             udp: (0..shards.get()).map(|_| Vec::new()).collect(),
+            held: Vec::new(),
             files: Vec::new(),
             config,
             warnings: Vec::new(),
@@ -256,7 +260,8 @@ impl Listeners {
         if address.port() == 0 {
             address.set_port(self.tcp_port(address.ip()));
         }
-        let group = udp::open(address, self.udp.len(), self.config)?;
+        let shards = self.udp.len();
+        let group = udp::open(address, shards, self.config)?;
         let address = ListenAddress::Udp(group.sockets.first().map_or(address, UdpSocket::address));
         for warning in group.warnings {
             // Each address has the same to say.
@@ -265,6 +270,9 @@ impl Listeners {
             }
         }
         for (shard, socket) in self.udp.iter_mut().zip(group.sockets) {
+            if shards > 1 {
+                self.held.push(socket.as_fd().try_clone_to_owned()?);
+            }
             shard.push(socket);
         }
         self.addresses.push(address);

@@ -205,6 +205,22 @@ fn the_kernel_says_the_same() {
 }
 
 #[test]
+fn a_shard_that_has_ended_leaves_the_others_theirs() {
+    let asked = [ListenAddress::Udp("127.0.0.1:0".parse().unwrap())];
+    let shards = NonZero::new(3).unwrap();
+    let mut listeners = Listeners::open_with(&asked, shards, steered()).unwrap();
+    let ListenAddress::Udp(to) = listeners.addresses()[0] else { panic!() };
+    let mut group = listeners.take_udp();
+    let last = group.pop().unwrap()[0].as_fd().try_clone_to_owned().unwrap();
+    drop(group);
+    let (last, mut chance) = ([UdpSocket::from(last)], noise());
+    for _ in 0..5 {
+        assert_eq!(reached(&last, to, &short(&ours(0, &mut chance))), None);
+        assert_eq!(reached(&last, to, &short(&ours(2, &mut chance))), Some(0));
+    }
+}
+
+#[test]
 fn what_is_no_group_is_not_steered() {
     let alone = UdpSocket::bind("127.0.0.1:0").unwrap();
     assert!(sys::attach_reuseport(&alone, &program(IDS, 4, 7)).is_err());
