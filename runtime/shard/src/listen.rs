@@ -42,8 +42,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(30);
 pub enum ListenAddress {
     /// An IP address and a port; port 0 lets the kernel choose. `[::]` takes IPv4 as well.
     Tcp(SocketAddr),
-    /// The same for UDP. Port 0 is the port of the TCP address before it with the same IP address, if there is one: that is
-    /// where clients look for HTTP/3 (RFC 9114 §3.1.1). Never read from text.
+    /// The same for UDP. Port 0 is the port of the TCP address before it with the same IP address, if there is one and
+    /// UDP has it free: that is where clients look for HTTP/3 first (RFC 9114 §3.1.1). Never read from text.
     Udp(SocketAddr),
     /// The path of a socket.
     Unix(PathBuf),
@@ -261,7 +261,14 @@ impl Listeners {
             address.set_port(self.tcp_port(address.ip()));
         }
         let shards = self.udp.len();
-        let group = udp::open(address, shards, self.config)?;
+        let group = match udp::open(address, shards, self.config) {
+            // Nobody has asked for this port in particular.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && asked.port() == 0 => {
+                address.set_port(0);
+                udp::open(address, shards, self.config)?
+            }
+            result => result?,
+        };
         let address = ListenAddress::Udp(group.sockets.first().map_or(address, UdpSocket::address));
         for warning in group.warnings {
             // Each address has the same to say.

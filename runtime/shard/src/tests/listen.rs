@@ -267,6 +267,43 @@ fn udp_has_the_port_that_tcp_got() {
 }
 
 #[test]
+fn udp_has_another_port_when_that_one_is_taken() {
+    let mut listeners = Listeners::open(&[address("127.0.0.1:0")], two()).unwrap();
+    let ListenAddress::Tcp(tcp) = listeners.addresses()[0] else { panic!() };
+    let taken = std::net::UdpSocket::bind(tcp).unwrap();
+    listeners.open_udp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let ports = |listeners: &mut Listeners| listeners.take_udp()[1][0].address().port();
+    assert_ne!(ports(&mut listeners), tcp.port());
+    // Who asks for it gets it, or is told.
+    let mut again = Listeners::open(&[address("127.0.0.1:0")], two()).unwrap();
+    assert!(again.open_udp(tcp).is_err());
+    drop(taken);
+    again.open_udp(tcp).unwrap();
+    assert_eq!(ports(&mut again), tcp.port());
+}
+
+#[test]
+fn no_datagram_is_sent_in_fragments() {
+    let udp = |text: &str| ListenAddress::Udp(text.parse().unwrap());
+    let families = [
+        ("127.0.0.1:0", libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_RECVERR),
+        ("[::1]:0", libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_RECVERR),
+        ("[::1]:0", libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_RECVERR),
+    ];
+    for (text, level, discover, errors) in families {
+        let Ok(mut listeners) = Listeners::open(&[udp(text)], two()) else {
+            assert!(TcpListener::bind("[::1]:0").is_err() && text == "[::1]:0");
+            continue;
+        };
+        let socket = &listeners.take_udp()[1][0];
+        // RFC 9000 §14: not by us, and not by a router; the kernel's own guess of the path is not asked.
+        let probe = sys::getsockopt_int(socket, level, discover).unwrap();
+        assert_eq!(probe, libc::IP_PMTUDISC_PROBE, "{text} {level}");
+        assert_eq!(sys::getsockopt_int(socket, level, errors).unwrap(), 0);
+    }
+}
+
+#[test]
 fn a_udp_port_in_use_is_refused_even_between_groups() {
     let group =
         Listeners::open(&[ListenAddress::Udp("127.0.0.1:0".parse().unwrap())], two()).unwrap();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::listen::{ListenAddress, Listeners};
+use crate::listen::{ListenAddress, Listeners, UdpConfig};
 use crate::ring::RingConfig;
 
 /// One shard's UDP, and nothing else of it.
@@ -24,8 +24,12 @@ impl Rig {
     }
 
     fn with_buffers(address: &str, count: u16, size: u32) -> Self {
+        Self::open(address, count, size, UdpConfig::default())
+    }
+
+    fn open(address: &str, count: u16, size: u32, config: UdpConfig) -> Self {
         let asked = [ListenAddress::Udp(address.parse().unwrap())];
-        let mut listeners = Listeners::open(&asked, NonZero::<usize>::MIN).unwrap();
+        let mut listeners = Listeners::open_with(&asked, NonZero::<usize>::MIN, config).unwrap();
         let sockets = listeners.take_udp().remove(0);
         let address = sockets[0].address();
         let mut ring = Ring::new(RingConfig { submissions: 8, completions: 64 }).unwrap();
@@ -210,6 +214,28 @@ fn a_train_that_was_cut_short_is_counted_and_not_trusted() {
     ours.turn();
     assert_eq!(theirs.take(1)[0].0, b"short");
     assert_eq!(theirs.stats.datagrams_received.get(), 1);
+}
+
+#[test]
+fn what_the_kernel_has_lost_is_counted() {
+    let config = UdpConfig { receive_buffer: 4096, ..UdpConfig::default() };
+    let mut rig = Rig::open("127.0.0.1:0", COUNT, SIZE, config);
+    let client = client("127.0.0.1");
+    let (mut sent, mut got) = (0, 0);
+    for _ in 0..2 {
+        let before = rig.stats.datagrams_lost.get();
+        // More than the queue holds, while nobody looks.
+        (0..50).for_each(|_| assert!(client.send_to(&[0; 1000], rig.address).is_ok()));
+        sent += 50;
+        // What comes after them says how many were lost.
+        rig.until(|rig| {
+            client.send_to(b"after", rig.address).unwrap();
+            sent += 1;
+            got += rig.turn().len() as u64;
+            got + rig.stats.datagrams_lost.get() == sent
+        });
+        assert!(rig.stats.datagrams_lost.get() > before);
+    }
 }
 
 #[test]
