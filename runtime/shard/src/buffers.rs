@@ -20,8 +20,8 @@ use crate::ring::{Completion, Ring};
 
 /// The most buffers of a group, unless said otherwise: with [`SIZE`], the budget of a shard's receives, 32 MiB.
 pub(crate) const COUNT: u16 = 1 << 12;
-/// Buffers in use at first, and at least, unless said otherwise: a ring of buffers goes through all its memory, so it should not be larger than
-/// what is needed.
+/// Buffers in use at first, and at least, unless said otherwise: a ring of buffers goes through all its memory, so it should
+/// not be larger than what is needed.
 pub(crate) const FIRST: u16 = 1 << 6;
 /// The most buffers that the kernel has at once, so that it cannot fill more in one turn: 2 MiB, which is less than a
 /// millisecond of work. What waits for handlers comes on top, up to [`COUNT`].

@@ -1,8 +1,9 @@
 //! The UDP sockets of one shard: trains of datagrams in and out, by its ring. What is in a datagram is nobody's concern here.
 //!
-//! `listen::udp` opens the sockets, and `steer` is how the kernel knows whose a datagram is. Received trains lie in buffers of a group of their own, which is small: it is used
-//! first in, first out, and goes through all its memory. Nothing that goes wrong with a datagram or a send ends a socket:
-//! it is counted, and whoever speaks over it finds out by what does not arrive. No timers here: what is given is sent.
+//! `listen::udp` opens the sockets, `steer` is how the kernel knows whose a datagram is, and `forward` what becomes of those that
+//! it gives to the wrong shard. Received trains lie in buffers of a group of their own, which is small: it is used first in, first
+//! out, and goes through all its memory. Nothing that goes wrong with a datagram or a send ends a socket: it is counted, and
+//! whoever speaks over it finds out by what does not arrive. No timers here: what is given is sent.
 
 mod control;
 mod forward;
