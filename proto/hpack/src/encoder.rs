@@ -159,5 +159,5 @@ fn literal(out: &mut Vec<u8>, indexing: Indexing, name: u64, field: Field<'_>) {
     if name == 0 {
         text::write(field.name.as_bytes(), 0, LENGTH_BITS, out);
     }
-    text::write(field.value, 0, LENGTH_BITS, out);
+    text::write_value(&field, out);
 }

@@ -92,6 +92,16 @@ const CHANGING: u64 = set(&[
     Known::XRequestId,
 ]);
 
+/// What chance makes.
+const RANDOM: u64 = set(&[Known::ETag, Known::Traceparent, Known::XRequestId]);
+
+/// Whether values of that name are mostly made by chance.
+#[inline]
+#[must_use]
+pub const fn is_random(name: NameRef<'_>) -> bool {
+    matches!(name, NameRef::Known(name) if RANDOM & bit(name) != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,10 @@ use std::ops::Range;
 use trilane_semantics::{Known, NameRef};
 
 use crate::decoder::Compression;
+use crate::field::Field;
 use crate::huffman::HuffmanError;
 use crate::integer::IntegerError;
+use crate::policy::is_random;
 use crate::{huffman, integer};
 
 /// The bits of a length where a string has the first byte for itself; the one before them says that its bytes are in the Huffman
@@ -160,6 +162,18 @@ pub fn write(text: &[u8], first: u8, bits: u32, out: &mut Vec<u8>) {
         out[start] = first | len as u8 | if coded { 1 << bits } else { 0 };
     } else {
         write_long(text, first, bits, out);
+    }
+}
+
+/// Appends the value of a field: as it is where chance has made it, for the code would hardly make it shorter, and never by
+/// the same (answers of one length can leave in one train of datagrams); else as [`write`] does.
+#[inline]
+pub fn write_value(field: &Field<'_>, out: &mut Vec<u8>) {
+    if is_random(field.name) {
+        integer::encode(out, 0, LENGTH_BITS, field.value.len() as u64);
+        out.extend_from_slice(field.value);
+    } else {
+        write(field.value, 0, LENGTH_BITS, out);
     }
 }
 

@@ -8,7 +8,7 @@
 use trilane_hpack::lookup::{Found, Lookup};
 use trilane_hpack::policy::Indexing;
 use trilane_hpack::table::size_of_line;
-use trilane_hpack::text::{self, LENGTH_BITS};
+use trilane_hpack::text;
 use trilane_hpack::{Field, integer};
 use trilane_semantics::{NameRef, StatusCode};
 
@@ -263,7 +263,7 @@ impl Encoder {
             Name::Dynamic(index) => integer::encode(out, 0x80, 6, index),
             Name::Literal => text::write(field.name.as_bytes(), 0x40, 5, out),
         }
-        text::write(field.value, 0, LENGTH_BITS, out);
+        text::write_value(&field, out);
     }
 
     fn insert(&mut self, field: Field<'_>) {
@@ -290,5 +290,5 @@ fn literal(out: &mut Vec<u8>, indexing: Indexing, name: Name, field: Field<'_>) 
             text::write(field.name.as_bytes(), if never { 0x30 } else { 0x20 }, 3, out);
         }
     }
-    text::write(field.value, 0, LENGTH_BITS, out);
+    text::write_value(&field, out);
 }

@@ -1,6 +1,6 @@
 //! From what is wanted, and who we are, to what quiche makes connections from.
 
-use quiche::{CongestionControlAlgorithm, Config};
+use quiche::{Config, CongestionControlAlgorithm};
 
 use crate::error::Error;
 use crate::identity::{self, Identity};

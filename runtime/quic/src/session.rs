@@ -224,12 +224,16 @@ impl Session {
     #[must_use]
     pub fn tls_info(&mut self) -> TlsInfo {
         let alpn = Some(self.alpn()).filter(|alpn| !alpn.is_empty()).map(Into::into);
-        let server_name = self.connection.server_name().map(|name| name.to_ascii_lowercase().into());
+        let server_name =
+            self.connection.server_name().map(|name| name.to_ascii_lowercase().into());
         let resumed = self.connection.is_resumed();
         let tls: &mut SslRef = self.connection.as_mut();
         TlsInfo {
             version: TlsVersion::V1_3,
-            cipher_suite: tls.current_cipher().and_then(|suite| suite.standard_name()).unwrap_or(""),
+            cipher_suite: tls
+                .current_cipher()
+                .and_then(|suite| suite.standard_name())
+                .unwrap_or(""),
             group: tls.curve_name(),
             alpn,
             server_name,

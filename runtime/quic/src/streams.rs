@@ -100,7 +100,9 @@ impl Session {
         match self.connection.stream_send(stream, bytes, fin) {
             Ok(taken) => Ok(taken),
             Err(Error::StreamStopped(code)) => Err(Stopped(code)),
-            Err(Error::Done | Error::StreamLimit) if !self.connection.stream_closed(stream) => Ok(0),
+            Err(Error::Done | Error::StreamLimit) if !self.connection.stream_closed(stream) => {
+                Ok(0)
+            }
             Err(_) => Ok(bytes.len()),
         }
     }

@@ -36,7 +36,7 @@ fn what_was_sent_is_an_index() {
 #[test]
 fn names_are_learnt() {
     let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(4096));
-    for (index, len) in [(1, 17), (2, 7), (3, 7)] {
+    for (index, len) in [(1, 18), (2, 8), (3, 8)] {
         let line = format!("x-request-id: {index}0f0f");
         let block = block(&mut encoder, &[&line]);
         same(lines(&mut decoder, &block), &[&line]);

@@ -45,8 +45,8 @@ pub struct Lane {
     /// At most one a connection.
     timers: BTreeSet<(Instant, u32)>,
     replies: VecDeque<(Vec<u8>, Path)>,
-    /// A datagram that did not fit the train before.
-    left_over: Option<(Vec<u8>, Path)>,
+    /// A datagram that did not fit the train before: the next one begins with it.
+    left_over: (Vec<u8>, Option<Path>),
     scratch: Box<[u8]>,
     /// What the clock of QUIC shows when ours shows 0.
     epoch: Clock,
@@ -71,7 +71,7 @@ impl Lane {
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
             replies: VecDeque::new(),
-            left_over: None,
+            left_over: (Vec::new(), None),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             epoch,
             most,
@@ -160,12 +160,14 @@ impl Lane {
 
     /// Fills `train`, which is empty, with what is to be sent next. Whether there was anything.
     pub fn transmit(&mut self, host: &Host, now: Instant, train: &mut impl Train) -> bool {
-        let waiting = self.replies.pop_front().or_else(|| self.left_over.take());
-        if let Some((datagram, path)) = waiting {
-            // What cannot be sent is lost, as datagrams are.
-            return put(train, &datagram, path);
-        }
+        // What cannot be sent is lost, as datagrams are.
         let (due, mut count) = (now + EARLY, 0);
+        if let Some(path) = self.left_over.1.take() {
+            count += usize::from(put(train, &self.left_over.0, path));
+            self.left_over.0.clear();
+        } else if let Some((reply, path)) = self.replies.pop_front() {
+            return put(train, &reply, path);
+        }
         while let Some(&index) = self.ready.front() {
             let Some(talk) = self.entries.get_mut(index as usize).and_then(|it| it.talk.as_mut())
             else {
@@ -183,8 +185,9 @@ impl Lane {
                     }
                     let Some(Transmit { len, path, at }) = talk.transmit(space) else { break };
                     if !train.push(len, path) {
-                        let datagram = train.space().get(..len).unwrap_or_default().to_vec();
-                        self.left_over = Some((datagram, path));
+                        let datagram = train.space().get(..len).unwrap_or_default();
+                        self.left_over.0.extend_from_slice(datagram);
+                        self.left_over.1 = Some(path);
                         return true;
                     }
                     count += 1;
@@ -202,7 +205,7 @@ impl Lane {
                 return true;
             }
         }
-        false
+        count > 0
     }
 
     /// Arms the timer of a connection that has sent what it had, or lets go of one that is gone.

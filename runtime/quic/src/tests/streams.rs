@@ -88,7 +88,8 @@ fn content_goes_as_there_is_room() {
 
 #[test]
 fn what_is_not_read_holds_the_client_back() {
-    let settings = Settings { stream_window: 10_000, stream_window_max: 10_000, ..Settings::default() };
+    let settings =
+        Settings { stream_window: 10_000, stream_window_max: 10_000, ..Settings::default() };
     let (mut client, mut server) = connected(settings);
     let sent = client.connection.stream_send(0, &[7; 20_000], true).unwrap();
     assert_eq!(sent, 10_000);
@@ -116,8 +117,14 @@ fn streams_are_given_up_by_either_side() {
     server.only().stop(4, 0x107);
     server.only().reset(4, 0x108);
     pump(&mut client, &mut server);
-    assert_eq!(client.connection.stream_send(4, b"x", false), Err(quiche::Error::StreamStopped(0x107)));
-    assert_eq!(client.connection.stream_recv(4, &mut [0; 9]), Err(quiche::Error::StreamReset(0x108)));
+    assert_eq!(
+        client.connection.stream_send(4, b"x", false),
+        Err(quiche::Error::StreamStopped(0x107))
+    );
+    assert_eq!(
+        client.connection.stream_recv(4, &mut [0; 9]),
+        Err(quiche::Error::StreamReset(0x108))
+    );
     // Of streams that there are not, there is nothing.
     assert_eq!(server.only().read(400, &mut [0; 9]), Read::Nothing);
     assert_eq!(server.only().room(400), Ok(0));
@@ -183,7 +190,10 @@ fn an_end_says_whose_it_was() {
     pump(&mut client, &mut server);
     assert_eq!(server.only().ended(), Some(Ended::Ours(0x100)));
     assert!(server.only().is_draining() && !server.only().is_closed());
-    assert_eq!(client.connection.peer_error().map(|error| (error.is_app, error.error_code)), Some((true, 0x100)));
+    assert_eq!(
+        client.connection.peer_error().map(|error| (error.is_app, error.error_code)),
+        Some((true, 0x100))
+    );
     let (mut client, mut server) = connected(Settings::default());
     client.connection.close(true, 0x101, b"").unwrap();
     pump(&mut client, &mut server);

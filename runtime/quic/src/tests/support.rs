@@ -59,7 +59,12 @@ impl Server {
         Self::with(settings, &acceptor, PLACE, &secrets)
     }
 
-    pub(super) fn with(settings: Settings, acceptor: &Acceptor, place: Place, secrets: &Secrets) -> Self {
+    pub(super) fn with(
+        settings: Settings,
+        acceptor: &Acceptor,
+        place: Place,
+        secrets: &Secrets,
+    ) -> Self {
         let endpoint = Endpoint::new(settings, &Identity::new(acceptor), place, secrets).unwrap();
         Self { endpoint, sessions: HashMap::new(), next: 0 }
     }
@@ -139,7 +144,8 @@ impl Client {
         let mut scid = [0; 16];
         boring::rand::rand_bytes(&mut scid).unwrap();
         let scid = ConnectionId::from_ref(&scid);
-        let connection = quiche::connect(Some("localhost"), &scid, at(port), SERVER, config).unwrap();
+        let connection =
+            quiche::connect(Some("localhost"), &scid, at(port), SERVER, config).unwrap();
         Self { connection, port }
     }
 
@@ -153,7 +159,8 @@ impl Client {
     }
 
     pub(super) fn take(&mut self, datagram: &[u8]) {
-        let info = RecvInfo { from: SERVER, to: self.connection.path_stats().next().unwrap().local_addr };
+        let info =
+            RecvInfo { from: SERVER, to: self.connection.path_stats().next().unwrap().local_addr };
         let _ = self.connection.recv(&mut datagram.to_vec(), info);
     }
 }

@@ -25,6 +25,13 @@ pub(super) struct Counters {
     uncopied: u64,
     panics: u64,
     faults: u64,
+    forwarded: u64,
+    forward_dropped: u64,
+    migrations: u64,
+    datagrams_received: u64,
+    datagrams_sent: u64,
+    trains_received: u64,
+    trains_sent: u64,
 }
 
 #[derive(Serialize)]
@@ -49,6 +56,13 @@ pub(super) async fn stats(shard: Shard) -> Json<Counters> {
         uncopied: sum(|stats| stats.uncopied.get()),
         panics: sum(|stats| stats.panics.get()),
         faults: sum(|stats| stats.faults.get()),
+        forwarded: sum(|stats| stats.forwarded.get()),
+        forward_dropped: sum(|stats| stats.forward_dropped.get()),
+        migrations: sum(|stats| stats.migrations.get()),
+        datagrams_received: sum(|stats| stats.datagrams_received.get()),
+        datagrams_sent: sum(|stats| stats.datagrams_sent.get()),
+        trains_received: sum(|stats| stats.trains_received.get()),
+        trains_sent: sum(|stats| stats.trains_sent.get()),
         shards: all
             .iter()
             .map(|it| ShardCounters { open: it.open.get(), requests: it.requests.get() })
