@@ -105,8 +105,8 @@ impl Http3 {
             return Err(self.fail(Code::Id));
         }
         self.goaway = Some(number);
-        // What it has begun is finished.
-        if self.drain == Drain::No {
+        // A client's is about pushes alone: its requests may go on. Of ours, those that were begun are finished.
+        if self.role == Role::Client && self.drain == Drain::No {
             self.drain = Drain::Peer;
         }
         Ok(())

@@ -27,7 +27,7 @@ impl Http3 {
             // RFC 9114 §4.1.2.
             stream.missing = missing.checked_sub(frame.length);
             if stream.missing.is_none() {
-                return self.wrong_content(id);
+                return self.too_long(id);
             }
         }
         let has_reader = stream.takes_content();
@@ -42,6 +42,17 @@ impl Http3 {
             self.charge(budget::TINY, Reason::Flood)?;
         }
         Ok(None)
+    }
+
+    /// Content is longer than its head says.
+    fn too_long<'b>(&mut self, id: u64) -> Step<'b> {
+        let stream = self.streams.get(id);
+        if stream.is_some_and(|stream| matches!(stream.incoming, Incoming::Unwanted(_))) {
+            self.charge(budget::RESET, Reason::Resets)?;
+            self.end_by(id, Code::Message);
+            return Ok(None);
+        }
+        Err(self.refuse(id, Reason::ContentLength))
     }
 
     /// The payload of a DATA frame, as it comes.

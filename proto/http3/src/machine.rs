@@ -16,6 +16,9 @@ use crate::state::{Http3, Role};
 use crate::streams::Incoming;
 use crate::uni::{self, is_request};
 
+/// The longest frame header, in bytes: two numbers.
+const LONGEST_HEADER: usize = 16;
+
 impl Machine for Http3 {
     type Stream = u64;
 
@@ -264,7 +267,8 @@ impl Machine for Http3 {
         if !is_request(stream) {
             return if self.theirs.ignores(stream) { usize::MAX } else { uni::WINDOW };
         }
-        let window = self.limits.stream_window;
+        // A header section is taken whole: no window is smaller.
+        let window = self.limits.stream_window.max(self.limits.head + LONGEST_HEADER);
         match self.streams.get(stream) {
             Some(stream) if stream.is_blocked => 0,
             Some(stream) => match stream.incoming {

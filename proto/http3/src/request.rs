@@ -139,8 +139,12 @@ impl Http3 {
         }
         // RFC 9114 §4.1.2: the content is as long as its head says, or the message is malformed.
         if stream.missing.is_some_and(|left| left > 0) {
-            return self.wrong_content(id);
+            if !matches!(stream.incoming, Incoming::Unwanted(_)) {
+                return Err(self.refuse(id, Reason::ContentLength));
+            }
+            self.charge(budget::RESET, Reason::Resets)?;
         }
+        let Some(stream) = self.streams.get(id) else { return Ok(Some(Next::NeedInput)) };
         let has_reader = stream.takes_content();
         self.end_incoming(id);
         let event = Event::End { id: ExchangeId(id) };
@@ -153,17 +157,5 @@ impl Http3 {
             stream.incoming = Incoming::Over;
             self.settle(id);
         }
-    }
-
-    /// Content is not as long as its head says.
-    pub(crate) fn wrong_content<'b>(&mut self, id: u64) -> Step<'b> {
-        let is_answered =
-            self.streams.get(id).is_some_and(|it| matches!(it.incoming, Incoming::Unwanted(_)));
-        if is_answered {
-            self.charge(budget::RESET, Reason::Resets)?;
-            self.end_by(id, Code::Message);
-            return Ok(None);
-        }
-        Err(self.refuse(id, Reason::ContentLength))
     }
 }

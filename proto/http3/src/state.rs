@@ -127,7 +127,7 @@ pub(crate) enum Drain {
     Asked(Instant),
     /// It was told which request is the first that is not answered.
     Told,
-    /// The peer itself begins no more, or takes none.
+    /// The server takes no more.
     Peer,
 }
 

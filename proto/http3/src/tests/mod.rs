@@ -5,13 +5,15 @@ use std::rc::Rc;
 
 use trilane_qpack::{Decoded, Decoder, Encoder, Field};
 use trilane_semantics::{
-    Command, Content, Effect, Event, ExchangeId, Input, Instant, Limits, Machine, NameRef, Next,
-    Outbox, Payload, Piece, Reason, ResponseHead, Scope, Stamp, StatusCode,
+    Command, Content, Effect, Event, ExchangeId, Input, Instant, Limits, Machine, Misuse, NameRef,
+    Next, Outbox, Payload, Piece, Reason, ResponseHead, Scope, Stamp, StatusCode,
 };
 
 use crate::frame::{self, Frame, kind};
 use crate::{Http3, varint};
 
+mod content;
+mod errors;
 mod requests;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
@@ -375,7 +377,7 @@ fn everywhere_from(ready: impl Fn() -> Side, stream: u64, bytes: &[u8], fin: boo
         let (front, back) = bytes.split_at(at);
         assert_eq!(whole, run(&[front, back], false), "cut at {at}");
     }
-    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    let single: Vec<&[u8]> = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(1).collect() };
     assert_eq!(whole, run(&single, false), "byte by byte");
     whole
 }
