@@ -76,10 +76,6 @@ impl Http3 {
         let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
         stream.is_blocked = false;
         if head.status.is_informational() {
-            // RFC 9114 §4.1: what is interim does not end the stream.
-            if ends == End::Message {
-                return Err(self.refuse(id, Reason::Incomplete));
-            }
             self.charge(budget::INTERIM, Reason::Flood)?;
             return Ok(Some(Next::Event(Event::Interim { id: ExchangeId(id), head })));
         }

@@ -1,6 +1,6 @@
 //! What is owed to the peer, written: our streams opened, resets, what QPACK says, GOAWAY, the end.
 
-use trilane_semantics::{Closed, Command, Outbox};
+use trilane_semantics::{Cause, Closed, Command, Outbox};
 
 use crate::code::Code;
 use crate::frame::{self, kind, stream};
@@ -45,11 +45,11 @@ impl Http3 {
         self.greet(out);
         let ours = Ours::of(self.role);
         if let Some(code) = self.owed.close.take() {
-            // It ends everything else.
-            self.owed.commands.clear();
             out.command(ours.control, Command::Close(code as u64));
         }
-        if self.closed.is_some() {
+        if let Some(Closed { cause: Cause::Fault(_), .. }) = self.closed {
+            // Nothing comes after that.
+            self.owed.commands.clear();
             return;
         }
         out.framing(ours.encoder, |bytes| self.encoder.instructions_owed(bytes));

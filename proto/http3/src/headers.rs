@@ -81,16 +81,16 @@ impl Http3 {
         let result = head.and_then(|head| section::judge(&head, ends).map(|it| (head, it)));
         let weight = result.as_ref().map_or(0, |(head, _)| head.weight());
         let heads = (self.heads as usize).saturating_add(weight);
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
+        stream.is_blocked = false;
+        stream.kind = Kind::of(&method);
+        stream.incoming = if ends == End::Message { Incoming::Over } else { Incoming::Open };
         // One alone has kept to `Limits::head`.
         if heads > self.limits.heads && self.heads > 0 {
             self.charge(budget::RESET, Reason::Resets)?;
             self.end_by(id, Code::RequestRejected);
             return Ok(None);
         }
-        let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
-        stream.is_blocked = false;
-        stream.kind = Kind::of(&method);
-        stream.incoming = if ends == End::Message { Incoming::Over } else { Incoming::Open };
         let (head, (content, expects)) = match result {
             Ok(good) => good,
             Err(reason) => return Err(self.refuse(id, reason)),

@@ -17,10 +17,12 @@ impl Http3 {
         let id = input.stream();
         let reading = match self.streams.get(id) {
             Some(stream) if stream.incoming == Incoming::Refused => {
-                if input.is_fin() {
-                    self.end_incoming(id);
+                input.take(usize::MAX);
+                if !input.is_fin() {
+                    return Ok(Some(Next::NeedInput));
                 }
-                return discard(input);
+                self.end_incoming(id);
+                return Ok(None);
             }
             Some(stream) if stream.incoming == Incoming::Over => return discard(input),
             Some(stream) => stream.reading,
@@ -135,7 +137,7 @@ impl Http3 {
                 stream.incoming = Incoming::Over;
             }
             self.end_by(id, Code::RequestIncomplete);
-            return Ok(Some(Next::NeedInput));
+            return Ok(None);
         }
         // RFC 9114 §4.1.2: the content is as long as its head says, or the message is malformed.
         if stream.missing.is_some_and(|left| left > 0) {
@@ -148,7 +150,7 @@ impl Http3 {
         let has_reader = stream.takes_content();
         self.end_incoming(id);
         let event = Event::End { id: ExchangeId(id) };
-        Ok(Some(if has_reader { Next::Event(event) } else { Next::NeedInput }))
+        Ok(has_reader.then_some(Next::Event(event)))
     }
 
     /// The peer has ended its half.

@@ -12,8 +12,13 @@ use trilane_semantics::{
 use crate::frame::{self, Frame, kind};
 use crate::{Http3, varint};
 
+mod client;
 mod content;
 mod errors;
+mod floods;
+mod lifetime;
+mod pair;
+mod qpack;
 mod requests;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
