@@ -26,6 +26,12 @@ impl<S: Copy + Eq> Carry<S> {
         self.rests.iter().map(|rest| rest.bytes.len()).sum()
     }
 
+    /// How much of a stream is kept.
+    pub(crate) fn len_of(&self, stream: S) -> usize {
+        let rest = self.rests.iter().find(|rest| rest.stream == stream);
+        rest.map_or(0, |rest| rest.bytes.len())
+    }
+
     /// The streams that have a remainder.
     pub(crate) fn streams(&self) -> impl Iterator<Item = S> {
         self.rests.iter().map(|rest| rest.stream)

@@ -252,7 +252,11 @@ impl<M: Machine> Connection<M> {
     #[must_use]
     pub fn wanted(&self, stream: M::Stream) -> usize {
         // After the end everything is read, to be discarded.
-        if self.closed.is_some() { usize::MAX } else { self.machine.wanted(stream) }
+        if self.closed.is_some() {
+            return usize::MAX;
+        }
+        // What was read and waits here, for a slow reader say, is not read again.
+        self.machine.wanted(stream).saturating_sub(self.carry.len_of(stream))
     }
 
     /// Goes on with what was kept, or with nothing, because something else has changed.
