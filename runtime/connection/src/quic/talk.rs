@@ -91,7 +91,10 @@ impl Talk {
         }
         let mut info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
         info.tls = Some(Rc::new(self.session.tls_info()));
-        let machine = Http3::server(Rc::clone(host.limits()), now);
+        let mut machine = Http3::server(Rc::clone(host.limits()), now);
+        if self.session.datagram_room().is_some() {
+            machine = machine.with_datagrams();
+        }
         let mut connection = Connection::new(machine, self.key, Rc::new(info));
         if let Some(grace) = *drain {
             connection.drain(host, now, grace);
