@@ -2,7 +2,7 @@
 //!
 //! Bytes go in and events come out of [`Http2`]; commands go in and bytes come out into an outbox. There is no I/O, no clock,
 //! no thread here; content is passed on as it comes, and nothing is kept but header sections in more than one frame.
-//! The reading order: `frame`, `code` and `settings` (what is on the wire), `flow`, `streams` and `budget` (what is remembered),
+//! The reading order: `frame`, `code` and `settings` (what is on the wire), `flow` and `streams` (what is remembered),
 //! `state`, then the ways in, `receive`, `headers` (with `repeat`), `data` and `control`, and the ways out, `machine`, `encode` and `flush`;
 //! `timers` and `schedule` beside them. What one role alone does is in `client` and in `push`.
 //!
