@@ -3,19 +3,19 @@
 //! `parity` is one table of cases for every protocol, against the demo; `process` is the binary itself;
 //! `h2` is HTTP/2 as a peer sees it; `tls` is who it is over TLS; `simulated` is the demo in the simulator.
 //! `upstream` is our client role of HTTP/2 against servers of others.
-//! `tidy` holds the project to its own rules. `sketch_h3` is a toy machine that proves that the contract
-//! carries streams of a transport's own; it goes when the real one comes. `toy` is what it stands on.
+//! `tidy` holds the project to its own rules. `h3_contract` is HTTP/3 over the real connection without QUIC; `toy` is what it
+//! stands on.
 #![deny(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod balance;
 mod embedded;
 mod h2;
+mod h3_contract;
 mod hostile;
 mod parity;
 mod process;
 mod simulated;
-mod sketch_h3;
 mod tidy;
 mod tls;
 mod toy;

@@ -1,4 +1,4 @@
-//! What the sketch stands on: a host, a small service, toy field sections, and the turn of the loop.
+//! What tests of a connection stand on: a host, a small service, and the turn of the loop.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -7,17 +7,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use trilane_connection::{Connection, Host};
 use trilane_exchange::{
     Address, Capabilities, ConnectionInfo, Exchange, Outgoing, Pool, Reply, Request, Response,
     Service, Shard, Stats, Summary, Wake, WakeQueue,
 };
-use trilane_semantics::{
-    Command, Fields, Instant, Limits, Machine, Method, NameRef, Payload, Piece, Protocol, Reason,
-    RequestHead, ResponseHead, StatusCode,
-};
+use trilane_semantics::{Command, Instant, Limits, Machine, Payload, Piece, StatusCode};
 
 /// The content of `/big`, in bytes.
 pub(crate) const BIG: usize = 100;
@@ -80,6 +77,11 @@ impl World {
 
     pub(crate) fn now(&self) -> Instant {
         self.clock.now.get()
+    }
+
+    /// Time goes by.
+    pub(crate) fn wait(&self, duration: Duration) {
+        self.clock.now.set(self.now() + duration);
     }
 
     /// Lets `/slow` and `/hold` go on.
@@ -196,67 +198,4 @@ impl Capabilities for Clock {
     fn all_stats(&self) -> Vec<Arc<Stats>> {
         Vec::new()
     }
-}
-
-/// A field section: names and values, each behind one byte of length.
-pub(crate) fn section(lines: &[(&str, &str)]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    lines.iter().for_each(|(name, value)| line(&mut bytes, name.as_bytes(), value.as_bytes()));
-    bytes
-}
-
-/// The field section of a response.
-pub(crate) fn response(head: &ResponseHead) -> Vec<u8> {
-    let mut bytes = section(&[(":status", head.status.as_str())]);
-    bytes.extend(trailers(&head.fields));
-    bytes
-}
-
-/// A field section without pseudo-fields.
-pub(crate) fn trailers(fields: &Fields) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    fields.iter().for_each(|(name, value)| line(&mut bytes, name, value));
-    bytes
-}
-
-fn line(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    for part in [name, value] {
-        bytes.push(u8::try_from(part.len()).unwrap());
-        bytes.extend_from_slice(part);
-    }
-}
-
-/// Reads a section: the pseudo-fields `:method` and `:path`, and the fields.
-fn read(mut bytes: &[u8]) -> Result<(Vec<u8>, Vec<u8>, Fields), Reason> {
-    let (mut method, mut path, mut fields) = (Vec::new(), Vec::new(), Fields::new());
-    let mut part = || {
-        let (&length, rest) = bytes.split_first().ok_or(Reason::FieldLine)?;
-        let (part, rest) = rest.split_at_checked(length.into()).ok_or(Reason::FieldLine)?;
-        bytes = rest;
-        Ok((part, rest.is_empty()))
-    };
-    loop {
-        let ((name, _), (value, is_last)) = (part()?, part()?);
-        match name {
-            b":method" => method = value.to_vec(),
-            b":path" => path = value.to_vec(),
-            _ => fields.append(NameRef::new(name), value).map_err(|_| Reason::FieldLine)?,
-        }
-        if is_last {
-            return Ok((method, path, fields));
-        }
-    }
-}
-
-/// Reads the head of a request.
-pub(crate) fn request(bytes: &[u8], protocol: Protocol) -> Result<RequestHead, Reason> {
-    let (method, path, fields) = read(bytes)?;
-    let method = Method::from_bytes(&method).map_err(|_| Reason::RequestLine)?;
-    let path = std::str::from_utf8(&path).map_err(|_| Reason::Target)?;
-    RequestHead::with_fields(method, protocol, fields, path).ok_or(Reason::Target)
-}
-
-/// Reads a trailer section.
-pub(crate) fn read_trailers(bytes: &[u8]) -> Result<Fields, Reason> {
-    read(bytes).map(|(_, _, fields)| fields)
 }
