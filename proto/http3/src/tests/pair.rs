@@ -164,7 +164,7 @@ impl End {
     fn put(&mut self, out: &mut Outbox<u64>, other: &mut Self) {
         self.machine.flush(NOW, out);
         let mut touched = Vec::new();
-        out.drain(|stream, part| {
+        for (stream, part) in out.drain() {
             let wire = other.wires.entry(stream).or_default();
             match part {
                 Part::Framing(bytes) => wire.bytes.extend(bytes),
@@ -182,7 +182,7 @@ impl End {
                 }
             }
             touched.push(stream);
-        });
+        }
         for stream in touched {
             self.machine.set_room(stream, other.room(stream));
         }
