@@ -3,7 +3,7 @@
 //! Bytes go in and events come out of [`Http2`]; commands go in and bytes come out into an outbox. There is no I/O, no clock,
 //! no thread here; content is passed on as it comes, and nothing is kept but header sections in more than one frame.
 //! The reading order: `frame`, `code` and `settings` (what is on the wire), `flow` and `streams` (what is remembered),
-//! `state`, then the ways in, `receive`, `headers` (with `repeat`), `data` and `control`, and the ways out, `machine`, `encode` and `flush`;
+//! `state`, then the ways in, `receive`, `headers`, `data` and `control`, and the ways out, `machine`, `encode` and `flush`;
 //! `timers` and `schedule` beside them. What one role alone does is in `client` and in `push`.
 //!
 //! Of RFC 9113 it does not do: the priorities of §5.3, which it reads past.
@@ -21,7 +21,6 @@ mod headers;
 mod machine;
 mod push;
 mod receive;
-mod repeat;
 mod schedule;
 mod settings;
 mod state;

@@ -12,10 +12,10 @@ use trilane_semantics::{
 use crate::client::LAST;
 use crate::code::Code;
 use crate::flow::{Inflow, Outflow, WINDOW};
-use crate::repeat::Repeat;
 use crate::settings::{Settings, TABLE};
 use crate::streams::{Ended, Incoming, Past, Stream, Streams};
 use trilane_semantics::budget::{self, Budget};
+use trilane_semantics::repeat::Repeat;
 use trilane_semantics::sending::Outgoing;
 use trilane_semantics::turns::Turns;
 

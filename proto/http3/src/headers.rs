@@ -5,8 +5,8 @@
 use trilane_qpack::{DecodeError, Decoded};
 use trilane_semantics::section::{self, End, Kind};
 use trilane_semantics::{
-    Content, Event, ExchangeId, Input, Known, Next, Priority, Protocol, Reason, RequestSection,
-    TrailerSection, budget,
+    Content, Event, ExchangeId, Fault, Input, Known, Method, Next, Priority, Protocol, Reason,
+    RequestHead, RequestSection, TrailerSection, budget,
 };
 
 use crate::code::Code;
@@ -14,6 +14,9 @@ use crate::frame::Frame;
 use crate::receive::Step;
 use crate::state::{Http3, Role};
 use crate::streams::{Incoming, Reading};
+
+/// The method of a request as far as it is known, and its head or why it is none.
+type Decoding = (Method, Result<RequestHead, Reason>);
 
 impl Http3 {
     /// A HEADERS frame, whose header was not taken yet.
@@ -64,20 +67,7 @@ impl Http3 {
 
     /// The header section of a request.
     fn request<'b>(&mut self, id: u64, payload: &[u8], ends: End) -> Step<'b> {
-        let mut crumbs = std::mem::take(&mut self.crumbs);
-        let mut section = RequestSection::new(Protocol::Http3, &self.limits, &mut crumbs);
-        let decoded =
-            self.decoder.decode(id, payload, |field| section.field(field.name, field.value));
-        let method = section.method().clone();
-        let head = match decoded {
-            Ok(Decoded::Whole) => Some(section.finish()),
-            Ok(Decoded::Blocked) => None,
-            Err(DecodeError::Field(reason)) => Some(Err(reason)),
-            Err(_) => return Err(self.fail(Code::Decompression)),
-        };
-        crumbs.shrink_to(if crumbs.capacity() > 4096 { 0 } else { crumbs.capacity() });
-        self.crumbs = crumbs;
-        let Some(head) = head else { return self.block(id) };
+        let Some((method, head)) = self.head(id, payload)? else { return self.block(id) };
         let result = head.and_then(|head| section::judge(&head, ends).map(|it| (head, it)));
         let weight = result.as_ref().map_or(0, |(head, _)| head.weight());
         let heads = (self.heads as usize).saturating_add(weight);
@@ -111,6 +101,36 @@ impl Http3 {
             self.wait_for_content(id);
         }
         Ok(Some(Next::Event(Event::Request { id: ExchangeId(id), head, content })))
+    }
+
+    /// What a section says as the head of a request, and its method as far as it is known. Nothing while it waits for the table.
+    #[inline]
+    fn head(&mut self, id: u64, payload: &[u8]) -> Result<Option<Decoding>, Fault> {
+        // RFC 9204 §4.5.1.1: without an insert count it depends on no table, and is not acknowledged.
+        let is_alone = payload.first() == Some(&0);
+        if is_alone && let Some(head) = self.repeat.find(payload, 0) {
+            return Ok(Some((head.method.clone(), Ok(head))));
+        }
+        let mut crumbs = std::mem::take(&mut self.crumbs);
+        let mut section = RequestSection::new(Protocol::Http3, &self.limits, &mut crumbs);
+        let decoded =
+            self.decoder.decode(id, payload, |field| section.field(field.name, field.value));
+        let method = section.method().clone();
+        let head = match decoded {
+            Ok(Decoded::Whole) => section.finish(),
+            Ok(Decoded::Blocked) => {
+                self.crumbs = crumbs;
+                return Ok(None);
+            }
+            Err(DecodeError::Field(reason)) => Err(reason),
+            Err(_) => return Err(self.fail(Code::Decompression)),
+        };
+        crumbs.shrink_to(if crumbs.capacity() > 4096 { 0 } else { crumbs.capacity() });
+        self.crumbs = crumbs;
+        if is_alone && let Ok(head) = &head {
+            self.repeat.note(payload, 0, head);
+        }
+        Ok(Some((method, head)))
     }
 
     /// The trailer section of a message.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use trilane_qpack::{Decoder, Encoder};
 use trilane_semantics::budget::Budget;
+use trilane_semantics::repeat::Repeat;
 use trilane_semantics::table::Table;
 use trilane_semantics::turns::Turns;
 use trilane_semantics::{Closed, Command, Effect, Fault, Instant, Limits, Priority, Reason};
@@ -59,6 +60,7 @@ pub struct Http3 {
     pub(crate) peer: Settings,
     /// We have HTTP datagrams.
     pub(crate) datagrams: bool,
+    pub(crate) repeat: Repeat,
     /// Memory for cookies in pieces.
     pub(crate) crumbs: Vec<u8>,
     /// What the transport takes of a stream that is not there yet: the last that it spoke of.
@@ -171,6 +173,7 @@ impl Http3 {
             theirs: Theirs::default(),
             peer: Settings::default(),
             datagrams: false,
+            repeat: Repeat::default(),
             crumbs: Vec::new(),
             first_room: (0, 0),
             gone: VecDeque::new(),

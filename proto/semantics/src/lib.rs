@@ -2,7 +2,7 @@
 //!
 //! Pure data and traits: no I/O, no clock, no threads, no async. The file order is the reading order:
 //! [`time`], [`octets`], [`field`], [`fields`] and [`lines`] (names and the arena), [`head`] and [`target`], [`section`] and
-//! [`priority`], [`sending`], [`table`], [`pace`], [`turns`] and [`budget`] (what HTTP/2 and HTTP/3 do alike), then the contract:
+//! [`priority`], [`sending`], [`repeat`], [`table`], [`pace`], [`turns`] and [`budget`] (what HTTP/2 and HTTP/3 do alike), then the contract:
 //! [`input`] in, [`event`] up, [`machine`] commands down, [`outbox`] and [`payload`] out, and how it ends,
 //! [`fault`] and [`closed`], under [`limits`].
 #![forbid(unsafe_code)]
@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod pace;
 pub mod payload;
 pub mod priority;
+pub mod repeat;
 pub mod section;
 pub mod sending;
 pub mod stamp;

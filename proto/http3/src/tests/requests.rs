@@ -63,3 +63,18 @@ fn streams_go_their_own_ways() {
     assert_eq!(side.finish(4), ["4 fin"]);
     assert!(side.machine.streams.is_empty());
 }
+
+/// A head that comes again is the same; one that is cut or refused is never kept.
+#[test]
+fn heads_that_come_again() {
+    let mut side = Side::ready();
+    for n in 0..5 {
+        let id = 12 * n;
+        assert_eq!(side.end(id, get()), [format!("{id} GET / None")]);
+        assert!(reason(&side.end(id + 4, headers(&[])), Reason::PseudoField));
+        assert_eq!(side.feed(id + 8, get()), [format!("{} GET / Unknown", id + 8)]);
+        for id in [id, id + 4, id + 8] {
+            side.respond(id, 200, Content::None);
+        }
+    }
+}

@@ -4,16 +4,16 @@
 //! One is kept, and only after it came twice in a row: who never repeats itself pays for a sum over the block, and no memory.
 //! Never looks into a block.
 
-use trilane_semantics::RequestHead;
+use crate::head::RequestHead;
 
 /// The longest block that is kept, in bytes.
-pub(crate) const LONGEST_BLOCK: usize = 256;
+pub const LONGEST_BLOCK: usize = 256;
 /// The largest head that is kept, its target, names and values, in bytes: a short block can stand for a large one.
-pub(crate) const LARGEST_HEAD: usize = 2 << 10;
+pub const LARGEST_HEAD: usize = 2 << 10;
 
 /// The last block, and a head that came twice.
 #[derive(Debug, Default)]
-pub(crate) struct Repeat {
+pub struct Repeat {
     /// A sum over the last block: whether it may be the same, no more.
     last: u64,
     kept: Option<Box<Kept>>,
@@ -22,7 +22,7 @@ pub(crate) struct Repeat {
 #[derive(Debug)]
 struct Kept {
     block: Vec<u8>,
-    /// The state of the decoder, as [`Decoder::changes`](trilane_hpack::Decoder::changes) says it.
+    /// The state of the decoder: a number that is another whenever the block could mean something else.
     state: u64,
     head: RequestHead,
 }
@@ -30,14 +30,15 @@ struct Kept {
 impl Repeat {
     /// The head of `block`, if it is the one that is kept, and the decoder is in the state that it was in.
     #[inline]
-    pub(crate) fn find(&self, block: &[u8], state: u64) -> Option<RequestHead> {
+    #[must_use]
+    pub fn find(&self, block: &[u8], state: u64) -> Option<RequestHead> {
         let kept = self.kept.as_deref()?;
         (kept.state == state && kept.block == block).then(|| kept.head.clone())
     }
 
     /// `block` was decoded, and is this head; it has left the decoder as it was, in that state.
     #[inline]
-    pub(crate) fn note(&mut self, block: &[u8], state: u64, head: &RequestHead) {
+    pub fn note(&mut self, block: &[u8], state: u64, head: &RequestHead) {
         if block.len() > LONGEST_BLOCK {
             return;
         }
@@ -68,7 +69,7 @@ fn sum(block: &[u8], state: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use trilane_semantics::Method;
+    use http::Method;
 
     use super::*;
 
