@@ -12,6 +12,7 @@ use trilane_semantics::{
 use crate::frame::{self, Frame, kind};
 use crate::{Http3, varint};
 
+mod any;
 mod client;
 mod content;
 mod errors;

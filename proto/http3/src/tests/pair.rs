@@ -5,22 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use trilane_semantics::{Fields, Method, Part, RequestHead};
 
+use super::any::Dice;
 use super::*;
 
 /// How far a stream may be ahead of its reader, in bytes; small enough to stop all the time.
 const WINDOW: usize = 300;
 /// What a wire takes of a stream.
 const CABLE: usize = 90;
-
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-}
 
 /// A message as it should arrive, or did.
 #[derive(Debug, Default, PartialEq, Eq)]

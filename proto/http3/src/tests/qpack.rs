@@ -12,7 +12,7 @@ fn table(capacity: u64) -> Vec<u8> {
 /// An encoder stream that inserts `x-a: 1`, after its type and a capacity of 100.
 const INSERTS: &[u8] = b"\x02\x3f\x45\x43x-a\x011";
 /// A request that refers to that line alone: its insert count is 1, over 4,096 bytes of table.
-fn refers() -> Vec<u8> {
+pub(super) fn refers() -> Vec<u8> {
     let mut payload = section(GET);
     payload[0] = 2;
     payload.push(0x80);
