@@ -108,7 +108,7 @@ impl Http3 {
     fn head(&mut self, id: u64, payload: &[u8]) -> Result<Option<Decoding>, Fault> {
         // RFC 9204 §4.5.1.1: without an insert count it depends on no table, and is not acknowledged.
         let is_alone = payload.first() == Some(&0);
-        if is_alone && let Some(head) = self.repeat.find(payload, 0) {
+        if let Some(head) = self.repeat.find(payload, 0) {
             return Ok(Some((head.method.clone(), Ok(head))));
         }
         let mut crumbs = std::mem::take(&mut self.crumbs);

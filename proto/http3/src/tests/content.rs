@@ -31,6 +31,24 @@ fn no_more_goes_than_there_is_room_for() {
     }
 }
 
+/// What was queued is no longer there, until the transport speaks again; and however often it speaks, nobody waits twice.
+#[test]
+fn room_is_used_up() {
+    let mut side = Side::ready();
+    side.room = 10;
+    side.end(0, get());
+    side.respond(0, 200, Content::Unknown);
+    assert_eq!(side.send(0, 6).0, 0);
+    assert_eq!(side.send(0, 6), (2, vec!["0 data 4".into()]));
+    assert_eq!(side.send(0, 2).0, 2);
+    for _ in 0..5 {
+        side.machine.set_room(0, 1);
+    }
+    assert_eq!(side.machine.waiting.len(), 1);
+    let ((), _) = side.act(|machine, out| machine.cancel(ExchangeId(0), out));
+    assert!(side.machine.waiting.is_empty());
+}
+
 /// Content whose length is known is one frame; other content is one each time.
 #[test]
 fn frames_of_content() {

@@ -108,6 +108,11 @@ fn malformed_requests_are_answered() {
             true,
             Reason::ContentLength,
         ),
+        (
+            [with(&[("content-length", "3")]), data(b"ab"), headers(&[])].concat(),
+            false,
+            Reason::ContentLength,
+        ),
         ([post(&[]), headers(&[(":path", "/")])].concat(), true, Reason::PseudoField),
         ([post(&[]), headers(&[("A", "x")])].concat(), true, Reason::FieldLine),
     ] {

@@ -120,3 +120,16 @@ fn answers_become_short() {
     assert_eq!(lengths[0], lengths[1]);
     assert!(lengths[0].1.is_empty());
 }
+
+/// A section that refers to the table is acknowledged however often it comes (RFC 9204 §4.4.1).
+#[test]
+fn each_section_is_acknowledged() {
+    let mut side = Side::ready();
+    side.come(ENCODER, INSERTS, false);
+    for id in [0, 4, 8, 12] {
+        side.come(id, &refers(), true);
+        assert_eq!(side.log.pop(), Some(format!("{id} GET / None")));
+        side.respond(id, 200, Content::None);
+    }
+    assert_eq!(said(&mut side, 11), [0x80, 0x84, 0x88, 0x8c]);
+}
