@@ -46,6 +46,7 @@ fn sent(out: &mut Outbox) -> String {
         match piece {
             Piece::Bytes(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
             Piece::File(range) => text.push_str(&format!("<{range:?}>")),
+            Piece::Datagram(_) => panic!("HTTP/1.1 has no datagrams"),
             Piece::Command(_) => text.push_str("<fin>"),
         }
     }
