@@ -49,7 +49,7 @@ pub struct Limits {
     pub heads: usize,
     /// Whether requests in early data, which may be replays, may have methods that are not safe (RFC 9110 §9.2.1), for handlers
     /// that say that they do no harm twice. If not, or for other handlers, they are refused with 425 (RFC 8470 §5.2). Default no.
-    pub early_unsafe: bool,
+    pub early_any: bool,
     /// The table that a peer's encoder may fill (RFC 9204 §3.2), a connection over HTTP/3; 0 is none. Over HTTP/2 it is 4,096
     /// bytes. Default 4 KiB.
     pub table: usize,
@@ -126,7 +126,7 @@ impl Default for Limits {
             stream_window: 256 << 10,
             connection_window: 1 << 20,
             heads: 1 << 20,
-            early_unsafe: false,
+            early_any: false,
             table: 4 << 10,
             blocked: 16,
             continuations: 16,

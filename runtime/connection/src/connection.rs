@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use trilane_exchange::{
-    Address, BodyError, ConnectionInfo, Frame, Incoming, IncomingWriter, Reply, Request,
+    BodyError, ConnectionInfo, Frame, Incoming, IncomingWriter, Reply, Request,
 };
 use trilane_semantics::{
     Cause, Closed, Content, Event, ExchangeId, Fault, Input, Instant, Linger, Machine, Memory,
@@ -16,9 +16,6 @@ use crate::slot::{Slot, Stage};
 
 /// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
 pub const LEASE_FROM: usize = 2 << 10;
-
-/// The most that the name of an exchange takes of its datagrams, in bytes: a number of QUIC's (RFC 9000 §16).
-const DATAGRAM_NAME: usize = 8;
 
 /// What a transport can send. The one place where that is said: content in open files is read for all that send bytes
 /// only, whatever the protocol above them.
@@ -103,7 +100,7 @@ pub struct Connection<M: Machine> {
     /// What the host knows to wait for our readers, in bytes.
     queued: usize,
     /// What comes may be a replay.
-    is_early: bool,
+    pub(crate) is_early: bool,
     /// Its answers say where else the same is to be had.
     pub(crate) advertises: bool,
     /// How long a datagram may be, as the transport has it.
@@ -143,51 +140,6 @@ impl<M: Machine> Connection<M> {
     pub fn sending(mut self, sends: Sends) -> Self {
         self.sends = sends;
         self
-    }
-
-    /// What comes from now on comes in early data, or does no more: it may be a replay (RFC 8470 §2).
-    pub const fn set_early(&mut self, is_early: bool) {
-        self.is_early = is_early;
-    }
-
-    /// The peer, or we, have another address from now on (RFC 9000 §9): so it is told of requests to come.
-    pub fn moved(&mut self, host: &Host, local: Address, peer: Address) {
-        let info = ConnectionInfo { local, peer, ..ConnectionInfo::clone(&self.info) };
-        host.app().moved(&self.info, &info);
-        self.info = Rc::new(info);
-    }
-
-    /// As [`Machine::set_room`]. [`Connection::look`] must follow, or anything else that asks for events.
-    pub fn set_room(&mut self, stream: M::Stream, room: usize) {
-        self.machine.set_room(stream, room);
-    }
-
-    /// Something has changed that is not bytes. Whether there is something to send now.
-    pub fn look(&mut self, host: &Host, now: Instant) -> bool {
-        self.resume(host, now);
-        !self.out.is_empty()
-    }
-
-    /// Unreliable datagrams of the transport may be so long; none if it has none.
-    pub const fn set_datagram_room(&mut self, room: Option<usize>) {
-        self.datagram_room = room;
-    }
-
-    /// An unreliable datagram came.
-    pub fn receive_datagram(&mut self, host: &Host, now: Instant, datagram: &[u8]) {
-        match self.machine.datagram(datagram) {
-            Ok(Some((id, data))) => {
-                let slot = self.slot(id);
-                if let Some(queue) = slot.and_then(|slot| slot.exchange.datagrams()) {
-                    queue.push(data);
-                }
-            }
-            Ok(None) => {}
-            Err(fault) => {
-                self.on_fault(host, now, fault);
-                self.resume(host, now);
-            }
-        }
     }
 
     /// The same. If `so`, its answers say where else the same is to be had (RFC 7838 §3), if the host knows: that is for those
@@ -232,31 +184,6 @@ impl<M: Machine> Connection<M> {
     pub fn receive_end(&mut self, host: &Host, now: Instant) {
         self.peer_done = true;
         self.receive(host, now, M::Stream::default(), Received::copied(&[]), true);
-    }
-
-    /// The peer gave up sending on `stream`, with this code.
-    pub fn receive_reset(&mut self, host: &Host, now: Instant, stream: M::Stream, code: u64) {
-        drop(self.carry.take(stream));
-        self.machine.reset(stream, code);
-        self.receive(host, now, stream, Received::copied(&[]), false);
-    }
-
-    /// The peer wants nothing more on `stream`, for this reason.
-    pub fn receive_stop(&mut self, host: &Host, now: Instant, stream: M::Stream, code: u64) {
-        self.machine.stopped(stream, code);
-        self.receive(host, now, stream, Received::copied(&[]), false);
-    }
-
-    /// How many bytes of `stream` may be read now; 0 is none. For transports that give credit on reading;
-    /// others ask [`Connection::wants_input`].
-    #[must_use]
-    pub fn wanted(&self, stream: M::Stream) -> usize {
-        // After the end everything is read, to be discarded.
-        if self.closed.is_some() {
-            return usize::MAX;
-        }
-        // What was read and waits here, for a slow reader say, is not read again.
-        self.machine.wanted(stream).saturating_sub(self.carry.len_of(stream))
     }
 
     /// Goes on with what was kept, or with nothing, because something else has changed.
@@ -389,7 +316,7 @@ impl<M: Machine> Connection<M> {
         host.stats().requests.add(1);
         let is_refused = self.is_early
             && !head.method.is_safe()
-            && !(host.limits().early_unsafe && host.app().takes_early(&head));
+            && !(host.limits().early_any && host.app().takes_early(&head));
         let exchange = host.new_exchange(head, &self.info, now);
         if self.is_early {
             exchange.note_early();
@@ -471,23 +398,6 @@ impl<M: Machine> Connection<M> {
                 self.release(host, now, slot);
                 self.send_datagrams(slot);
                 false
-            }
-        }
-    }
-
-    /// How long a datagram of an exchange may be: less than the transport's, by the name of the exchange (RFC 9297 §2.1).
-    fn most_datagram(&self) -> Option<usize> {
-        self.datagram_room?.checked_sub(DATAGRAM_NAME)
-    }
-
-    /// Sends the datagrams that an exchange wants sent.
-    pub(crate) fn send_datagrams(&mut self, slot: &Slot) {
-        let Some(queue) = slot.exchange.datagrams() else { return };
-        queue.attach(slot.waker.waker(), self.most_datagram());
-        while let Some(datagram) = queue.pop() {
-            if self.machine.send_datagram(slot.id, &datagram, &mut self.out).is_err() {
-                // It has none any more, or never had: so it is told by the next one.
-                queue.attach(slot.waker.waker(), None);
             }
         }
     }

@@ -270,7 +270,7 @@ impl Config {
         limits.file_queue = section.file_queue.unwrap_or(limits.file_queue);
         limits.receive_budget = section.receive_budget.unwrap_or(limits.receive_budget);
         self.http2.put_into(&mut limits);
-        limits.early_unsafe = self.quic.early_data == Some(EarlyChoice::On);
+        limits.early_any = self.quic.early_data == Some(EarlyChoice::On);
         limits
     }
 
