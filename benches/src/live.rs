@@ -16,6 +16,7 @@ use trilane_shard::preflight::raise_descriptors;
 pub struct Live {
     child: Child,
     address: SocketAddr,
+    quic: Option<SocketAddr>,
 }
 
 impl Live {
@@ -34,11 +35,13 @@ impl Live {
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line)?;
         }
-        let address = line.split_once("http=").and_then(|(_, rest)| {
+        let named = |name| {
+            let (_, rest) = line.split_once(name)?;
             rest.split([' ', ',', '\n']).next().and_then(|address| address.parse().ok())
-        });
-        match address {
-            Some(address) => Ok(Self { child, address }),
+        };
+        let quic = named(" h3=");
+        match named(" http=") {
+            Some(address) => Ok(Self { child, address, quic }),
             None => {
                 let _ = child.kill();
                 Err(io::Error::other(format!("the server did not start: {line:?}")))
@@ -50,6 +53,20 @@ impl Live {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTP/3.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn quic(&self) -> io::Result<SocketAddr> {
+        self.quic.ok_or_else(|| io::Error::other("no HTTP/3"))
+    }
+
+    /// Its number as a process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its resident memory, in bytes.

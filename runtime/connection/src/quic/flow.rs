@@ -77,7 +77,9 @@ impl Flow {
         loop {
             let most = connection.wanted(stream).min(scratch.len());
             if most == 0 {
-                self.held.push(stream);
+                if !self.held.contains(&stream) {
+                    self.held.push(stream);
+                }
                 return has_read;
             }
             match session.read(stream, &mut scratch[..most]) {

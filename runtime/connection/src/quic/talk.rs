@@ -16,7 +16,9 @@ use crate::host::Host;
 
 /// RFC 9114 §8.1.
 const H3_NO_ERROR: u64 = 0x100;
-/// The same.
+/// RFC 9000 §20.1.
+const NO_ERROR: u64 = 0;
+/// RFC 9114 §8.1.
 const H3_INTERNAL_ERROR: u64 = 0x102;
 
 /// One connection.
@@ -209,7 +211,8 @@ impl fmt::Debug for Talk {
 /// Why the peer, or QUIC, has ended it.
 fn cause(ended: Ended) -> Cause {
     match ended {
-        Ended::Peer(H3_NO_ERROR) => Cause::Peer,
+        // The other is the transport's (RFC 9000 §20.1).
+        Ended::Peer(H3_NO_ERROR) | Ended::PeerTransport(NO_ERROR) => Cause::Peer,
         Ended::Peer(_) => Cause::PeerLeft,
         Ended::Idle => Cause::IdleTimeout,
         Ended::HandshakeTimeout => Cause::HandshakeTimeout,
