@@ -123,7 +123,7 @@ fn server_config(
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(refused)?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::clone(&verifier))
         .with_cert_resolver(Arc::new(names));
     config.alpn_protocols.clone_from(&wanted.alpn);
     // For `traffic`, which takes over after the handshake.
@@ -152,9 +152,8 @@ fn server_config(
         key_log = Some(file);
         warnings.push(format!("{}: the secrets of all connections go there", path.display()));
     }
-    let clients = clients::asked(&wanted.clients, policy)?;
-    let material =
-        Material { loaded, index, clients, keys: material_keys, count: *count, lifetime, key_log };
+    let (keys, count) = (material_keys, *count);
+    let material = Material { loaded, index, verifier, policy, keys, count, lifetime, key_log };
     Ok((config, material))
 }
 

@@ -13,7 +13,6 @@ use rustls::server::danger::ClientCertVerifier;
 use crate::certificates::{chain, read};
 use crate::config::{ClientAuth, ClientRoots, Pem};
 use crate::error::TlsError;
-use crate::material::{Asked, Roots};
 use crate::tickets::Policy;
 
 /// Who verifies clients, and a digest of what that depends on.
@@ -46,19 +45,6 @@ pub(crate) fn load(
         None => refused(&error),
     })?;
     Ok((verifier, policy))
-}
-
-/// What is asked of clients, as DER, for a TLS that is not rustls's.
-pub(crate) fn asked(wanted: &ClientAuth, policy: Policy) -> Result<Asked, TlsError> {
-    let (who, required) = match wanted {
-        ClientAuth::Off => return Ok(Asked { who: None, policy }),
-        ClientAuth::Optional(who) => (who, false),
-        ClientAuth::Required(who) => (who, true),
-    };
-    let der = |bytes: &[u8]| bytes.to_vec();
-    let roots = chain(&who.roots)?.iter().map(|root| der(root)).collect();
-    let revoked = revoked(who)?.iter().map(|list| der(list)).collect();
-    Ok(Asked { who: Some(Roots { required, roots, revoked }), policy })
 }
 
 /// The lists of revoked certificates.

@@ -1,7 +1,6 @@
 //! What a handshake has found out, in the words of `exchange`.
 
 use aws_lc_rs::digest;
-use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 use trilane_exchange::{ClientCertificate, TlsInfo, TlsVersion};
 
@@ -9,7 +8,7 @@ use crate::x509::Facts;
 
 /// The session that a client has resumed is of a client certificate that is no longer valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expired;
+pub struct Expired;
 
 /// What the handshake of `state` has found out, once it is complete; before that much is missing. `server_name` comes
 /// from [`seen`](crate::names::seen).
@@ -33,23 +32,28 @@ pub(crate) fn info(
         server_name,
         resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
         client: match state.peer_certificates() {
-            Some(chain) if !chain.is_empty() => Some(client(chain, now(config))?),
+            Some(chain) if !chain.is_empty() => {
+                Some(client(chain.iter().map(AsRef::as_ref), now(config))?)
+            }
             _ => None,
         },
     })
 }
 
-/// Who the client is.
-fn client(chain: &[CertificateDer<'_>], now: i64) -> Result<ClientCertificate, Expired> {
-    let first = &chain[0];
-    // rustls has verified it, so it can be read.
+/// Who the client is whose verified certificates, each as DER, begin with its own.
+pub(crate) fn client<'a>(
+    chain: impl Iterator<Item = &'a [u8]> + Clone,
+    now: i64,
+) -> Result<ClientCertificate, Expired> {
+    let first = chain.clone().next().ok_or(Expired)?;
+    // It has been verified, so it can be read.
     let facts = Facts::read(first).ok_or(Expired)?;
     if facts.not_after < now {
         return Err(Expired);
     }
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(digest::digest(&digest::SHA256, first).as_ref());
-    let chain = chain.iter().map(|certificate| certificate.as_ref().into()).collect();
+    let chain = chain.map(Into::into).collect();
     Ok(ClientCertificate { chain, fingerprint, subject: facts.subject })
 }
 

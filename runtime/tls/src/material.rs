@@ -3,7 +3,13 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use trilane_exchange::ClientCertificate;
+
 use crate::certificates::Loaded;
+use crate::info;
+pub use crate::info::Expired;
 use crate::key_log::KeyLogFile;
 use crate::names::Index;
 use crate::ticket_keys::{Keys, QuicKey};
@@ -14,7 +20,8 @@ use crate::tickets::Policy;
 pub struct Material {
     pub(crate) loaded: Vec<Loaded>,
     pub(crate) index: Arc<Index>,
-    pub(crate) clients: Asked,
+    pub(crate) verifier: Arc<dyn ClientCertVerifier>,
+    pub(crate) policy: Policy,
     pub(crate) keys: Arc<Keys>,
     pub(crate) count: usize,
     /// Seconds.
@@ -47,26 +54,6 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// What is asked of clients.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// Who vouches for them; none if they are not asked who they are.
-    pub who: Option<Roots>,
-    /// A digest of all this: a session is resumed only where the same is asked.
-    pub policy: Policy,
-}
-
-/// Who vouches for clients. Each item is DER.
-#[derive(Clone, Debug)]
-pub struct Roots {
-    /// Whether they must show a certificate.
-    pub required: bool,
-    /// What their chains must lead to.
-    pub roots: Vec<Vec<u8>>,
-    /// Lists of revoked certificates; if there are any, each issuer must have one.
-    pub revoked: Vec<Vec<u8>>,
-}
-
 impl Material {
     /// All certificates, in the order of the configuration; at least one.
     pub fn identities(&self) -> impl Iterator<Item = Shown<'_>> {
@@ -80,10 +67,40 @@ impl Material {
         self.index.of(name)
     }
 
-    /// What is asked of clients.
+    /// Whether clients are asked who they are; and if so, whether they must show a certificate.
     #[must_use]
-    pub const fn clients(&self) -> &Asked {
-        &self.clients
+    pub fn asks_clients(&self) -> Option<bool> {
+        self.verifier.offer_client_auth().then(|| self.verifier.client_auth_mandatory())
+    }
+
+    /// A digest of what is asked of clients: a session is resumed only where the same is asked.
+    #[must_use]
+    pub const fn policy(&self) -> &[u8; 32] {
+        &self.policy
+    }
+
+    /// The names of those who vouch for clients, as DER, for clients to choose a certificate by (RFC 8446 §4.2.4).
+    pub fn vouchers(&self) -> impl Iterator<Item = &[u8]> {
+        self.verifier.root_hint_subjects().iter().map(AsRef::as_ref)
+    }
+
+    /// Whether a client is who its certificates say, each as DER, its own first; as it is asked over TCP. Not who holds the key:
+    /// that is the handshake's.
+    #[must_use]
+    pub fn verifies(&self, chain: &[Vec<u8>]) -> bool {
+        let mut chain = chain.iter().map(|certificate| CertificateDer::from(&certificate[..]));
+        let Some(first) = chain.next() else { return false };
+        let rest: Vec<_> = chain.collect();
+        self.verifier.verify_client_cert(&first, &rest, UnixTime::now()).is_ok()
+    }
+
+    /// Who a client is that was verified, in this session or in the one that was resumed.
+    ///
+    /// # Errors
+    /// Its certificate is no longer valid, or cannot be read: the connection must end.
+    pub fn client(&self, chain: &[&[u8]]) -> Result<ClientCertificate, Expired> {
+        let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+        info::client(chain.iter().copied(), now)
     }
 
     /// How many tickets a client is given after a handshake. 0: sessions are not resumed.
