@@ -4,6 +4,7 @@ use quiche::{Config, CongestionControlAlgorithm};
 
 use crate::error::Error;
 use crate::identity::{self, Identity};
+use crate::secrets::Secrets;
 use crate::settings::{Congestion, EarlyData, Settings};
 
 /// The protocol that is offered (RFC 9114 §3.1); who asks for none that is, is refused (RFC 9001 §8.1).
@@ -14,7 +15,11 @@ pub(crate) const SMALLEST: usize = 1_200;
 const LARGEST: usize = 65_527;
 
 /// Makes it.
-pub(crate) fn config(settings: &Settings, identity: &Identity) -> Result<Config, Error> {
+pub(crate) fn config(
+    settings: &Settings,
+    identity: &Identity,
+    secrets: &Secrets,
+) -> Result<Config, Error> {
     let sizes = SMALLEST..=LARGEST;
     if !sizes.contains(&settings.send_payload) || !sizes.contains(&settings.receive_payload) {
         return Err(Error::Setting("UDP payloads have 1,200 to 65,527 bytes"));
@@ -22,7 +27,8 @@ pub(crate) fn config(settings: &Settings, identity: &Identity) -> Result<Config,
     if settings.connection_ids < 2 {
         return Err(Error::Setting("a client keeps at least 2 connection ids (RFC 9000 §18.2)"));
     }
-    let context = identity::context(identity)?;
+    let early = (settings.early_data != EarlyData::Off).then(|| secrets.early.clone());
+    let context = identity::context(identity, secrets.process, early)?;
     let mut config = Config::with_boring_ssl_ctx_builder(quiche::PROTOCOL_VERSION, context)?;
     config.set_application_protos(&[ALPN])?;
     config.set_initial_max_data(settings.connection_window);

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use quiche::{Config, ConnectionId, MAX_CONN_ID_LEN};
+use quiche::{Config, ConnectionId, RetryConnectionIds};
 
 use crate::cid::{Cid, Ids, Owner, Place};
 use crate::config::{self, SMALLEST};
@@ -12,9 +13,12 @@ use crate::error::Error;
 use crate::header::{Header, Long, VERSION};
 use crate::identity::Identity;
 use crate::registry::{First, Registry};
+use crate::reply::{self, Allowance, Refusal};
 use crate::secrets::Secrets;
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{Retry, Settings};
+use crate::stats::Stats;
+use crate::token::{Tokens, Worth};
 
 /// Bytes of the id that a client makes up for its first packets, at least (RFC 9000 §7.2).
 const FIRST_ID: usize = 8;
@@ -53,19 +57,31 @@ pub enum Why {
     Small,
     /// It is for a connection that there is not, or not any more, and nothing can be said to that.
     Unknown,
-    /// There are too many handshakes, or replies, already.
+    /// Too many replies were sent already.
     Full,
-    /// We could not make a connection.
+    /// We could not make a connection, or an answer.
     Failed,
+}
+
+impl Why {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Malformed, Self::Small, Self::Unknown, Self::Full, Self::Failed];
 }
 
 /// All QUIC connections of a shard, as far as it takes to tell them apart.
 pub struct Endpoint {
     settings: Settings,
+    secrets: Secrets,
+    identity: Identity,
     config: Config,
-    ids: Ids,
+    tokens: Tokens,
+    pub(crate) ids: Ids,
     registry: Registry,
+    allowance: Allowance,
+    is_draining: bool,
     reply: Vec<u8>,
+    stats: Stats,
 }
 
 impl fmt::Debug for Endpoint {
@@ -85,9 +101,19 @@ impl Endpoint {
         place: Place,
         secrets: &Secrets,
     ) -> Result<Self, Error> {
-        let config = config::config(&settings, identity)?;
-        let ids = Ids::new(place, secrets)?;
-        Ok(Self { settings, config, ids, registry: Registry::default(), reply: Vec::new() })
+        Ok(Self {
+            config: config::config(&settings, identity, secrets)?,
+            tokens: Tokens::new(&identity.0)?,
+            ids: Ids::new(place, secrets)?,
+            registry: Registry::default(),
+            allowance: Allowance::new(settings.replies),
+            is_draining: false,
+            reply: Vec::new(),
+            stats: Stats::default(),
+            identity: identity.clone(),
+            secrets: secrets.clone(),
+            settings,
+        })
     }
 
     /// New connections begin with this; those that there are live on as they are.
@@ -95,20 +121,28 @@ impl Endpoint {
     /// # Errors
     /// A certificate cannot be used; then all stays as it was.
     pub fn replace(&mut self, identity: &Identity) -> Result<(), Error> {
-        self.config = config::config(&self.settings, identity)?;
+        let config = config::config(&self.settings, identity, &self.secrets)?;
+        self.tokens = Tokens::new(&identity.0)?;
+        (self.config, self.identity) = (config, identity.clone());
         Ok(())
     }
 
     /// Says what is to become of a datagram. It is not changed, but has to be mutable for whoever reads it next.
     pub fn route(&mut self, now: Instant, datagram: &mut [u8], path: Path) -> Route {
-        match Header::read(datagram) {
+        let route = match Header::read(datagram) {
             None => Route::Drop(Why::Malformed),
             Some(Header::Short(cid)) => match self.registry.find(cid) {
-                Some(key) => Route::Known(key),
-                None => self.stray(cid),
+                Some(key) => return Route::Known(key),
+                None => self.stray(now, cid, datagram.len()),
             },
             Some(Header::Long(header)) => self.long(now, &header, datagram.len(), path),
+        };
+        match route {
+            Route::Drop(why) => self.stats.drop(why),
+            Route::Forward(_) => self.stats.forwarded += 1,
+            _ => {}
         }
+        route
     }
 
     /// The last [`Route::Reply`].
@@ -125,12 +159,28 @@ impl Endpoint {
     /// To be called after each datagram that a connection has received: offers new ids to its client, and forgets those that it
     /// uses no more (RFC 9000 §5.1.1, §5.1.2).
     pub fn sync(&mut self, session: &mut Session, key: u32) {
+        self.stats.moved += u64::from(session.take_moves());
+        if !session.is_established() {
+            return;
+        }
+        if self.registry.is_first_sync(session) {
+            self.stats.handshakes += 1;
+            self.stats.resumed += u64::from(session.connection.is_resumed());
+            self.stats.early += u64::from(session.was_early());
+            session.look_at_client();
+        }
         self.registry.sync(session, key, &self.ids);
     }
 
     /// The end of a connection: its ids are forgotten.
     pub fn unbind(&mut self, session: &Session) {
+        self.stats.failed += u64::from(session.first.is_some());
         self.registry.unbind(session);
+    }
+
+    /// From now on nobody may begin a connection: clients are told so, and try elsewhere. Those that there are live on.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
     }
 
     /// How many handshakes are under way.
@@ -139,31 +189,50 @@ impl Endpoint {
         self.registry.handshakes()
     }
 
+    /// What was seen so far.
+    #[must_use]
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
     /// For an id that is not known here.
-    fn stray(&mut self, cid: &Cid) -> Route {
+    fn stray(&mut self, now: Instant, cid: &Cid, length: usize) -> Route {
         match self.ids.owner(cid) {
             Some(Owner::Shard(shard)) => Route::Forward(shard),
+            // RFC 9000 §10.3: whoever uses it still is told that the connection is gone. Ids of others are none of our business.
+            Some(Owner::Ours | Owner::Gone) if length >= reply::SMALLEST_SHORT => {
+                let Ok(token) = self.ids.reset_token(cid) else { return Route::Drop(Why::Failed) };
+                self.answer(now, |out| reply::reset(length, token, out), |stats| &mut stats.resets)
+            }
             _ => Route::Drop(Why::Unknown),
         }
     }
 
     fn long(&mut self, now: Instant, header: &Long<'_>, length: usize, path: Path) -> Route {
         if header.version != VERSION {
-            return Route::Drop(Why::Malformed);
+            return match header.version {
+                // Version negotiation is for clients (RFC 9000 §17.2.1).
+                0 => Route::Drop(Why::Malformed),
+                // RFC 9000 §6.1.
+                _ if length < SMALLEST => Route::Drop(Why::Small),
+                _ => self.answer(
+                    now,
+                    |out| reply::versions(header, out),
+                    |stats| &mut stats.versions,
+                ),
+            };
         }
-        if header.dcid.len() > MAX_CONN_ID_LEN || header.scid.len() > MAX_CONN_ID_LEN {
+        let (Some(first), Some(_)) = (First::new(header.dcid), First::new(header.scid)) else {
             return Route::Drop(Why::Malformed);
-        }
+        };
         let ours: Option<&Cid> = header.dcid.try_into().ok();
         let known = ours.and_then(|cid| self.registry.find(cid));
-        let Some(first) = First::new(header.dcid) else { return Route::Drop(Why::Malformed) };
         if let Some(key) = known.or_else(|| self.registry.find_first(&first)) {
             return Route::Known(key);
         }
-        if let Some(cid) = ours
-            && self.ids.owner(cid).is_some()
-        {
-            return self.stray(cid);
+        let owner = ours.and_then(|cid| self.ids.owner(cid));
+        if let Some(Owner::Shard(shard)) = owner {
+            return Route::Forward(shard);
         }
         if !header.is_initial() {
             return Route::Drop(Why::Unknown);
@@ -172,24 +241,97 @@ impl Endpoint {
         if length < SMALLEST {
             return Route::Drop(Why::Small);
         }
-        if header.dcid.len() < FIRST_ID || header.token().is_none() {
+        let Some(token) = header.token().filter(|_| header.dcid.len() >= FIRST_ID) else {
             return Route::Drop(Why::Malformed);
+        };
+        let worth = match ours {
+            Some(cid) if !token.is_empty() => self.tokens.open(token, cid, path.peer),
+            _ => Worth::Foreign,
+        };
+        match (worth, owner) {
+            // RFC 9000 §8.1.2.
+            (Worth::Invalid, _) => return self.refuse(now, header, Refusal::Token),
+            // Of a connection that is over: a client makes up no id of ours.
+            (Worth::Foreign, Some(_)) => return Route::Drop(Why::Unknown),
+            _ => {}
         }
-        if self.registry.handshakes() >= self.settings.handshakes {
-            return Route::Drop(Why::Full);
+        let handshakes = self.registry.handshakes();
+        // RFC 9000 §5.2.2.
+        if self.is_draining || handshakes >= self.settings.handshakes {
+            return self.refuse(now, header, Refusal::Refused);
         }
-        match self.accept(now, first, path) {
+        let original = match worth {
+            Worth::Valid(original) => Some(original),
+            _ => None,
+        };
+        let is_asked = match self.settings.retry {
+            Retry::Never => false,
+            Retry::UnderLoad => handshakes >= self.settings.busy,
+            Retry::Always => true,
+        };
+        if is_asked && original.is_none() {
+            return self.retry(now, header, path);
+        }
+        match self.accept(now, first, original, path) {
             Ok(session) => Route::New(Box::new(session)),
             Err(_) => Route::Drop(Why::Failed),
         }
     }
 
-    fn accept(&mut self, now: Instant, first: First, path: Path) -> Result<Session, Error> {
+    fn accept(
+        &mut self,
+        now: Instant,
+        first: First,
+        original: Option<First>,
+        path: Path,
+    ) -> Result<Session, Error> {
         let cid = self.ids.mint()?;
         let Path { local, peer } = path;
-        let scid = ConnectionId::from_ref(&cid);
-        let connection =
-            quiche::accept_with_buf_factory(&scid, None, local, peer, &mut self.config)?;
-        Ok(Session::new(connection, cid, first, &self.settings, now, path))
+        let id = ConnectionId::from_ref;
+        let (scid, config) = (id(&cid), &mut self.config);
+        let connection = match &original {
+            None => quiche::accept_with_buf_factory(&scid, None, local, peer, config)?,
+            Some(original) => {
+                let retry = RetryConnectionIds {
+                    original_destination_cid: &id(original.as_ref()),
+                    retry_source_cid: &id(first.as_ref()),
+                };
+                quiche::accept_with_retry(&scid, retry, local, peer, config)?
+            }
+        };
+        let material = Arc::clone(&self.identity.0);
+        Ok(Session::new(connection, cid, first, material, &self.settings, now, path))
+    }
+
+    fn retry(&mut self, now: Instant, header: &Long<'_>, path: Path) -> Route {
+        let made = self.ids.mint().and_then(|cid| {
+            let token = self.tokens.seal(header.dcid, &cid, path.peer)?;
+            Ok((cid, token))
+        });
+        let Ok((cid, token)) = made else { return Route::Drop(Why::Failed) };
+        let write = |out: &mut Vec<u8>| reply::retry(header, &cid, &token, out);
+        self.answer(now, write, |stats| &mut stats.retries)
+    }
+
+    fn refuse(&mut self, now: Instant, header: &Long<'_>, why: Refusal) -> Route {
+        self.answer(now, |out| reply::refuse(header, why, out), |stats| &mut stats.refused)
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+        count: impl FnOnce(&mut Stats) -> &mut u64,
+    ) -> Route {
+        if !self.allowance.take(now) {
+            return Route::Drop(Why::Full);
+        }
+        match write(&mut self.reply) {
+            Ok(()) => {
+                *count(&mut self.stats) += 1;
+                Route::Reply(self.reply.len())
+            }
+            Err(_) => Route::Drop(Why::Failed),
+        }
     }
 }

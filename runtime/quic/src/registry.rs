@@ -23,6 +23,12 @@ impl First {
     }
 }
 
+impl AsRef<[u8]> for First {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
 /// Keys by id.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -56,14 +62,15 @@ impl Registry {
         }
     }
 
+    /// The handshake is over: whether that is news.
+    pub(crate) fn is_first_sync(&mut self, session: &mut Session) -> bool {
+        let Some(first) = session.first.take() else { return false };
+        self.firsts.remove(&first);
+        self.handshakes -= 1;
+        true
+    }
+
     pub(crate) fn sync(&mut self, session: &mut Session, key: u32, ids: &Ids) {
-        if !session.is_established() {
-            return;
-        }
-        if let Some(first) = session.first.take() {
-            self.firsts.remove(&first);
-            self.handshakes -= 1;
-        }
         while let Some(retired) = session.connection.retired_scid_next() {
             session.issued.retain(|cid| cid[..] != retired[..]);
             if let Ok(cid) = <&Cid>::try_from(&retired[..]) {

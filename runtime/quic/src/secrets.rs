@@ -1,4 +1,5 @@
-//! What the shards of a process share: keys that nobody else knows. Made once, before the shards.
+//! What the shards of a process share: keys that nobody else knows, and which early data has come already. Made once, before
+//! the shards.
 
 use std::fmt;
 
@@ -6,9 +7,10 @@ use boring::hash::hmac_sha256;
 use boring::rand::rand_bytes;
 use trilane_tls::Acceptor;
 
+use crate::early::Early;
 use crate::error::Error;
 
-/// Keys of connection ids and of stateless resets, and the name of the process. The same for all shards of a process; clones are
+/// Keys of connection ids and of stateless resets, the name of the process, and its register of early data. The same for all shards of a process; clones are
 /// the same ones. If there is a file of ticket keys they follow from it, so that a process that is started again can still
 /// reset what the one before has left behind (RFC 9000 §10.3.2).
 #[derive(Clone)]
@@ -17,6 +19,7 @@ pub struct Secrets {
     pub(crate) resets: [u8; 32],
     /// Tickets name it: it is another one after each start.
     pub(crate) process: [u8; 8],
+    pub(crate) early: Early,
 }
 
 impl fmt::Debug for Secrets {
@@ -34,7 +37,15 @@ impl Secrets {
         let root = acceptor.material().first().ok_or(Error::Random)?.root;
         let mut process = [0; 8];
         rand_bytes(&mut process).map_err(|_| Error::Random)?;
-        Ok(Self { ids: derive(&root, b"ids")?, resets: derive(&root, b"resets")?, process })
+        let early = Early::new(process);
+        Ok(Self { ids: derive(&root, b"ids")?, resets: derive(&root, b"resets")?, process, early })
+    }
+
+    /// How often early data was refused, by all shards: since it had come before (or too much of it had, to remember more), and since
+    /// its ticket was made by another process.
+    #[must_use]
+    pub fn early_refused(&self) -> (u64, u64) {
+        self.early.counts()
     }
 }
 

@@ -1,11 +1,14 @@
 //! One connection: datagrams in, datagrams out, time, and its end. Its streams are in `streams`.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use boring::ssl::SslRef;
 use quiche::{Connection, RecvInfo};
-use trilane_exchange::{TlsInfo, TlsVersion};
+use trilane_exchange::{ClientCertificate, TlsInfo, TlsVersion};
+use trilane_tls::Material;
+use trilane_tls::material::Expired;
 
 use crate::buffers::Buffers;
 use crate::cid::Cid;
@@ -13,6 +16,11 @@ use crate::endpoint::Path;
 use crate::error::Error;
 use crate::registry::First;
 use crate::settings::Settings;
+
+/// What BoringSSL calls early data that was accepted (`ssl_early_data_accepted`).
+const EARLY_ACCEPTED: u32 = 2;
+/// CRYPTO_ERROR with the alert certificate_expired (RFC 9001 §4.8, RFC 8446 §6.2).
+const CERTIFICATE_EXPIRED: u64 = 0x0100 + 45;
 
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +70,10 @@ pub struct Session {
     is_late: bool,
     path: Path,
     moved: Option<(Path, Path)>,
+    /// How many moves were not counted yet.
+    moves: u32,
+    /// Who we were when it began.
+    material: Arc<Material>,
 }
 
 impl fmt::Debug for Session {
@@ -76,6 +88,7 @@ impl Session {
         connection: Connection<Buffers>,
         cid: Cid,
         first: First,
+        material: Arc<Material>,
         settings: &Settings,
         now: Instant,
         path: Path,
@@ -91,6 +104,8 @@ impl Session {
             is_late: false,
             path,
             moved: None,
+            moves: 0,
+            material,
         }
     }
 
@@ -227,6 +242,7 @@ impl Session {
         let server_name =
             self.connection.server_name().map(|name| name.to_ascii_lowercase().into());
         let resumed = self.connection.is_resumed();
+        let client = self.client().and_then(Result::ok);
         let tls: &mut SslRef = self.connection.as_mut();
         TlsInfo {
             version: TlsVersion::V1_3,
@@ -238,7 +254,7 @@ impl Session {
             alpn,
             server_name,
             resumed,
-            client: None,
+            client,
         }
     }
 
@@ -254,6 +270,31 @@ impl Session {
         self.moved.take()
     }
 
+    /// How many moves there were since this was asked last.
+    pub(crate) const fn take_moves(&mut self) -> u32 {
+        std::mem::replace(&mut self.moves, 0)
+    }
+
+    /// Whether early data was accepted.
+    pub(crate) fn was_early(&self) -> bool {
+        self.connection.early_data_reason() == EARLY_ACCEPTED
+    }
+
+    /// The handshake is over: a client whose certificate was verified in a session that it has resumed may have one that is no longer
+    /// valid, and then the connection ends.
+    pub(crate) fn look_at_client(&mut self) {
+        if let Some(Err(Expired)) = self.client() {
+            // An error says that it is closing already.
+            let _ = self.connection.close(false, CERTIFICATE_EXPIRED, b"");
+        }
+    }
+
+    fn client(&self) -> Option<Result<ClientCertificate, Expired>> {
+        self.material.asks_clients()?;
+        let chain = self.connection.peer_cert_chain()?;
+        Some(self.material.client(&chain))
+    }
+
     /// Events of paths are not kept: what is asked is which one is in use now.
     fn look_at_paths(&mut self) {
         if self.connection.path_event_next().is_none() {
@@ -267,6 +308,7 @@ impl Session {
         if new != self.path {
             let first = self.moved.map_or(self.path, |(old, _)| old);
             self.moved = Some((first, new));
+            self.moves += 1;
             self.path = new;
         }
     }

@@ -74,12 +74,13 @@ impl Session {
         }
     }
 
-    /// A stream that takes bytes, and did not before, or that the peer has stopped. Each is named once.
+    /// A stream that takes bytes, and did not before, or that the peer has stopped. Each is named once. Ask before reading: with
+    /// [`Read::Reset`] a stream may be over, and then nobody knows any more that it was stopped too.
     pub fn next_writable(&mut self) -> Option<u64> {
         self.connection.stream_writable_next()
     }
 
-    /// How many bytes a stream takes now; 0 for one that there is not, or not yet.
+    /// How many bytes a stream takes now; 0 for one that there is not yet. One that is over takes everything, and drops it.
     ///
     /// # Errors
     /// The peer has stopped it.
@@ -87,6 +88,7 @@ impl Session {
         match self.connection.stream_capacity(stream) {
             Ok(room) => Ok(room),
             Err(Error::StreamStopped(code)) => Err(Stopped(code)),
+            Err(_) if self.connection.stream_closed(stream) => Ok(usize::MAX),
             Err(_) => Ok(0),
         }
     }

@@ -1,4 +1,10 @@
 //! Two ends in memory: an endpoint with its sessions, and quiche as client.
 
+mod early;
+mod identities;
+mod ids;
+mod paths;
+mod replies;
+mod retries;
 mod streams;
 mod support;

@@ -111,8 +111,14 @@ fn streams_are_given_up_by_either_side() {
     client.connection.stream_shutdown(0, quiche::Shutdown::Write, 0x10c).unwrap();
     client.connection.stream_shutdown(0, quiche::Shutdown::Read, 0x10d).unwrap();
     pump(&mut client, &mut server);
-    assert_eq!(server.only().read(0, &mut [0; 9]), Read::Reset(0x10c));
+    assert_eq!(server.only().next_writable(), Some(0));
     assert_eq!(server.only().room(0), Err(Stopped(0x10d)));
+    assert_eq!(server.only().write(0, b"x", false), Err(Stopped(0x10d)));
+    assert_eq!(server.only().write_payload(0, &mut Payload::from("x"), true), Err(Stopped(0x10d)));
+    assert_eq!(server.only().read(0, &mut [0; 9]), Read::Reset(0x10c));
+    // It is over now.
+    assert_eq!(server.only().room(0), Ok(usize::MAX));
+    assert_eq!(server.only().write(0, b"x", false), Ok(1));
     // By us.
     server.only().stop(4, 0x107);
     server.only().reset(4, 0x108);

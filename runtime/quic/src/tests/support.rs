@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use boring::ssl::SslContextBuilder;
 use quiche::{Config, Connection, ConnectionId, RecvInfo};
 use rcgen::{CertificateParams, KeyPair};
 use trilane_tls::{Acceptor, Identity as Pair, Pem, TlsConfig};
@@ -118,7 +119,15 @@ pub(super) struct Client {
 }
 
 pub(super) fn config() -> Config {
-    let mut config = Config::new(quiche::PROTOCOL_VERSION).unwrap();
+    configured(Config::new(quiche::PROTOCOL_VERSION).unwrap())
+}
+
+/// With a TLS context of its own.
+pub(super) fn config_with(builder: SslContextBuilder) -> Config {
+    configured(Config::with_boring_ssl_ctx_builder(quiche::PROTOCOL_VERSION, builder).unwrap())
+}
+
+fn configured(mut config: Config) -> Config {
     config.set_application_protos(&[b"h3"]).unwrap();
     config.set_max_idle_timeout(30_000);
     config.set_initial_max_data(1 << 20);
@@ -141,11 +150,14 @@ impl Client {
     }
 
     pub(super) fn with(port: u16, config: &mut Config) -> Self {
+        Self::named(port, Some("localhost"), config)
+    }
+
+    pub(super) fn named(port: u16, name: Option<&str>, config: &mut Config) -> Self {
         let mut scid = [0; 16];
         boring::rand::rand_bytes(&mut scid).unwrap();
         let scid = ConnectionId::from_ref(&scid);
-        let connection =
-            quiche::connect(Some("localhost"), &scid, at(port), SERVER, config).unwrap();
+        let connection = quiche::connect(name, &scid, at(port), SERVER, config).unwrap();
         Self { connection, port }
     }
 

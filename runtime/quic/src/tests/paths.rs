@@ -1,0 +1,79 @@
+//! Clients that move, and those that are silent.
+
+use std::time::Duration;
+
+use super::support::*;
+use crate::{Path, Settings};
+
+fn pump_from(client: &mut Client, server: &mut Server, port: u16) {
+    client.port = port;
+    pump(client, server);
+}
+
+/// RFC 9000 §9.3: a client whose network gives it another address does not know.
+#[test]
+fn a_client_with_another_address_is_followed() {
+    let (mut client, mut server) = connected(Settings::default());
+    assert_eq!(server.only().moved(), None);
+    let mut streams = (0..).step_by(4);
+    for port in [7, 8] {
+        for stream in streams.by_ref().take(3) {
+            client.connection.stream_send(stream, b"GET", false).unwrap();
+            pump_from(&mut client, &mut server, port);
+        }
+    }
+    let path = |port| Path { local: SERVER, peer: at(port) };
+    assert_eq!(server.only().path(), path(8));
+    assert_eq!(server.only().moved(), Some((path(1), path(8))));
+    assert_eq!(server.only().moved(), None);
+    assert_eq!(server.endpoint.stats().moved, 2);
+}
+
+/// RFC 9000 §9.2: on purpose, with another id.
+#[test]
+fn a_client_that_migrates_is_followed() {
+    let (mut client, mut server) = connected(Settings::default());
+    // It needs an id of its own for the new path too.
+    let id = quiche::ConnectionId::from_ref(&[9; 16]);
+    client.connection.new_scid(&id, 9, false).unwrap();
+    pump(&mut client, &mut server);
+    client.connection.migrate(at(9), SERVER).unwrap();
+    client.connection.stream_send(0, b"GET", true).unwrap();
+    let mut buffer = [0; 2_000];
+    for _ in 0..10 {
+        while let Ok((length, info)) = client.connection.send(&mut buffer) {
+            server.take(&buffer[..length], Path { local: SERVER, peer: info.from });
+        }
+        for (datagram, path) in server.flight() {
+            let info = quiche::RecvInfo { from: path.local, to: path.peer };
+            let _ = client.connection.recv(&mut datagram.clone(), info);
+        }
+    }
+    assert_eq!(server.only().moved(), Some((from(1), from(9))));
+    assert_eq!(server.endpoint.stats().moved, 1);
+}
+
+#[test]
+fn migration_can_be_forbidden() {
+    let (client, _server) = connected(Settings { migration: false, ..Settings::default() });
+    assert!(client.connection.peer_transport_params().unwrap().disable_active_migration);
+    let (client, _server) = connected(Settings::default());
+    assert!(!client.connection.peer_transport_params().unwrap().disable_active_migration);
+}
+
+/// RFC 9000 §10.1.2.
+#[test]
+fn a_silent_client_is_asked_for_a_packet() {
+    let (mut client, mut server) = connected(Settings::default());
+    pump(&mut client, &mut server);
+    server.only().on_timeout();
+    assert!(server.flight().is_empty());
+    let settings = Settings { keep_alive: Some(Duration::ZERO), ..Settings::default() };
+    let (mut client, mut server) = connected(settings);
+    pump(&mut client, &mut server);
+    server.only().on_timeout();
+    let asked = server.flight();
+    assert_eq!(asked.len(), 1);
+    client.take(&asked[0].0);
+    assert_eq!(client.flight().len(), 1, "an acknowledgement");
+}
