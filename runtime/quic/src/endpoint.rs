@@ -289,6 +289,9 @@ impl Endpoint {
         let Path { local, peer } = path;
         let id = ConnectionId::from_ref;
         let (scid, config) = (id(&cid), &mut self.config);
+        // For the first id the token is a transport parameter (RFC 9000 §18.2), for others it goes with them.
+        let token = self.ids.reset_token(&cid)?;
+        config.set_stateless_reset_token(Some(u128::from_be_bytes(token)));
         let connection = match &original {
             None => quiche::accept_with_buf_factory(&scid, None, local, peer, config)?,
             Some(original) => {

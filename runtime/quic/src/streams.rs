@@ -74,18 +74,25 @@ impl Session {
         }
     }
 
-    /// A stream that takes bytes, and did not before, or that the peer has stopped. Each is named once. Ask before reading: with
-    /// [`Read::Reset`] a stream may be over, and then nobody knows any more that it was stopped too.
+    /// A stream that takes bytes and did not when [`Session::room`] was asked last, a new one, or one that the peer has stopped. Each
+    /// is named once. Ask before reading: with [`Read::Reset`] a stream may be over, and then nobody knows any more that it
+    /// was stopped too.
     pub fn next_writable(&mut self) -> Option<u64> {
         self.connection.stream_writable_next()
     }
 
-    /// How many bytes a stream takes now; 0 for one that there is not yet. One that is over takes everything, and drops it.
+    /// How many bytes a stream takes now; 0 for one that there is not yet. One that is over takes everything, and drops it. Ask
+    /// after writing: only a stream that was said to have no room is named by [`Session::next_writable`] when it has some.
     ///
     /// # Errors
     /// The peer has stopped it.
     pub fn room(&mut self, stream: u64) -> Result<usize, Stopped> {
         match self.connection.stream_capacity(stream) {
+            Ok(0) => {
+                // quiche names a stream again only after it has refused something.
+                let _ = self.connection.stream_writable(stream, 1);
+                Ok(0)
+            }
             Ok(room) => Ok(room),
             Err(Error::StreamStopped(code)) => Err(Stopped(code)),
             Err(_) if self.connection.stream_closed(stream) => Ok(usize::MAX),
@@ -126,14 +133,8 @@ impl Session {
                 false => Ok(false),
             };
         }
-        let room = match self.connection.stream_capacity(stream) {
-            Ok(room) => room,
-            Err(Error::StreamStopped(code)) => return Err(Stopped(code)),
-            Err(_) => usize::MAX,
-        };
+        let room = self.room(stream)?;
         if room == 0 {
-            // So that it is named once there is room.
-            let _ = self.connection.stream_writable(stream, 1);
             return Ok(false);
         }
         // No more than there is room for: quiche drops what it does not take.
@@ -141,7 +142,9 @@ impl Session {
         let fin = fin && payload.is_empty();
         match self.connection.stream_send_zc(stream, Piece::Content(front), fin) {
             Err(Error::StreamStopped(code)) => Err(Stopped(code)),
-            _ => Ok(fin),
+            _ if payload.is_empty() => Ok(fin),
+            // Not all of it went: the stream is to be named when it takes more.
+            _ => self.room(stream).map(|_| false),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Two ends in memory: an endpoint with its sessions, and quiche as client.
 
 mod early;
+mod hostile;
 mod identities;
 mod ids;
 mod paths;

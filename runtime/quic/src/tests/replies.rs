@@ -55,6 +55,14 @@ fn who_uses_a_connection_that_is_gone_is_told() {
     assert_eq!(next.endpoint.stats().resets, 1);
     let key = server.endpoint.ids.reset_token(asked[1..17].try_into().unwrap());
     assert!(reset.len() < asked.len() && reset.ends_with(&key.unwrap()));
+    // Of the first id the token is a transport parameter, and that is the one that quiche's client knows.
+    let mut client = Client::new(1);
+    pump(&mut client, &mut server);
+    client.connection.stream_send(0, &[0; 500], true).unwrap();
+    let Came::Reply(reset) = next.take(&client.flight().remove(0), from(1)) else { panic!() };
+    assert!(!client.connection.is_closed());
+    client.take(&reset);
+    assert!(client.connection.is_closed() && client.connection.peer_error().is_none());
     // Small ones, and resets themselves, are not answered for ever.
     let small = |length: usize| [&asked[..17], &vec![0; length - 17]].concat();
     for length in [17, 21, SMALLEST_SHORT - 1] {

@@ -73,7 +73,6 @@ fn content_goes_as_there_is_room() {
     let mut is_done = server.only().write_payload(0, &mut body, true).unwrap();
     assert!(!is_done && body.len() > 900_000, "{}", body.len());
     assert_eq!(server.only().room(0), Ok(0));
-    assert_eq!(server.only().write_payload(0, &mut body, true), Ok(false));
     while got.len() < whole.len() {
         pump(&mut client, &mut server);
         got.extend(client_reads(&mut client, 0).0);
@@ -84,6 +83,60 @@ fn content_goes_as_there_is_room() {
         }
     }
     assert!(is_done && got == whole && client.connection.stream_finished(0));
+}
+
+#[test]
+fn who_writes_no_more_than_there_is_room_for_is_told_when_there_is_more() {
+    let (mut client, mut server) = connected(Settings::default());
+    client.connection.stream_send(0, b"GET", true).unwrap();
+    pump(&mut client, &mut server);
+    read_all(&mut server, 0);
+    let (mut sent, mut got) = (0, 0);
+    while sent < 500_000 {
+        assert_eq!(server.only().next_writable(), Some(0), "after {sent}");
+        assert_eq!(server.only().next_writable(), None);
+        loop {
+            let room = server.only().room(0).unwrap();
+            if room == 0 {
+                break;
+            }
+            assert_eq!(server.only().write(0, &vec![7; room], false), Ok(room));
+            sent += room;
+        }
+        while got < sent {
+            pump(&mut client, &mut server);
+            got += client_reads(&mut client, 0).0.len();
+        }
+        pump(&mut client, &mut server);
+    }
+}
+
+/// Content is moved: whoever has it counts who else does.
+#[test]
+fn content_is_not_copied() {
+    struct Lent(Vec<u8>);
+    impl trilane_semantics::Memory for Lent {
+        fn as_slice(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let (mut client, mut server) = connected(Settings::default());
+    client.connection.stream_send(0, b"GET", true).unwrap();
+    pump(&mut client, &mut server);
+    let memory: std::rc::Rc<dyn trilane_semantics::Memory> =
+        std::rc::Rc::new(Lent(vec![1; 50_000]));
+    let mut body = Payload::from_lease(std::rc::Rc::clone(&memory), 0, 50_000);
+    assert_eq!(server.only().write_payload(0, &mut body, true), Ok(false));
+    // Ours, what is left, and what the connection has.
+    assert_eq!(std::rc::Rc::strong_count(&memory), 3);
+    while !body.is_empty() {
+        pump(&mut client, &mut server);
+        server.only().write_payload(0, &mut body, true).unwrap();
+    }
+    pump(&mut client, &mut server);
+    assert_eq!(client_reads(&mut client, 0), (vec![1; 50_000], true));
+    // What was acknowledged is given back.
+    assert_eq!(std::rc::Rc::strong_count(&memory), 1);
 }
 
 #[test]
