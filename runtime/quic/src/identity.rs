@@ -64,6 +64,7 @@ pub(crate) fn context(
     let certificates = Certificates::load(material)?;
     builder.set_select_certificate_callback(move |mut hello| {
         certificates.show(&mut hello)?;
+        sys::forget_after_handshake(hello.ssl_mut());
         if let Some(early) = &early {
             early.look(&mut hello);
         }

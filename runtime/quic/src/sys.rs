@@ -12,6 +12,12 @@ pub(crate) fn refuse_early_data(tls: &mut SslRef) {
     unsafe { boring_sys::SSL_set_early_data_enabled(tls.as_ptr(), 0) }
 }
 
+/// Lets go of what only handshakes need (certificates, callbacks, what was asked for) when this one is over.
+pub(crate) fn forget_after_handshake(tls: &mut SslRef) {
+    // SAFETY: the pointer is that of a reference that nobody else has.
+    unsafe { boring_sys::SSL_set_shed_handshake_config(tls.as_ptr(), 1) }
+}
+
 /// How many tickets a client is given after a handshake, and for how many seconds each is good.
 pub(crate) fn set_tickets(builder: &mut SslContextBuilder, count: usize, lifetime: u32) {
     // SAFETY: the pointer is that of a reference that nobody else has; both calls only store a number.

@@ -41,7 +41,7 @@ pub(super) const PLACE: Place = Place { shard: 1, shards: 4, generation: 5 };
 /// An endpoint with the sessions that it has made.
 pub(super) struct Server {
     pub(super) endpoint: Endpoint,
-    pub(super) sessions: HashMap<u32, Session>,
+    pub(super) sessions: HashMap<u32, Box<Session>>,
     next: u32,
 }
 
@@ -78,7 +78,7 @@ impl Server {
             Route::New(mut session) => {
                 self.next += 1;
                 self.endpoint.bind(&mut session, self.next);
-                self.sessions.insert(self.next, *session);
+                self.sessions.insert(self.next, session);
                 self.next
             }
             Route::Reply(length) => {
