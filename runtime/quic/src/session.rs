@@ -1,6 +1,7 @@
 //! One connection: datagrams in, datagrams out, time, and its end. Its streams are in `streams`.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,8 +79,11 @@ pub struct Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.connection.trace_id();
-        f.debug_struct("Session").field("id", &id).field("path", &self.path).finish_non_exhaustive()
+        let name = self.name();
+        f.debug_struct("Session")
+            .field("name", &name)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,6 +111,21 @@ impl Session {
             moves: 0,
             material,
         }
+    }
+
+    /// Writes all that happens to the connection to `writer`, as qlog (draft-ietf-quic-qlog-main-schema, JSON-SEQ), and its secrets
+    /// never. It is for one connection that somebody wants to look into, and not free: to be called before the first
+    /// [`Session::receive`]. `writer` must not block.
+    pub fn log_to(&mut self, writer: Box<dyn Write + Send + Sync>) {
+        let title = format!("trilane {}", self.name());
+        let level = quiche::QlogLevel::Extra;
+        self.connection.set_qlog_with_level(writer, title, String::new(), level);
+    }
+
+    /// A name for logs and files: the first id of ours, in hexadecimal digits.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.connection.trace_id()
     }
 
     /// Reads one datagram, which is changed: it is decrypted where it lies.

@@ -1,9 +1,11 @@
-//! Clients that move, and those that are silent.
+//! Clients that move, those that are silent, and what is written of them.
 
-use std::time::Duration;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::support::*;
-use crate::{Path, Settings};
+use crate::{Path, Route, Settings};
 
 fn pump_from(client: &mut Client, server: &mut Server, port: u16) {
     client.port = port;
@@ -76,4 +78,27 @@ fn a_silent_client_is_asked_for_a_packet() {
     assert_eq!(asked.len(), 1);
     client.take(&asked[0].0);
     assert_eq!(client.flight().len(), 1, "an acknowledgement");
+}
+
+#[test]
+fn a_connection_can_be_looked_into() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (mut client, mut server) = (Client::new(1), Server::new(Settings::default()));
+    let (mut first, log) = (client.flight().remove(0), Log::default());
+    let route = server.endpoint.route(Instant::now(), &mut first, from(1));
+    let Route::New(mut session) = route else { panic!("{route:?}") };
+    session.log_to(Box::new(log.clone()));
+    assert_eq!(session.name().len(), 32);
+    session.receive(&mut first, from(1)).unwrap();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains(session.name()) && text.contains("packet_received"), "{text}");
 }
