@@ -27,16 +27,19 @@ pub(crate) struct Long<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads it; none if the datagram ends before.
+    /// Reads it; none if the datagram ends before, or lacks the bit that every packet of version 1 has (RFC 9000 §17.2, §17.3.1).
     pub(crate) fn read(datagram: &'a [u8]) -> Option<Self> {
         let (&first, rest) = datagram.split_first()?;
+        let is_fixed = first & 0x40 != 0;
         if first & 0x80 == 0 {
-            return rest.first_chunk::<LENGTH>().map(Self::Short);
+            return rest.first_chunk::<LENGTH>().filter(|_| is_fixed).map(Self::Short);
         }
         let (version, rest) = rest.split_first_chunk::<4>()?;
         let (dcid, rest) = id(rest)?;
         let (scid, rest) = id(rest)?;
-        Some(Self::Long(Long { version: u32::from_be_bytes(*version), first, dcid, scid, rest }))
+        let version = u32::from_be_bytes(*version);
+        let is_ours = version == VERSION;
+        (is_fixed || !is_ours).then_some(Self::Long(Long { version, first, dcid, scid, rest }))
     }
 }
 

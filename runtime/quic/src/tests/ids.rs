@@ -80,6 +80,14 @@ fn headers_are_read_whole_and_cut_at_every_byte() {
     for end in 0..17 {
         assert_eq!(Header::read(&short[..end]), None, "{end}");
     }
+    // The bit that is always set, but what other versions mean by it is theirs (RFC 9000 §17.2, §17.3.1).
+    short[0] = 0;
+    assert_eq!(Header::read(&short), None);
+    let mut bare = long;
+    bare[0] = 0x83;
+    assert_eq!(Header::read(&bare), None);
+    bare[4] = 2;
+    assert!(Header::read(&bare).is_some());
 }
 
 #[test]
