@@ -97,6 +97,39 @@ impl Drop for Folder {
     }
 }
 
+/// A value of DER, of up to 127 bytes.
+fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    [&[tag, u8::try_from(content.len()).unwrap()], &content[..]].concat()
+}
+
+/// RFC 8446 §4.4.2, §4.4.2.1.
+#[test]
+fn a_certificate_comes_with_its_chain_and_its_ocsp_response() {
+    let folder = Folder::new("ocsp");
+    // As much of a response as is looked at (RFC 6960 §4.2.1): a good one, without an end.
+    let this = value(0x18, &[b"20260101000000Z"]);
+    let single = value(0x30, &[&value(0x30, &[]), &[0x80, 0], &this]);
+    let data = value(0x30, &[&value(0xa2, &[]), &this, &value(0x30, &[&single])]);
+    let basic = value(4, &[&value(0x30, &[&data])]);
+    let bytes = value(0xa0, &[&value(0x30, &[&value(6, &[&[1]]), &basic])]);
+    let response = value(0x30, &[&value(0x0a, &[&[0]]), &bytes]);
+    let path = folder.0.join("response");
+    std::fs::write(&path, &response).unwrap();
+    let (mut ours, issuer) = (pair(&["localhost"]), pair(&["issuer"]));
+    let leaf = der(&ours);
+    if let (Pem::Text(ours), Pem::Text(issuer)) = (&mut ours.certificate, &issuer.certificate) {
+        ours.push_str(issuer);
+    }
+    ours.ocsp = Some(path);
+    let mut server = server(TlsConfig { identities: vec![ours], ..TlsConfig::default() });
+    let mut client = Client::new(1);
+    client.connection.as_mut().set_status_type(boring::ssl::StatusType::OCSP).unwrap();
+    pump(&mut client, &mut server);
+    assert_eq!(client.connection.peer_cert_chain(), Some(vec![&leaf[..], &der(&issuer)]));
+    assert_eq!(client.connection.as_mut().ocsp_status(), Some(&response[..]));
+}
+
 /// A client with this session, if it has one: whether it resumed, and its next session.
 fn resumes(server: &mut Server, session: Option<&[u8]>) -> (bool, Vec<u8>) {
     let mut client = Client::new(1);
@@ -191,6 +224,28 @@ fn clients_are_asked_who_they_are() {
         pump(&mut again, &mut server);
         assert!(again.connection.is_resumed());
         assert_eq!(server.only().tls_info().client, Some(info));
+    }
+}
+
+/// A resumed session is not asked who it is again.
+#[test]
+fn a_session_comes_back_only_where_the_same_is_asked_of_clients() {
+    let folder = Folder::new("policies");
+    let keys = folder.write("keys", &"7".repeat(64));
+    let (us, them, others) = (pair(&["localhost"]), pair(&["them"]), pair(&["others"]));
+    let start = |clients: ClientAuth| {
+        let tickets = Tickets { keys: Some(keys.clone()), ..Tickets::default() };
+        let identities = vec![us.clone()];
+        server(TlsConfig { identities, tickets, clients, ..TlsConfig::default() })
+    };
+    let of = |who: &Pair| ClientRoots { roots: who.certificate.clone(), crl: None };
+    let all = [ClientAuth::Off, ClientAuth::Optional(of(&them)), ClientAuth::Optional(of(&others))];
+    for (at, first) in all.iter().enumerate() {
+        let (_, session) = resumes(&mut start(first.clone()), None);
+        for (other, second) in all.iter().enumerate() {
+            let is_resumed = resumes(&mut start(second.clone()), Some(&session)).0;
+            assert_eq!(is_resumed, at == other, "{first:?}, then {second:?}");
+        }
     }
 }
 

@@ -177,6 +177,17 @@ fn what_is_for_another_shard_is_forwarded_and_first_packets_never() {
     assert_eq!(ours.take(&[0x41; 99], from(1)), Came::Else("Drop(Unknown)".into()));
 }
 
+#[test]
+fn first_packets_to_an_id_of_ours_are_of_a_connection_that_is_over() {
+    let mut server = Server::new(Settings::default());
+    let mut initial = Client::new(1).flight().remove(0);
+    let cid = server.endpoint.ids.mint().unwrap();
+    initial[6..22].copy_from_slice(&cid);
+    assert_eq!(server.take(&initial, from(1)), Came::Else("Drop(Unknown)".into()));
+    initial[6] ^= 0x80;
+    assert_eq!(server.take(&initial, from(1)), Came::To(1));
+}
+
 /// RFC 9000 §14.1, §7.2, §17.2.
 #[test]
 fn what_begins_no_connection_is_dropped() {

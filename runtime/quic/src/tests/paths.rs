@@ -73,6 +73,7 @@ fn a_silent_client_is_asked_for_a_packet() {
     let settings = Settings { keep_alive: Some(Duration::ZERO), ..Settings::default() };
     let (mut client, mut server) = connected(settings);
     pump(&mut client, &mut server);
+    assert!(server.only().timeout().is_some_and(|at| at <= Instant::now()));
     server.only().on_timeout();
     let asked = server.flight();
     assert_eq!(asked.len(), 1);

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::registry::First;
 use crate::token::{LIFETIME, Tokens, Worth};
-use crate::{Place, Retry, Secrets, Settings};
+use crate::{Identity, Place, Retry, Secrets, Settings};
 
 fn settings(retry: Retry) -> Settings {
     Settings { retry, ..Settings::default() }
@@ -38,6 +38,24 @@ fn any_holder_of_the_keys_takes_a_token() {
     pump(&mut client, &mut next);
     assert!(client.connection.is_established());
     assert_eq!(next.endpoint.stats().retries, 0);
+}
+
+#[test]
+fn a_reload_brings_the_keys_of_tokens() {
+    let (first, second) = (acceptor(), acceptor());
+    let start = |acceptor| {
+        let secrets = Secrets::new(acceptor).unwrap();
+        Server::with(settings(Retry::Always), acceptor, PLACE, &secrets)
+    };
+    let (mut ours, mut other) = (start(&first), start(&second));
+    let mut client = Client::new(1);
+    let Came::Reply(retry) = ours.take(&client.flight()[0], from(1)) else { panic!() };
+    client.take(&retry);
+    let again = client.flight();
+    assert!(matches!(other.take(&again[0], from(1)), Came::Reply(_)));
+    assert_eq!(other.endpoint.stats().retries, 1);
+    other.endpoint.replace(&Identity::new(&first)).unwrap();
+    assert_eq!(other.take(&again[0], from(1)), Came::To(1));
 }
 
 #[test]

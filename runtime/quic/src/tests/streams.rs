@@ -87,27 +87,30 @@ fn content_goes_as_there_is_room() {
 
 #[test]
 fn who_writes_no_more_than_there_is_room_for_is_told_when_there_is_more() {
-    let (mut client, mut server) = connected(Settings::default());
-    client.connection.stream_send(0, b"GET", true).unwrap();
-    pump(&mut client, &mut server);
-    read_all(&mut server, 0);
-    let (mut sent, mut got) = (0, 0);
-    while sent < 500_000 {
-        assert_eq!(server.only().next_writable(), Some(0), "after {sent}");
-        assert_eq!(server.only().next_writable(), None);
-        loop {
-            let room = server.only().room(0).unwrap();
-            if room == 0 {
-                break;
-            }
-            assert_eq!(server.only().write(0, &vec![7; room], false), Ok(room));
-            sent += room;
-        }
-        while got < sent {
-            pump(&mut client, &mut server);
-            got += client_reads(&mut client, 0).0.len();
-        }
+    for incremental in [false, true] {
+        let (mut client, mut server) = connected(Settings::default());
+        client.connection.stream_send(0, b"GET", true).unwrap();
         pump(&mut client, &mut server);
+        read_all(&mut server, 0);
+        server.only().prioritize(0, Priority { urgency: 3, incremental });
+        let (mut sent, mut got) = (0, 0);
+        while sent < 500_000 {
+            assert_eq!(server.only().next_writable(), Some(0), "after {sent}");
+            assert_eq!(server.only().next_writable(), None);
+            loop {
+                let room = server.only().room(0).unwrap();
+                if room == 0 {
+                    break;
+                }
+                assert_eq!(server.only().write(0, &vec![7; room], false), Ok(room));
+                sent += room;
+            }
+            while got < sent {
+                pump(&mut client, &mut server);
+                got += client_reads(&mut client, 0).0.len();
+            }
+            pump(&mut client, &mut server);
+        }
     }
 }
 
