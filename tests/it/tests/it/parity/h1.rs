@@ -35,7 +35,7 @@ impl Lane for H1 {
         match (self.version, self.over) {
             (Version::V10, _) => "h1.0",
             (Version::V11, Over::Tcp) => "h1",
-            (Version::V11, Over::Tls) => "h1s",
+            (Version::V11, _) => "h1s",
         }
     }
 

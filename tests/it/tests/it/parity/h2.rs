@@ -32,7 +32,7 @@ impl Lane for H2 {
     fn name(&self) -> &'static str {
         match self.0 {
             Over::Tcp => "h2c",
-            Over::Tls => "h2",
+            _ => "h2",
         }
     }
 
@@ -54,7 +54,7 @@ impl Lane for H2 {
             wire: Wire::open(server, self.0, "h2"),
             scheme: match self.0 {
                 Over::Tcp => "http",
-                Over::Tls => "https",
+                _ => "https",
             },
             hello,
             goes: false,
@@ -101,7 +101,7 @@ fn number(payload: &[u8]) -> u32 {
 }
 
 /// The name and value of each line of a head.
-fn lines(ask: &Ask, scheme: &str) -> Vec<(String, String)> {
+pub(super) fn lines(ask: &Ask, scheme: &str) -> Vec<(String, String)> {
     let all = [
         (":method", ask.method),
         (":authority", if ask.method == "CONNECT" { &ask.target } else { "it" }),

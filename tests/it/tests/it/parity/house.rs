@@ -141,7 +141,7 @@ impl House {
     pub(crate) fn at(&self, over: Over) -> SocketAddr {
         match over {
             Over::Tcp => self.address,
-            Over::Tls => self.secure,
+            Over::Tls | Over::Quic => self.secure,
         }
     }
 }

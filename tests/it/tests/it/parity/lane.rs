@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::h1::H1;
 use super::h2::H2;
+use super::h3::H3;
 
 /// How long a case waits for something that must come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -15,6 +16,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const LANES: &[&dyn Lane] =
     &[&H1::V11, &H1::V10, &H1::TLS, &H2(Over::Tcp), &H2(Over::Tls)];
 
+/// The lane that waits for its server.
+const _: &dyn Lane = &H3;
+
 /// What a protocol is spoken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
@@ -22,6 +26,8 @@ pub(crate) enum Over {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// QUIC, which has the UDP port of the number that TLS has of TCP.
+    Quic,
 }
 
 /// What not every protocol can do.

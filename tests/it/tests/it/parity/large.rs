@@ -89,7 +89,7 @@ impl Place for Shelf {
     fn address(&self, over: Over) -> SocketAddr {
         match over {
             Over::Tcp => self.address,
-            Over::Tls => self.secure,
+            Over::Tls | Over::Quic => self.secure,
         }
     }
 }

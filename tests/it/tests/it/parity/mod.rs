@@ -13,6 +13,7 @@ mod files;
 mod grpc;
 mod h1;
 mod h2;
+mod h3;
 mod house;
 mod lane;
 mod large;

@@ -102,17 +102,12 @@ impl Process {
 
     /// What stands after `http=` in its first line.
     pub(crate) fn http(&self) -> &str {
-        self.after(" http=")
-    }
-
-    fn after(&self, name: &str) -> &str {
-        let rest = self.ready.split_once(name).unwrap().1;
-        rest.split(' ').next().unwrap()
+        after(&self.ready, " http=")
     }
 
     /// Where it is to be found, for who does not watch it.
     pub(crate) fn addresses(&self) -> Addresses {
-        Addresses([Over::Tcp, Over::Tls].map(|over| Place::address(self, over)))
+        Addresses(self.ready.clone())
     }
 
     /// Where it speaks in clear.
@@ -156,23 +151,30 @@ impl Process {
     }
 }
 
-/// The addresses of a process.
-pub(crate) struct Addresses([SocketAddr; 2]);
+/// The first line of a process, which says where it is to be found.
+pub(crate) struct Addresses(String);
 
 impl Place for Addresses {
     fn address(&self, over: Over) -> SocketAddr {
-        self.0[usize::from(over == Over::Tls)]
+        let name = match over {
+            Over::Tcp => " http=",
+            Over::Tls => " https=",
+            Over::Quic => " h3=",
+        };
+        after(&self.0, name).split(',').next().unwrap().parse().unwrap()
     }
 }
 
 impl Place for Process {
     fn address(&self, over: Over) -> SocketAddr {
-        let addresses = match over {
-            Over::Tcp => self.http(),
-            Over::Tls => self.after("https="),
-        };
-        addresses.split(',').next().unwrap().parse().unwrap()
+        self.addresses().address(over)
     }
+}
+
+/// What stands behind that word in a first line.
+fn after<'a>(ready: &'a str, name: &str) -> &'a str {
+    let rest = ready.split_once(name).unwrap().1;
+    rest.split(' ').next().unwrap()
 }
 
 impl Drop for Process {
