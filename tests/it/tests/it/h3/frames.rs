@@ -5,13 +5,46 @@
 pub(crate) mod kind {
     pub(crate) const DATA: u64 = 0;
     pub(crate) const HEADERS: u64 = 1;
+    pub(crate) const CANCEL_PUSH: u64 = 3;
     pub(crate) const SETTINGS: u64 = 4;
+    pub(crate) const PUSH_PROMISE: u64 = 5;
     pub(crate) const GOAWAY: u64 = 7;
+    pub(crate) const MAX_PUSH_ID: u64 = 13;
+    pub(crate) const PRIORITY_UPDATE: u64 = 0xf0700;
+    pub(crate) const PRIORITY_UPDATE_PUSH: u64 = 0xf0701;
+    /// None that means anything (RFC 9114 §7.2.8).
+    pub(crate) const RESERVED: u64 = 0x1f * 7 + 0x21;
+    /// None that anybody knows.
+    pub(crate) const UNKNOWN: u64 = 0x4242_4242_4242;
 }
 
 /// Types of unidirectional streams (RFC 9114 §6.2, RFC 9204 §4.2).
 pub(crate) mod uni {
     pub(crate) const CONTROL: u64 = 0;
+    pub(crate) const PUSH: u64 = 1;
+    pub(crate) const ENCODER: u64 = 2;
+    pub(crate) const DECODER: u64 = 3;
+    pub(crate) const RESERVED: u64 = super::kind::RESERVED;
+    pub(crate) const UNKNOWN: u64 = super::kind::UNKNOWN;
+}
+
+/// Error codes (RFC 9114 §8.1, RFC 9204 §6).
+pub(crate) mod code {
+    pub(crate) const NO_ERROR: u64 = 0x100;
+    pub(crate) const STREAM_CREATION: u64 = 0x103;
+    pub(crate) const CLOSED_CRITICAL: u64 = 0x104;
+    pub(crate) const FRAME_UNEXPECTED: u64 = 0x105;
+    pub(crate) const FRAME: u64 = 0x106;
+    pub(crate) const EXCESSIVE_LOAD: u64 = 0x107;
+    pub(crate) const ID: u64 = 0x108;
+    pub(crate) const SETTINGS: u64 = 0x109;
+    pub(crate) const MISSING_SETTINGS: u64 = 0x10a;
+    pub(crate) const CANCELLED: u64 = 0x10c;
+    pub(crate) const INCOMPLETE: u64 = 0x10d;
+    pub(crate) const MESSAGE: u64 = 0x10e;
+    pub(crate) const DECOMPRESSION: u64 = 0x200;
+    pub(crate) const ENCODER_STREAM: u64 = 0x201;
+    pub(crate) const DECODER_STREAM: u64 = 0x202;
 }
 
 /// Appends an integer in the fewest bytes (RFC 9000 §16).
@@ -86,6 +119,31 @@ pub(crate) fn section<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: &[(N, V)]) -> Vec<
     let mut bytes = vec![0, 0];
     fields.iter().for_each(|(name, value)| bytes.extend(literal(name.as_ref(), value.as_ref())));
     bytes
+}
+
+/// The pseudo-fields of an honest request.
+pub(crate) fn pseudo<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] {
+    [(":method", method), (":scheme", "https"), (":authority", "it"), (":path", path)]
+}
+
+/// HEADERS with these.
+pub(crate) fn headers(fields: &[(&str, &str)]) -> Vec<u8> {
+    frame(kind::HEADERS, &section(fields))
+}
+
+/// The head of an honest GET.
+pub(crate) fn get(path: &str) -> Vec<u8> {
+    headers(&pseudo("GET", path))
+}
+
+/// The head of a POST to where content is sent back, with these fields too.
+pub(crate) fn post(fields: &[(&str, &str)]) -> Vec<u8> {
+    headers(&[&pseudo("POST", "/test/collect")[..], fields].concat())
+}
+
+/// DATA.
+pub(crate) fn data(content: &[u8]) -> Vec<u8> {
+    frame(kind::DATA, content)
 }
 
 #[test]

@@ -3,19 +3,16 @@
 
 use std::time::Duration;
 
-use quiche::h3::{NameValue, qpack::Decoder};
-
 use super::h2::lines;
-use super::lane::{Ability, Ask, Client, Gone, Got, Head, Id, Lane, Length, Over, Place};
+use super::lane::{Ability, Ask, Client, Gone, Got, Id, Lane, Length, Over, Place};
 use crate::h3::frames::{self, kind, uni};
-use crate::h3::wire::{self, Quic, Read, Refused};
+use crate::h3::reader::{Answer, Control};
+use crate::h3::wire::{self, Quic, Refused};
 
 const NO_ERROR: u64 = 0x100;
 const LINE_COST: usize = 32;
 /// Our control stream.
 const CONTROL: u64 = 2;
-/// What is read of a stream at once.
-const PIECE: usize = 64 << 10;
 
 /// HTTP/3.
 #[derive(Clone, Copy, Debug)]
@@ -40,27 +37,15 @@ impl Lane for H3 {
         let hello = [frames::integers(&[uni::CONTROL]), frames::settings(&[])].concat();
         // A server that is gone says so when its answer is asked for.
         let _ = quic.write(CONTROL, &hello, false);
-        Box::new(Connection { quic, goes: false, streams: Vec::new(), heard: Vec::new() })
+        Box::new(Connection { quic, goes: false, streams: Vec::new(), control: Control::default() })
     }
 }
 
-/// A request, and its answer as far as it was read.
-#[derive(Default)]
+/// A request, and its answer.
 struct Stream {
-    /// What was read, and is no whole frame.
-    input: Vec<u8>,
-    /// What is missing of a DATA frame.
-    left: usize,
-    is_end: bool,
+    answer: Answer,
     /// Content that is missing by what the head said.
     missing: Option<u64>,
-    has_head: bool,
-}
-
-/// What the server says on a stream of its own.
-struct Heard {
-    id: u64,
-    input: Vec<u8>,
 }
 
 struct Connection {
@@ -68,68 +53,11 @@ struct Connection {
     /// GOAWAY came, or was sent.
     goes: bool,
     streams: Vec<Stream>,
-    heard: Vec<Heard>,
+    control: Control,
 }
 
 const fn id_of(at: Id) -> u64 {
     4 * at as u64
-}
-
-impl Stream {
-    /// What comes next, as far as it is here; nothing when more must be read.
-    fn next(&mut self) -> Option<Got> {
-        loop {
-            if self.left > 0 && !self.input.is_empty() {
-                let n = self.left.min(self.input.len());
-                self.left -= n;
-                return Some(Got::Data(self.input.drain(..n).collect()));
-            }
-            let mut rest = &self.input[..];
-            let (Some(kind), Some(length)) =
-                (frames::take_varint(&mut rest), frames::take_varint(&mut rest))
-            else {
-                break;
-            };
-            let (length, front) = (length as usize, self.input.len() - rest.len());
-            if kind == kind::DATA {
-                self.left = length;
-                self.input.drain(..front);
-                continue;
-            }
-            if rest.len() < length {
-                break;
-            }
-            let payload: Vec<u8> = self.input.drain(..front + length).skip(front).collect();
-            if kind == kind::HEADERS {
-                return Some(self.head(&payload));
-            }
-            // RFC 9114 §9: what is not known means nothing.
-            assert!(kind > 0xd, "RFC 9114 §7.2: a frame of type {kind} on a request stream");
-        }
-        self.is_end.then(|| {
-            let is_whole = self.input.is_empty() && self.left == 0 && self.has_head;
-            if is_whole { Got::End } else { Got::Cut }
-        })
-    }
-
-    fn head(&mut self, section: &[u8]) -> Got {
-        let (mut status, mut fields) = (None, Vec::new());
-        for field in Decoder::new().decode(section, u64::MAX).unwrap() {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            match field.name() {
-                b":status" => status = Some(text(field.value()).parse().unwrap()),
-                name => fields.push((text(name), text(field.value()))),
-            }
-        }
-        match status {
-            Some(status @ 100..200) => Got::Interim(status),
-            Some(status) if !self.has_head => {
-                self.has_head = true;
-                Got::Head(Head { status, fields })
-            }
-            _ => Got::Trailers(fields),
-        }
-    }
 }
 
 impl Connection {
@@ -139,7 +67,7 @@ impl Connection {
             Length::None => Some(0),
             Length::Unknown => None,
         };
-        self.streams.push(Stream { missing, ..Stream::default() });
+        self.streams.push(Stream { answer: Answer::default(), missing });
         let at = self.streams.len() - 1;
         let bytes = frames::frame(kind::HEADERS, &frames::section(&lines(ask, "https")));
         let fin = missing == Some(0) && cut == 0;
@@ -155,34 +83,6 @@ impl Connection {
             Err(_) => Err(Gone),
         }
     }
-}
-
-/// Reads what the server says of the connection. Whether it goes.
-fn listen(quic: &mut quiche::Connection, heard: &mut Vec<Heard>) -> bool {
-    for id in quic.readable().filter(|id| id & 3 == 3).collect::<Vec<_>>() {
-        if !heard.iter().any(|known| known.id == id) {
-            heard.push(Heard { id, input: Vec::new() });
-        }
-        let Some(stream) = heard.iter_mut().find(|known| known.id == id) else { continue };
-        while let Read::Bytes(bytes, false) = wire::read(quic, id, PIECE) {
-            stream.input.extend(bytes);
-        }
-    }
-    // No control stream of these servers is long: it is read from its beginning each time.
-    heard.iter().any(|stream| {
-        let mut rest = &stream.input[..];
-        let mut frames = Vec::new();
-        let is_control = frames::take_varint(&mut rest) == Some(uni::CONTROL);
-        while let (Some(kind), Some(length)) =
-            (frames::take_varint(&mut rest), frames::take_varint(&mut rest))
-        {
-            frames.push(kind);
-            rest = rest.get(length as usize..).unwrap_or_default();
-        }
-        // RFC 9114 §6.2.1: SETTINGS are first.
-        assert!(!is_control || frames.first().is_none_or(|kind| *kind == kind::SETTINGS));
-        is_control && frames.contains(&kind::GOAWAY)
-    })
 }
 
 impl Client for Connection {
@@ -214,23 +114,12 @@ impl Client for Connection {
     }
 
     fn next_within(&mut self, id: Id, patience: Duration) -> Got {
-        let (stream, heard, goes) = (&mut self.streams[id], &mut self.heard, &mut self.goes);
+        let (answer, control) = (&mut self.streams[id].answer, &mut self.control);
         let next = self.quic.until(patience, |quic| {
-            *goes |= listen(quic, heard);
-            loop {
-                if let Some(got) = stream.next() {
-                    return Some(got);
-                }
-                match wire::read(quic, id_of(id), PIECE) {
-                    Read::Bytes(bytes, fin) => {
-                        stream.input.extend(bytes);
-                        stream.is_end |= fin;
-                    }
-                    Read::Reset(_) => return Some(Got::Cut),
-                    Read::Nothing => return wire::has_ended(quic).then_some(Got::Cut),
-                }
-            }
+            control.listen(quic);
+            answer.next(quic, id_of(id))
         });
+        self.goes |= self.control.has(kind::GOAWAY);
         next.unwrap_or(Got::Nothing)
     }
 

@@ -28,5 +28,5 @@ mod slow;
 mod wire;
 
 pub(crate) use house::{Clear, House, quietly};
-pub(crate) use lane::{Ability, Answer, Ask, Client, Got, LANES, Lane, Length, Over, Place};
+pub(crate) use lane::{Ability, Answer, Ask, Client, Got, Head, LANES, Lane, Length, Over, Place};
 pub(crate) use wire::Wire;
