@@ -11,7 +11,6 @@
 mod balance;
 mod embedded;
 mod h2;
-#[allow(dead_code, reason = "no server of ours answers yet")]
 mod h3;
 mod h3_contract;
 mod hostile;

@@ -197,7 +197,7 @@ fn unknown() -> Vec<Row> {
 
 /// RFC 9114 §4.2.2.
 fn sizes() -> Vec<Row> {
-    let long = "x".repeat(40_000);
+    let long = "x".repeat(70_000);
     let many = vec![("x", "y"); 300];
     let with =
         |fields: &[(&str, &str)]| headers(&[&pseudo("GET", "/plaintext")[..], fields].concat());

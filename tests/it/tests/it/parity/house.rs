@@ -59,6 +59,7 @@ pub(crate) enum Clear {
 pub(crate) struct House {
     address: SocketAddr,
     secure: SocketAddr,
+    quic: SocketAddr,
     stats: Vec<Arc<Stats>>,
     pub(crate) probe: Arc<Probe>,
     _running: Running,
@@ -87,6 +88,7 @@ impl House {
         let mut server = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
             .listen("127.0.0.1:0")
             .listen_secure("127.0.0.1:0")
+            .listen_quic("127.0.0.1:0")
             .tls(secure::acceptor())
             .shards(NonZero::new(2).unwrap())
             .limits(limits);
@@ -96,7 +98,8 @@ impl House {
         let running = server.start().unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
         let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
-        Self { address, secure, stats: running.stats().to_vec(), probe, _running: running }
+        let ListenAddress::Udp(quic) = running.udp_addresses()[0] else { panic!("not UDP") };
+        Self { address, secure, quic, stats: running.stats().to_vec(), probe, _running: running }
     }
 
     /// A counter, summed over the shards.
@@ -141,7 +144,8 @@ impl House {
     pub(crate) fn at(&self, over: Over) -> SocketAddr {
         match over {
             Over::Tcp => self.address,
-            Over::Tls | Over::Quic => self.secure,
+            Over::Tls => self.secure,
+            Over::Quic => self.quic,
         }
     }
 }

@@ -14,10 +14,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The protocols. HTTP/1.0 is here because its answers must be the same ones.
 pub(crate) const LANES: &[&dyn Lane] =
-    &[&H1::V11, &H1::V10, &H1::TLS, &H2(Over::Tcp), &H2(Over::Tls)];
-
-/// The lane that waits for its server.
-const _: &dyn Lane = &H3;
+    &[&H1::V11, &H1::V10, &H1::TLS, &H2(Over::Tcp), &H2(Over::Tls), &H3];
 
 /// What a protocol is spoken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +23,7 @@ pub(crate) enum Over {
     Tcp,
     /// TLS over TCP.
     Tls,
-    /// QUIC, which has the UDP port of the number that TLS has of TCP.
+    /// QUIC.
     Quic,
 }
 

@@ -19,6 +19,7 @@ struct Shelf {
     folder: std::path::PathBuf,
     address: SocketAddr,
     secure: SocketAddr,
+    quic: SocketAddr,
     stats: Vec<Arc<Stats>>,
     _running: Running,
 }
@@ -35,6 +36,7 @@ impl Shelf {
         let running = Server::new(move |_| Router::new().serve_dir("/", ServeDir::new(&root)))
             .listen("127.0.0.1:0")
             .listen_secure("127.0.0.1:0")
+            .listen_quic("127.0.0.1:0")
             .tls(secure::acceptor())
             .shards(NonZero::<usize>::MIN)
             .limits(limits)
@@ -44,7 +46,8 @@ impl Shelf {
             .unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
         let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
-        Self { folder, address, secure, stats: running.stats().to_vec(), _running: running }
+        let ListenAddress::Udp(quic) = running.udp_addresses()[0] else { panic!("not UDP") };
+        Self { folder, address, secure, quic, stats: running.stats().to_vec(), _running: running }
     }
 
     fn file(&self) -> std::path::PathBuf {
@@ -89,7 +92,8 @@ impl Place for Shelf {
     fn address(&self, over: Over) -> SocketAddr {
         match over {
             Over::Tcp => self.address,
-            Over::Tls | Over::Quic => self.secure,
+            Over::Tls => self.secure,
+            Over::Quic => self.quic,
         }
     }
 }
