@@ -26,6 +26,11 @@ impl Seen {
         self.next
     }
 
+    /// Whether none was seen.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.next == 0
+    }
+
     /// Whether that stream was seen.
     pub(crate) fn has(&self, id: u64) -> bool {
         id < self.next && !self.gaps.iter().any(|&(from, to)| (from..to).contains(&id))

@@ -21,8 +21,7 @@ impl Http3 {
             Drain::Asked(until) => Some(until),
             _ => None,
         };
-        let idle = self.quiet + self.limits.idle_timeout;
-        let streams = if self.streams.is_empty() { Some(idle) } else { self.earliest };
+        let streams = if self.streams.is_empty() { Some(self.idle()) } else { self.earliest };
         Instant::earliest(drain, streams)
     }
 
@@ -38,12 +37,19 @@ impl Http3 {
             self.drain_on();
         }
         if self.streams.is_empty() {
-            if self.quiet + self.limits.idle_timeout <= now {
+            if self.idle() <= now {
                 self.close(Closed::lingering(Cause::IdleTimeout));
             }
             return Ok(());
         }
         self.late_stream(now)
+    }
+
+    /// Until when a connection without requests stays. Whoever has not said a word has the time of a head for the first one.
+    fn idle(&self) -> Instant {
+        let is_mute = self.role == Role::Server && !self.theirs.is_settled && self.seen.is_empty();
+        let patience = if is_mute { self.limits.head_timeout } else { self.limits.idle_timeout };
+        self.quiet + patience
     }
 
     /// A stream that is late, if there is one, and when the next will be.
