@@ -126,8 +126,14 @@ impl Talk {
         let code = match connection.goal() {
             Goal::Open => return,
             // All was given to QUIC, which forgets it when it closes: the peer gets time to take it.
-            Goal::HalfClose | Goal::Close if self.flow.close.is_none() => {
-                let until = *self.linger.get_or_insert(now + host.limits().linger_timeout);
+            Goal::HalfClose | Goal::Close
+                if self.flow.close.is_none_or(|code| code == H3_NO_ERROR) =>
+            {
+                let Some(until) = self.linger else {
+                    // What this turn has written is not sent yet.
+                    self.linger = Some(now + host.limits().linger_timeout);
+                    return;
+                };
                 if now < until && self.session.is_sending() {
                     return;
                 }
