@@ -95,15 +95,18 @@ fn goaway() -> Vec<Row> {
     let goaway = |id: u64| frame(kind::GOAWAY, &integers(&[id]));
     vec![
         Row::new("9114 §5.2 what was begun is finished")
-            .fin(0, &get("/slow/20"))
+            .fin(0, &get("/slow/200"))
+            .alive()
             .send(CONTROL, &goaway(0))
             .expect(Expected::Answer(0, 200)),
         Row::new("9114 §5.2 with a push id that grows")
             .fin(0, &get("/test/wait"))
+            .alive()
             .send(CONTROL, &[goaway(1), goaway(2)].concat())
             .closes(code::ID),
         Row::new("9114 §5.2 with one that shrinks")
-            .fin(0, &get("/slow/50"))
+            .fin(0, &get("/slow/200"))
+            .alive()
             .send(CONTROL, &[goaway(9), goaway(9), goaway(2)].concat())
             .expect(Expected::Answer(0, 200)),
         says("9114 §7.2.6 without an identifier", &frame(kind::GOAWAY, b"")).closes(code::FRAME),

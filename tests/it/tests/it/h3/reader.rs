@@ -30,18 +30,31 @@ impl Answer {
             if let Some(got) = self.parse() {
                 return Some(got);
             }
-            match wire::read(quic, stream, PIECE) {
-                Read::Bytes(bytes, fin) => {
-                    self.input.extend(bytes);
-                    self.is_end |= fin;
-                }
-                Read::Reset(code) => {
-                    self.reset = Some(code);
-                    return Some(Got::Cut);
-                }
-                Read::Nothing => return wire::has_ended(quic).then_some(Got::Cut),
+            if self.reset.is_some() {
+                return Some(Got::Cut);
+            }
+            if !self.read(quic, stream) {
+                return wire::has_ended(quic).then_some(Got::Cut);
             }
         }
+    }
+
+    /// Takes in what has come on that stream.
+    pub(crate) fn take(&mut self, quic: &mut quiche::Connection, stream: u64) {
+        while self.read(quic, stream) {}
+    }
+
+    /// Whether there was anything.
+    fn read(&mut self, quic: &mut quiche::Connection, stream: u64) -> bool {
+        match wire::read(quic, stream, PIECE) {
+            Read::Bytes(bytes, fin) => {
+                self.input.extend(bytes);
+                self.is_end |= fin;
+            }
+            Read::Reset(code) => self.reset = Some(code),
+            Read::Nothing => return false,
+        }
+        true
     }
 
     fn parse(&mut self) -> Option<Got> {

@@ -55,6 +55,7 @@ fn critical() -> Vec<Row> {
             .fin(CONTROL, b"")
             .closes(code::CLOSED_CRITICAL),
         Row::new("9114 §6.2.1 the control stream is reset")
+            .alive()
             .give_up(CONTROL, code::NO_ERROR)
             .closes(code::CLOSED_CRITICAL),
         Row::bare("9114 §6.2.1 it ends with its type")

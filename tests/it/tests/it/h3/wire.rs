@@ -138,6 +138,17 @@ impl Quic {
 
     /// Writes all of it, as the windows let it through.
     pub(crate) fn write(&self, stream: u64, bytes: &[u8], fin: bool) -> Result<(), Refused> {
+        self.write_while(stream, bytes, fin, |_| ())
+    }
+
+    /// As [`Self::write`]; does that too while it waits.
+    pub(crate) fn write_while(
+        &self,
+        stream: u64,
+        bytes: &[u8],
+        fin: bool,
+        mut waits: impl FnMut(&mut quiche::Connection),
+    ) -> Result<(), Refused> {
         let mut rest = bytes;
         let done = self.until(SOON, |connection| {
             loop {
@@ -147,7 +158,10 @@ impl Quic {
                 match connection.stream_send(stream, rest, fin) {
                     Ok(n) if n == rest.len() => return Some(Ok(())),
                     Ok(n) => rest = &rest[n..],
-                    Err(Error::Done | Error::StreamLimit) => return None,
+                    Err(Error::Done | Error::StreamLimit) => {
+                        waits(connection);
+                        return None;
+                    }
                     Err(Error::StreamStopped(code)) => return Some(Err(Refused::Stopped(code))),
                     Err(_) => return Some(Err(Refused::Ended)),
                 }

@@ -137,6 +137,11 @@ fn a_stream_comes_in_its_pieces() {
         assert_eq!(client.next(id), Got::Data(b"chunk 0\n".to_vec()), "{}", lane.name());
         let rest = client.answer(id);
         assert_eq!(rest.text(), "chunk 1\nchunk 2\nchunk 3\nchunk 4\n");
-        assert!(first.elapsed() >= Duration::from_millis(35), "{:?}", first.elapsed());
+        assert!(
+            first.elapsed() >= Duration::from_millis(35),
+            "{} {:?}",
+            lane.name(),
+            first.elapsed()
+        );
     }
 }

@@ -117,7 +117,8 @@ fn a_panic_after_the_head_cuts_that_answer_only() {
         let (mut client, mut other) = (lane.open(&house), lane.open(&house));
         let id = client.begin(&Ask::get("/test/late-panic"));
         let answer = client.answer(id);
-        assert_eq!(answer.head.status, 200);
+        let is_lost = answer.head.status == 0 && !lane.can(Ability::Ordered);
+        assert!(is_lost || answer.head.status == 200, "{}", lane.name());
         // RFC 9112 §8: an answer without its last chunk is seen to be incomplete. HTTP/1.0 has no such thing
         // (RFC 1945 §7.2.2).
         assert_eq!(answer.is_whole, !lane.can(Ability::Unknown), "{}", lane.name());

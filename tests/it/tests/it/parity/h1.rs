@@ -49,7 +49,8 @@ impl Lane for H1 {
     fn can(&self, ability: Ability) -> bool {
         match ability {
             Ability::Interim | Ability::Unknown => self.version == Version::V11,
-            Ability::Many => true,
+            Ability::Apart => false,
+            Ability::Many | Ability::Uncopied | Ability::Ordered => true,
             Ability::Files => self.over == Over::Tcp,
         }
     }

@@ -41,8 +41,8 @@ impl Lane for H2 {
     }
 
     fn can(&self, ability: Ability) -> bool {
-        // Its content goes in frames.
-        ability != Ability::Files
+        // Its content goes in frames, and its heads go one after the other.
+        !matches!(ability, Ability::Files | Ability::Apart)
     }
 
     fn open(&self, server: &dyn Place) -> Box<dyn Client> {

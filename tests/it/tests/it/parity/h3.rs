@@ -28,15 +28,13 @@ impl Lane for H3 {
     }
 
     fn can(&self, ability: Ability) -> bool {
-        // Its content goes in frames, and those in packets.
-        ability != Ability::Files
+        // Its content goes in frames, and those in packets. RFC 9000 §3.2: whoever is told that a stream is reset may forget what
+        // came of it.
+        !matches!(ability, Ability::Files | Ability::Uncopied | Ability::Ordered)
     }
 
     fn open(&self, server: &dyn Place) -> Box<dyn Client> {
         let quic = Quic::open(server.address(Over::Quic), wire::config());
-        let hello = [frames::integers(&[uni::CONTROL]), frames::settings(&[])].concat();
-        // A server that is gone says so when its answer is asked for.
-        let _ = quic.write(CONTROL, &hello, false);
         Box::new(Connection { quic, goes: false, streams: Vec::new(), control: Control::default() })
     }
 }
@@ -67,6 +65,10 @@ impl Connection {
             Length::None => Some(0),
             Length::Unknown => None,
         };
+        if self.streams.is_empty() {
+            let hello = [frames::integers(&[uni::CONTROL]), frames::settings(&[])].concat();
+            let _ = self.quic.write(CONTROL, &hello, false);
+        }
         self.streams.push(Stream { answer: Answer::default(), missing });
         let at = self.streams.len() - 1;
         let bytes = frames::frame(kind::HEADERS, &frames::section(&lines(ask, "https")));
@@ -77,7 +79,10 @@ impl Connection {
     }
 
     fn write(&mut self, id: Id, bytes: &[u8], fin: bool) -> Result<(), Gone> {
-        match self.quic.write(id_of(id), bytes, fin) {
+        let answer = &mut self.streams[id].answer;
+        let written =
+            self.quic.write_while(id_of(id), bytes, fin, |quic| answer.take(quic, id_of(id)));
+        match written {
             // RFC 9114 §4.1: its answer is complete without the rest.
             Ok(()) | Err(Refused::Stopped(NO_ERROR)) => Ok(()),
             Err(_) => Err(Gone),

@@ -38,6 +38,12 @@ pub(crate) enum Ability {
     Unknown,
     /// Files as they are, without a look at their bytes.
     Files,
+    /// Memory by the kernel, without a copy.
+    Uncopied,
+    /// Heads whose ends do not wait for each other.
+    Apart,
+    /// What was sent before an answer is cut comes before the cut.
+    Ordered,
 }
 
 /// A protocol.

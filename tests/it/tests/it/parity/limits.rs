@@ -92,7 +92,11 @@ fn a_head_that_does_not_end() {
         let began = Instant::now();
         error(client.answer(0), 408, "REQUEST_TIMEOUT");
         assert!(began.elapsed() >= SHORT / 2, "{:?}", began.elapsed());
-        assert!(client.is_closed_within(Duration::from_secs(5)), "{}", lane.name());
+        if lane.can(Ability::Apart) {
+            client.ask(&Ask::get("/plaintext")).status(200);
+        } else {
+            assert!(client.is_closed_within(Duration::from_secs(5)), "{}", lane.name());
+        }
         // Not a word at all: closed without one.
         let mut silent = lane.open(&house);
         assert!(silent.is_closed_within(Duration::from_secs(5)), "{}", lane.name());

@@ -168,7 +168,10 @@ fn methods_that_a_path_has_not() {
         }
         // RFC 9110 §9.3.7: `*` is the server itself; §9.3.8: TRACE is refused; §9.1: unknown methods are 501.
         let answer = client.ask(&Ask::new("OPTIONS", "*")).status(204);
-        assert_eq!(answer.head.field("allow"), Some("GET, HEAD, POST, PUT, DELETE, OPTIONS"));
+        assert_eq!(
+            answer.head.field("allow"),
+            Some("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
+        );
         let trace = client.ask(&Ask::new("TRACE", "/plaintext")).head.status;
         assert!(matches!(trace, 405 | 501), "{trace}");
         client.ask(&Ask::new("BREW", "/plaintext")).status(501);
