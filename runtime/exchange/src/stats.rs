@@ -12,6 +12,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// Is that number from now on; only the owning shard may.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
     /// Subtracts; only the owning shard may.
     pub fn sub(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
@@ -54,6 +59,16 @@ pub struct Stats {
     pub accept_pauses: Counter,
     /// Connections whose peer has another address than before (RFC 9000 §9).
     pub migrations: Counter,
+    /// Handshakes over QUIC that were completed.
+    pub quic_handshakes: Counter,
+    /// Of those, the ones that resumed a session.
+    pub quic_resumed: Counter,
+    /// Of those, the ones whose early data was taken.
+    pub quic_early: Counter,
+    /// Clients that were asked to show that their address is theirs (RFC 9000 §8.1.2).
+    pub quic_retries: Counter,
+    /// Clients that were told that their connection is not known (RFC 9000 §10.3).
+    pub quic_resets: Counter,
     /// Times that the receive buffers ran out.
     pub starved: Counter,
     /// Datagrams received.

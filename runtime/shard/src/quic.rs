@@ -1,6 +1,8 @@
 //! The third lane of a shard: its UDP sockets below, its QUIC connections above, and when each is asked.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +36,9 @@ pub struct QuicConfig {
     /// Whether the kernel gives datagrams to the shard whose connection they are of. If not, shards pass on to each other what is
     /// not theirs. Default: yes.
     pub steering: bool,
+    /// Where connections are logged as qlog, a file each, as long as there is such a folder. A shard waits for its disk then: it is for
+    /// looking into something. Default: nowhere.
+    pub qlog: Option<PathBuf>,
     /// Bytes that a socket holds of what has come, until its shard takes it. Default 4 MiB; `net.core.rmem_max` is a limit as well.
     pub receive_buffer: u32,
     /// The same for what goes out, and `net.core.wmem_max`. Default 4 MiB.
@@ -45,7 +50,7 @@ impl QuicConfig {
     #[must_use]
     pub fn new(listen: Vec<ListenAddress>, acceptor: Acceptor, settings: Settings) -> Self {
         let UdpConfig { receive_buffer, send_buffer, .. } = UdpConfig::default();
-        Self { listen, acceptor, settings, steering: true, receive_buffer, send_buffer }
+        Self { listen, acceptor, settings, steering: true, qlog: None, receive_buffer, send_buffer }
     }
 }
 
@@ -124,7 +129,13 @@ impl Quic {
         let identity = Identity::new(&quic.acceptor);
         let settings = quic.settings.clone();
         let endpoint = Endpoint::new(settings, &identity, place, secrets).map_err(failed)?;
-        let lane = Lane::new(endpoint, core.start(), config.connections.get());
+        let mut lane = Lane::new(endpoint, core.start(), config.connections.get());
+        if let Some(folder) = quic.qlog.clone() {
+            lane = lane.logging(move |name| {
+                let file = File::create(folder.join(format!("{name}.sqlog"))).ok()?;
+                Some(Box::new(BufWriter::new(file)))
+            });
+        }
         let other = |error| StartError::Other { what: "register buffers for datagrams", error };
         let udp = Udp::new(ring, sockets).map_err(other)?;
         let acceptor = quic.acceptor.clone();

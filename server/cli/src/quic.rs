@@ -1,6 +1,8 @@
 //! From the `[quic]` section to what is wanted of QUIC. A binary without HTTP/3 knows the section too, so that a file that is
 //! right stays right; it only cannot listen.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 /// `[quic]`: windows and sizes in bytes, times in seconds. What is not there keeps its default.
@@ -41,6 +43,8 @@ pub struct QuicSection {
     pub pmtud: Option<bool>,
     /// The largest datagram that is sent.
     pub send_payload: Option<usize>,
+    /// Where connections are logged as qlog, as long as there is such a folder.
+    pub qlog: Option<PathBuf>,
 }
 
 /// How fast is sent.

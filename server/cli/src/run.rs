@@ -126,6 +126,9 @@ fn serve(
     #[cfg(feature = "http3")]
     {
         server = quic.into_iter().fold(server, Server::listen_quic).quic(config.quic.settings());
+        if let Some(folder) = &config.quic.qlog {
+            server = server.qlog(folder);
+        }
     }
     if flags.h2c || config.h2c {
         server = server.h2c();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::num::NonZero;
+#[cfg(feature = "http3")]
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +41,7 @@ pub struct Server<F> {
     secure: Vec<String>,
     tls: Option<Acceptor>,
     #[cfg(feature = "http3")]
-    quic: (Vec<String>, trilane_quic::Settings),
+    quic: Quic,
     shards: Option<NonZero<usize>>,
     cpus: Option<String>,
     limits: Limits,
@@ -48,6 +50,16 @@ pub struct Server<F> {
     connections: Option<NonZero<usize>>,
     log: Log,
     drain: (Duration, Duration),
+}
+
+/// What is wanted of HTTP/3.
+#[cfg(feature = "http3")]
+#[derive(Default)]
+struct Quic {
+    listen: Vec<String>,
+    settings: trilane_quic::Settings,
+    qlog: Option<PathBuf>,
+    is_unsteered: bool,
 }
 
 /// Why a server did not start, or not end, as it should.
@@ -141,7 +153,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[cfg(feature = "http3")]
     #[must_use]
     pub fn listen_quic(mut self, address: impl Into<String>) -> Self {
-        self.quic.0.push(address.into());
+        self.quic.listen.push(address.into());
         self
     }
 
@@ -149,7 +161,25 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[cfg(feature = "http3")]
     #[must_use]
     pub fn quic(mut self, settings: trilane_quic::Settings) -> Self {
-        self.quic.1 = settings;
+        self.quic.settings = settings;
+        self
+    }
+
+    /// Logs each connection over QUIC to a file of its own below `folder`, as qlog, as long as there is such a folder. For looking into
+    /// something: shards wait for the disk then.
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub fn qlog(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.quic.qlog = Some(folder.into());
+        self
+    }
+
+    /// Leaves it to the kernel which shard has which datagram, by addresses: shards pass on to each other what is not theirs. For
+    /// tests, and for kernels that take no program.
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub const fn without_steering(mut self) -> Self {
+        self.quic.is_unsteered = true;
         self
     }
 
@@ -276,21 +306,20 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
 
 /// What is wanted of HTTP/3, if it is.
 #[cfg(feature = "http3")]
-fn quic(
-    (addresses, settings): (Vec<String>, trilane_quic::Settings),
-    tls: Option<&Acceptor>,
-) -> Result<Option<trilane_shard::QuicConfig>, RunError> {
-    if addresses.is_empty() {
+fn quic(wish: Quic, tls: Option<&Acceptor>) -> Result<Option<trilane_shard::QuicConfig>, RunError> {
+    if wish.listen.is_empty() {
         return Ok(None);
     }
     let acceptor = tls.ok_or(RunError::NoCertificate)?.clone();
-    let listen = addresses.iter().map(|text| match text.parse() {
+    let listen = wish.listen.iter().map(|text| match text.parse() {
         Ok(ListenAddress::Tcp(address)) => Ok(ListenAddress::Udp(address)),
         Ok(other) => Err(RunError::NotUdp(other)),
         Err(error) => Err(RunError::Address(error)),
     });
     let listen = listen.collect::<Result<_, _>>()?;
-    Ok(Some(trilane_shard::QuicConfig::new(listen, acceptor, settings)))
+    let mut config = trilane_shard::QuicConfig::new(listen, acceptor, wish.settings);
+    (config.qlog, config.steering) = (wish.qlog, !wish.is_unsteered);
+    Ok(Some(config))
 }
 
 impl<F> fmt::Debug for Server<F> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::io::Write;
 use std::time::{Duration, Instant as Clock};
 
 use trilane_quic::{Endpoint, Path, Route, Transmit};
@@ -20,6 +21,9 @@ const REPLIES: usize = 64;
 
 /// Set in the keys of all QUIC connections, so that wake-ups find them.
 const MARK: u64 = 1 << 63;
+
+/// Says where the connection of that name is logged, if it is.
+type MakeLog = dyn Fn(&str) -> Option<Box<dyn Write + Send + Sync>>;
 
 /// Whose a datagram is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,8 @@ pub struct Lane {
     /// What the clock of QUIC shows when ours shows 0.
     epoch: Clock,
     most: usize,
-    drains: Option<Duration>,
+    drains: bool,
+    log: Option<Box<MakeLog>>,
 }
 
 struct Entry {
@@ -75,8 +80,19 @@ impl Lane {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             epoch,
             most,
-            drains: None,
+            drains: false,
+            log: None,
         }
+    }
+
+    /// Connections to come are logged as qlog where `log`, which is told their names, has somewhere to write to.
+    #[must_use]
+    pub fn logging(
+        mut self,
+        log: impl Fn(&str) -> Option<Box<dyn Write + Send + Sync>> + 'static,
+    ) -> Self {
+        self.log = Some(Box::new(log));
+        self
     }
 
     /// What makes its connections.
@@ -113,8 +129,11 @@ impl Lane {
                     self.touch(index);
                 }
             }
-            Route::New(session) => {
-                if self.len() >= self.most || self.drains.is_some() {
+            Route::New(mut session) => {
+                if let Some(writer) = self.log.as_ref().and_then(|log| log(session.name())) {
+                    session.log_to(writer);
+                }
+                if self.len() >= self.most || self.drains {
                     return Taken::Ours;
                 }
                 let index = self.insert(|key| Talk::new(*session, key, path, now));
@@ -153,6 +172,12 @@ impl Lane {
             }
         }
         touched.clear();
+        let (seen, stats) = (self.endpoint.stats(), host.stats());
+        stats.quic_handshakes.set(seen.handshakes);
+        stats.quic_resumed.set(seen.resumed);
+        stats.quic_early.set(seen.early);
+        stats.quic_retries.set(seen.retries);
+        stats.quic_resets.set(seen.resets);
         // What was woken meanwhile has its turn in the next one.
         touched.append(&mut self.touched);
         self.touched = touched;
@@ -262,7 +287,8 @@ impl Lane {
 
     /// Begins to drain: no new connections, and those there are end when they can.
     pub fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
-        self.drains = Some(grace);
+        self.drains = true;
+        self.endpoint.drain();
         self.each(|talk| talk.drain(host, now, grace));
     }
 
