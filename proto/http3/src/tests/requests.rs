@@ -64,7 +64,6 @@ fn streams_go_their_own_ways() {
     assert!(side.machine.streams.is_empty());
 }
 
-<<<<<<< HEAD
 /// A head that comes again is the same; one that is cut or refused is never kept.
 #[test]
 fn heads_that_come_again() {
@@ -78,7 +77,8 @@ fn heads_that_come_again() {
             side.respond(id, 200, Content::None);
         }
     }
-=======
+}
+
 #[test]
 fn whoever_says_nothing_has_the_time_of_a_head() {
     let limits = Limits::default();
@@ -87,5 +87,4 @@ fn whoever_says_nothing_has_the_time_of_a_head() {
     mute.handle_timeout(NOW + limits.head_timeout).unwrap();
     let next = mute.poll_event(NOW + limits.head_timeout, &mut Input::new(0, &[], false)).unwrap();
     assert!(matches!(next, Next::Closed(_)), "{next:?}");
->>>>>>> 8ef3b3d (http3: whoever says nothing has the time of a head)
 }
