@@ -80,6 +80,7 @@ const UNSAFE: &[&str] = &[
     "server/service/tests/allocations.rs",
     "tests/it/tests/it/process/sandbox.rs",
     "tests/sim/tests/memory/mod.rs",
+    "tests/sim/tests/quic/time.rs",
 ];
 
 /// What may lie at the root besides dotfiles; `target` is cargo's.
