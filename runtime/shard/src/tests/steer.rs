@@ -114,8 +114,8 @@ fn ours_go_home_and_others_stay_together() {
         for shard in 0..shards {
             for _ in 0..20 {
                 let id = ours(shard, &mut chance);
-                assert_eq!(run(&program, &short(&id)), shard.into());
-                assert_eq!(run(&program, &long(&id, &mut chance)), shard.into());
+                assert_eq!(run(&program, &short(&id)), u32::from(shard));
+                assert_eq!(run(&program, &long(&id, &mut chance)), u32::from(shard));
             }
         }
         // No such shard: as an id of others, and never outside the group.

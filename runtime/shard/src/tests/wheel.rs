@@ -23,12 +23,12 @@ fn nothing_fires_early() {
             let mut wheel = Wheel::new(at(base));
             wheel.insert(at(base + ahead), 7);
             assert!(wheel.next().is_some_and(|next| next <= at(base + ahead)));
-            assert_eq!(fired(&mut wheel, at(base + ahead - 1)), []);
+            assert_eq!(fired(&mut wheel, at(base + ahead - 1)), [0u64; 0]);
             let just_before = Instant::from_nanos(at(base + ahead).as_nanos() - 1);
-            assert_eq!(fired(&mut wheel, just_before), []);
+            assert_eq!(fired(&mut wheel, just_before), [0u64; 0]);
             assert_eq!(wheel.next(), Some(at(base + ahead)));
             assert_eq!(fired(&mut wheel, at(base + ahead)), [7]);
-            assert_eq!(fired(&mut wheel, at(base + ahead + 1)), []);
+            assert_eq!(fired(&mut wheel, at(base + ahead + 1)), [0u64; 0]);
             assert!(wheel.is_empty());
         }
     }
@@ -38,7 +38,7 @@ fn nothing_fires_early() {
 fn a_deadline_between_ticks_waits_for_the_next_one() {
     let mut wheel = Wheel::new(at(10));
     wheel.insert(at(20) + Duration::from_nanos(1), 1);
-    assert_eq!(fired(&mut wheel, at(20) + Duration::from_nanos(999_999)), []);
+    assert_eq!(fired(&mut wheel, at(20) + Duration::from_nanos(999_999)), [0u64; 0]);
     assert_eq!(fired(&mut wheel, at(21)), [1]);
 }
 
@@ -51,7 +51,7 @@ fn past_deadlines_fire_next_and_never_is_never() {
     assert_eq!(wheel.next(), Some(at(100)));
     // Also when the clock steps back.
     assert_eq!(fired(&mut wheel, at(50)), [1, 2]);
-    assert_eq!(fired(&mut wheel, at(u64::MAX / NANOS_A_TICK)), []);
+    assert_eq!(fired(&mut wheel, at(u64::MAX / NANOS_A_TICK)), [0u64; 0]);
     assert_eq!(wheel.len(), 1);
     assert_eq!(wheel.remove(never), Some(3));
     assert_eq!(wheel.next(), None);
