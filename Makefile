@@ -35,6 +35,7 @@ deps: ## Look for what is needed; install it as root, else say how
 	has() { if [[ $$1 == libclang ]]; then [[ -n "$(LIBCLANG)" ]]; else command -v "$$1" > /dev/null; fi; }; \
 	lacking() { for tool; do has "$${tool%%:*}" || echo "$${tool##*:}"; done | sort -u | xargs; }; \
 	missing=$$(lacking $(TOOLS)); wished=$$(lacking $(PEERS)); \
+	if [[ -n "$(PEERS)" ]] && ! python3 -c "import ensurepip" 2> /dev/null; then wished+=" python3-venv"; fi; \
 	install="apt-get install -y --no-install-recommends"; \
 	if [[ -n "$$missing$$wished" && $$(id -u) == 0 ]]; then \
 		policy=/usr/sbin/policy-rc.d; \
@@ -47,6 +48,11 @@ deps: ## Look for what is needed; install it as root, else say how
 		echo "missing: $$missing; run: sudo $$install $$missing" >&2; exit 1; \
 	elif [[ -n "$$wished" ]]; then \
 		echo "not here: $$wished; their cases are skipped; for them: sudo $$install $$wished" >&2; \
+	fi
+	@venv="$${CARGO_TARGET_DIR:-target}/aioquic"; \
+	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic" 2> /dev/null; then \
+		{ python3 -m venv "$$venv" && "$$venv/bin/pip" install --quiet -r tests/it/aioquic.txt; } || \
+			echo "not here: aioquic, a client of HTTP/3; its cases are skipped; it needs python3 with venv" >&2; \
 	fi
 	@if ! command -v $(CARGO) > /dev/null; then \
 		echo "missing: cargo; install a Rust toolchain with rustup" >&2; exit 1; \

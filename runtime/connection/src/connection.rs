@@ -348,6 +348,8 @@ impl<M: Machine> Connection<M> {
             bytes_out: 0,
         };
         if is_refused {
+            // It is to be answered, as what no handler saw.
+            slot.stage = Stage::Fresh(request);
             self.slots.push(Box::new(slot));
             return self.refuse_exchange(host, now, id, Reason::EarlyData);
         }

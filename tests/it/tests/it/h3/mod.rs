@@ -1,10 +1,11 @@
 //! Conformance of HTTP/3, from the client's side of a real socket: one table, in which each row has its section, what is sent, and
 //! what must come of it.
 //!
-//! `wire` is QUIC as quiche speaks it, `frames` writes what HTTP/3 and QPACK say over it, `reader` takes apart what comes, `peer`
+//! `aioquic` is another client altogether; `wire` is QUIC as quiche speaks it, `frames` writes what HTTP/3 and QPACK say over it, `reader` takes apart what comes, `peer`
 //! sends and looks; nothing of these is the product's. The others are the table. What happens inside, cut at every byte, is with
 //! the machine's own tests.
 
+mod aioquic;
 mod control;
 pub(crate) mod frames;
 mod messages;
@@ -39,8 +40,6 @@ enum Step {
     /// On that stream, which it may end.
     Send(u64, Vec<u8>, bool),
     Reset(u64, u64),
-    /// STOP_SENDING on the server's stream of that type.
-    Stop(u64, u64),
     Expect(Expected),
 }
 
@@ -80,11 +79,6 @@ impl Row {
         self.step(Step::Reset(stream, code))
     }
 
-    /// Asks for no more of the server's own stream of that type.
-    fn stop(self, kind: u64, code: u64) -> Self {
-        self.step(Step::Stop(kind, code))
-    }
-
     fn expect(self, expected: Expected) -> Self {
         self.step(Step::Expect(expected))
     }
@@ -119,10 +113,6 @@ impl Row {
             match step {
                 Step::Send(stream, bytes, fin) => peer.send(*stream, bytes, *fin),
                 Step::Reset(stream, code) => peer.quic.reset(*stream, *code),
-                Step::Stop(kind, code) => {
-                    let stream = peer.theirs(*kind);
-                    peer.quic.stop(stream, *code);
-                }
                 Step::Expect(expected) => peer.expect(expected)?,
             }
         }

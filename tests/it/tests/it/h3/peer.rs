@@ -29,8 +29,6 @@ pub(crate) enum Expected {
     Settings,
     /// STOP_SENDING on that stream with that code, as far as writing shows it.
     Stopped(u64, u64),
-    /// A frame of that type on the server's control stream.
-    Tells(u64),
 }
 
 /// One connection.
@@ -67,16 +65,6 @@ impl Peer {
             self.highest = self.highest.max(stream);
         }
         let _ = self.quic.write(stream, bytes, fin);
-    }
-
-    /// The number of the server's own stream of that type, which has begun.
-    pub(crate) fn theirs(&mut self, kind: u64) -> u64 {
-        let control = &mut self.control;
-        let found = self.quic.until(SOON, |quic| {
-            control.listen(quic);
-            control.stream(kind)
-        });
-        found.unwrap_or_else(|| panic!("no stream of type {kind}"))
     }
 
     /// Waits for that.
@@ -124,7 +112,6 @@ impl Peer {
                 (stopped == Some(Some(wanted)), format!("STOP_SENDING {stopped:x?}"))
             }
             Expected::Settings => return self.tells(kind::SETTINGS),
-            Expected::Tells(kind) => return self.tells(kind),
         };
         let (is_so, what) = told;
         if is_so { Ok(()) } else { Err(format!("{expected:x?}: {what}, {:x?}", self.quic.end())) }

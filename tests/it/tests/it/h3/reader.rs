@@ -131,12 +131,6 @@ impl Control {
         }
     }
 
-    /// The number of the server's stream of that type.
-    pub(crate) fn stream(&self, kind: u64) -> Option<u64> {
-        let is_it = |(_, bytes): &&(u64, Vec<u8>)| take_varint(&mut &bytes[..]) == Some(kind);
-        Some(self.streams.iter().find(is_it)?.0)
-    }
-
     /// The frames on it that are whole.
     pub(crate) fn frames(&self) -> Vec<(u64, &[u8])> {
         let mut frames = Vec::new();

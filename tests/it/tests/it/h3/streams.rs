@@ -9,7 +9,7 @@ const SECOND: u64 = 6;
 const THIRD: u64 = 10;
 
 pub(super) fn rows() -> Vec<Row> {
-    [kinds(), critical(), stopped(), unknown()].into_iter().flatten().collect()
+    [kinds(), critical(), unknown()].into_iter().flatten().collect()
 }
 
 fn kind(kind: u64) -> Vec<u8> {
@@ -91,15 +91,6 @@ fn critical() -> Vec<Row> {
         ]);
     }
     rows
-}
-
-/// The same of the server's own.
-fn stopped() -> Vec<Row> {
-    vec![
-        Row::new("9114 §6.2.1 the server's control stream is not wanted")
-            .stop(uni::CONTROL, code::NO_ERROR)
-            .closes(code::CLOSED_CRITICAL),
-    ]
 }
 
 /// RFC 9114 §6.2, §6.2.3: what is not known is no error.

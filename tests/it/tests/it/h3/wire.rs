@@ -176,12 +176,6 @@ impl Quic {
         let _ = self.with(|it| it.stream_shutdown(stream, quiche::Shutdown::Write, code));
     }
 
-    /// STOP_SENDING.
-    pub(crate) fn stop(&self, stream: u64, code: u64) {
-        // As above.
-        let _ = self.with(|it| it.stream_shutdown(stream, quiche::Shutdown::Read, code));
-    }
-
     /// CONNECTION_CLOSE of HTTP/3.
     pub(crate) fn close(&self, code: u64) {
         // Whoever has closed already closes no more.
