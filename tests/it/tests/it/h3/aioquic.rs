@@ -163,8 +163,17 @@ fn early_data_is_answered_once_and_in_the_first_flight() {
         assert_eq!(got, json!({"status": 200, "accepted": true, "after": 200}));
         // RFC 8470 §5.2: what may do harm when it is replayed is asked for again, but where a route says otherwise.
         let late = json!({"status": 425, "accepted": true, "after": 200});
-        assert_eq!(early("POST", "/echo"), Some(late));
+        assert_eq!(early("POST", "/echo"), Some(late.clone()));
+        assert_eq!(early("POST", "/early"), Some(late));
     }
+    let lenient = serve("early_data = 'on'\n");
+    for (path, status) in [("/echo", 425), ("/early", 200)] {
+        let got = run(&lenient, "early", &["POST", path]).unwrap();
+        assert_eq!(got["status"], status, "{path}");
+    }
+    let strict = serve("early_data = 'off'\n");
+    let got = run(&strict, "tardy", &["/plaintext"]).unwrap();
+    assert_eq!(got, json!({"status": 200, "accepted": false}));
     let before = answered(&server);
     let got = run(&server, "replay", &["/plaintext"]).unwrap();
     assert_eq!(got["accepted"], true, "{got}");

@@ -35,6 +35,7 @@ pub(crate) mod code {
     pub(crate) const CLOSED_CRITICAL: u64 = 0x104;
     pub(crate) const FRAME_UNEXPECTED: u64 = 0x105;
     pub(crate) const FRAME: u64 = 0x106;
+    pub(crate) const EXCESSIVE_LOAD: u64 = 0x107;
     pub(crate) const ID: u64 = 0x108;
     pub(crate) const SETTINGS: u64 = 0x109;
     pub(crate) const MISSING_SETTINGS: u64 = 0x10a;

@@ -199,6 +199,17 @@ impl Drop for Quic {
     }
 }
 
+/// The datagrams that a client begins with.
+pub(crate) fn first_flight(server: SocketAddr) -> Vec<Vec<u8>> {
+    let local = SocketAddr::from(([127, 0, 0, 1], 1));
+    let id = rand().to_be_bytes();
+    let id = ConnectionId::from_ref(&id);
+    let mut client = quiche::connect(Some("localhost"), &id, local, server, &mut config()).unwrap();
+    let mut datagram = [0; 1500];
+    let next = || client.send(&mut datagram).ok().map(|(n, _)| datagram[..n].to_vec());
+    std::iter::from_fn(next).collect()
+}
+
 /// Reads of a stream, `most` bytes.
 pub(crate) fn read(connection: &mut quiche::Connection, stream: u64, most: usize) -> Read {
     let mut buffer = vec![0; most];
