@@ -18,8 +18,8 @@ use crate::process::Process;
 const GROWTH: u64 = 24 << 20;
 
 /// Another client of that server, which asks until it is told to stop. How often it was answered.
-fn beside(server: &dyn Place, stop: &AtomicBool) -> u32 {
-    let lane = LANES.iter().find(|lane| lane.name() == "h2c").unwrap();
+pub(super) fn beside(name: &str, server: &dyn Place, stop: &AtomicBool) -> u32 {
+    let lane = LANES.iter().find(|lane| lane.name() == name).unwrap();
     let mut client = lane.open(server);
     let mut answers = 0;
     while !stop.load(SeqCst) || answers == 0 {
@@ -61,7 +61,7 @@ fn attacks_end_and_nobody_else_notices() {
     let server = Process::demo(&["--log", "off"]);
     let (place, stop) = (server.addresses(), AtomicBool::new(false));
     let failures = scope(|scope| {
-        let other = scope.spawn(|| beside(&place, &stop));
+        let other = scope.spawn(|| beside("h2c", &place, &stop));
         let mut failures = Vec::new();
         // What the first connections and answers take stays.
         let _ = wrong(&server, &attacks[0]);
@@ -119,7 +119,7 @@ fn what_many_hold_has_a_bound() {
             .collect();
         sleep(Duration::from_millis(500));
         let stop = AtomicBool::new(true);
-        beside(&server, &stop);
+        beside("h2c", &server, &stop);
         let growth = server.memory().saturating_sub(before);
         assert!(growth < CONNECTIONS as u64 * each, "{what}: {growth} bytes");
         drop(held);
@@ -152,7 +152,7 @@ fn who_reads_nothing_is_not_read() {
     assert!(blocked, "it takes {} requests", id / 2);
     assert!(server.memory().saturating_sub(before) < 8 << 20);
     let stop = AtomicBool::new(true);
-    beside(&server, &stop);
+    beside("h2c", &server, &stop);
     // And who reads at last has its answers.
     let mut buffer = [0; 64 << 10];
     assert!(socket.read(&mut buffer).unwrap() > 0);

@@ -3,7 +3,7 @@
 //! A row is a section, the bytes that a client sends, and what must come of them; see [`Row`] for the small
 //! language of that. `lines`, `fields`, `framing` and `sequences` hold the rows, `machine` and `wire` run them;
 //! `slow`, `leaving` and `crowd` are what takes time or many connections, `h2` what harms by frames,
-//! with its table in `floods`, and `h2_slow` what harms by waiting. Where the RFC leaves a choice, the row
+//! with its table in `floods`, and `h2_slow` what harms by waiting; `h3` is the same over QUIC. Where the RFC leaves a choice, the row
 //! says whom we follow: nginx, hyper, or llhttp in its strict mode.
 
 mod crowd;
@@ -12,6 +12,7 @@ mod floods;
 mod framing;
 mod h2;
 mod h2_slow;
+mod h3;
 mod leaving;
 mod lines;
 mod machine;
