@@ -25,8 +25,14 @@ fn run(server: &Process, case: &str, arguments: &[&str]) -> Option<Value> {
     run_by(server, &secure::files().0, case, arguments)
 }
 
+/// As [`run`], by a client that trusts these authorities.
 #[track_caller]
-fn run_by(server: &Process, trusted: &Path, case: &str, arguments: &[&str]) -> Option<Value> {
+pub(crate) fn run_by(
+    server: &Process,
+    trusted: &Path,
+    case: &str,
+    arguments: &[&str],
+) -> Option<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("aioquic_client.py");
     let port = server.addresses().address(Over::Quic).port().to_string();
     let mut command = Command::new(python());

@@ -5,8 +5,9 @@
 //! sends and looks; nothing of these is the product's. The others are the table. What happens inside, cut at every byte, is with
 //! the machine's own tests.
 
-mod aioquic;
+pub(crate) mod aioquic;
 mod control;
+mod differential;
 pub(crate) mod frames;
 mod messages;
 pub(crate) mod peer;
@@ -14,6 +15,7 @@ mod qpack;
 pub(crate) mod reader;
 mod requests;
 mod streams;
+mod tables;
 pub(crate) mod wire;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

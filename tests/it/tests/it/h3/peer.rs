@@ -67,6 +67,16 @@ impl Peer {
         let _ = self.quic.write(stream, bytes, fin);
     }
 
+    /// What came on the server's stream of that type, behind the type; something must have.
+    pub(crate) fn theirs(&mut self, kind: u64) -> Vec<u8> {
+        let control = &mut self.control;
+        let found = self.quic.until(SOON, |quic| {
+            control.listen(quic);
+            control.said(kind).filter(|said| !said.is_empty()).map(<[u8]>::to_vec)
+        });
+        found.unwrap_or_else(|| panic!("nothing on a stream of type {kind}"))
+    }
+
     /// Waits for that.
     pub(crate) fn expect(&mut self, expected: &Expected) -> Result<(), String> {
         let told = match *expected {

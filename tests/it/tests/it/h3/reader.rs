@@ -131,6 +131,14 @@ impl Control {
         }
     }
 
+    /// What came on the server's stream of that type, behind the type.
+    pub(crate) fn said(&self, kind: u64) -> Option<&[u8]> {
+        self.streams.iter().find_map(|(_, bytes)| {
+            let mut rest = &bytes[..];
+            (take_varint(&mut rest) == Some(kind)).then_some(rest)
+        })
+    }
+
     /// The frames on it that are whole.
     pub(crate) fn frames(&self) -> Vec<(u64, &[u8])> {
         let mut frames = Vec::new();

@@ -5,6 +5,7 @@ mod browser;
 mod clients;
 mod openssl;
 mod place;
+mod quic;
 mod reload;
 mod sessions;
 mod versions;
