@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use trilane_exchange::{Address, ConnectionInfo};
-use trilane_semantics::{Instant, Machine};
+use trilane_semantics::{ExchangeId, Instant, Machine};
 
 use crate::connection::{Connection, Received};
 use crate::host::Host;
@@ -29,6 +29,11 @@ impl<M: Machine> Connection<M> {
     /// As [`Machine::set_room`]. [`Connection::look`] must follow, or anything else that asks for events.
     pub fn set_room(&mut self, stream: M::Stream, room: usize) {
         self.machine.set_room(stream, room);
+    }
+
+    /// The exchanges that are under way.
+    pub fn exchanges(&self) -> impl Iterator<Item = ExchangeId> {
+        self.slots.iter().map(|slot| slot.id)
     }
 
     /// Something has changed that is not bytes. Whether there is something to send now.

@@ -108,6 +108,7 @@ fn expected() -> BTreeSet<String> {
         Reason::ConnectionField,
         Reason::ContentLength,
         Reason::Continuations,
+        Reason::EarlyData,
         Reason::Flood,
         Reason::FlowControl,
         Reason::Frame,

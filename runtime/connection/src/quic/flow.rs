@@ -10,6 +10,9 @@ use trilane_semantics::{Command, Instant, Part, Payload};
 use crate::connection::{Connection, Received};
 use crate::host::Host;
 
+/// The streams that a server begins (RFC 9114 §6.2): control, and those of QPACK.
+const OURS: [u64; 3] = [3, 7, 11];
+
 /// What waits between the two.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
@@ -43,6 +46,7 @@ impl Flow {
         connection: &mut Connection<Http3>,
         scratch: &mut [u8],
     ) {
+        self.look_for_stopped(host, now, session, connection);
         // Each round has moved something: the bytes that came, or the room that there is, are its bound.
         loop {
             let mut has_moved = false;
@@ -59,6 +63,27 @@ impl Flow {
             }
             if !has_moved {
                 return;
+            }
+        }
+    }
+
+    /// Tells of streams that the peer wants nothing more of. quiche names only those that could not be written to before: of others,
+    /// whose answer is still being made, one has to ask.
+    fn look_for_stopped(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        session: &mut Session,
+        connection: &mut Connection<Http3>,
+    ) {
+        if connection.cause().is_some() {
+            return;
+        }
+        self.unfinished.extend(OURS);
+        self.unfinished.extend(connection.exchanges().map(|id| id.0));
+        for stream in self.unfinished.drain(..) {
+            if let Err(stopped) = session.room(stream) {
+                connection.receive_stop(host, now, stream, stopped.0);
             }
         }
     }

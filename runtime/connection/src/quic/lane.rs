@@ -209,6 +209,7 @@ impl Lane {
                         return true;
                     }
                     let Some(Transmit { len, path, at }) = talk.transmit(space) else { break };
+                    host.stats().sent.add(len as u64);
                     if !train.push(len, path) {
                         let datagram = train.space().get(..len).unwrap_or_default();
                         self.left_over.0.extend_from_slice(datagram);

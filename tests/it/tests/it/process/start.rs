@@ -57,7 +57,7 @@ fn the_ready_line_and_a_port_of_the_kernels_choice() {
         let process = Process::demo(&["--shards", &number, "--log", "off"]);
         let [http, https] = [Over::Tcp, Over::Tls].map(|over| Place::address(&process, over));
         let expected = format!(
-            "trilane ready http={http} https={https} shards={shards} pid={}",
+            "trilane ready http={http} https={https} h3={https} shards={shards} pid={}",
             process.pid()
         );
         assert_eq!(process.ready, expected);
@@ -144,8 +144,8 @@ fn a_configuration_file_and_its_mistakes() {
     }
     write("http = ['127.0.0.1:0']\nhtpt = []\n");
     refused_with(&["--config", file], &["config.toml", "line 2", "htpt"]);
-    write("[http3]\n");
-    refused_with(&["--config", file], &["[http3] is not supported by this version"]);
+    write("[cache]\n");
+    refused_with(&["--config", file], &["[cache] is not supported by this version"]);
     write("log = 'loud'\nhttp = ['127.0.0.1:0']\n");
     refused_with(&["--config", file], &["loud", "json, text, off"]);
     std::fs::remove_file(&path).unwrap();
@@ -156,7 +156,7 @@ fn a_configuration_file_and_its_mistakes() {
 fn a_port_in_use() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    refused_with(&["--http", &address], &[&format!("{address} is in use"), "ss -xltnp"]);
+    refused_with(&["--http", &address], &[&format!("{address} is in use"), "ss -xlutnp"]);
     // A server of the same user, which SO_REUSEPORT would let share it.
     let process = Process::demo(&["--log", "off"]);
     refused_with(&["--http", process.http()], &["is in use"]);
