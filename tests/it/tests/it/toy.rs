@@ -56,10 +56,6 @@ pub(crate) enum Act {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
-        Self::under(Limits::default())
-    }
-
     pub(crate) fn under(limits: Limits) -> Self {
         let (clock, gate) = (Rc::new(Clock::default()), Rc::new(Gate::default()));
         let (queue, over) = (WakeQueue::new(|| ()), Rc::default());

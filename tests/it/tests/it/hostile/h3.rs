@@ -159,7 +159,7 @@ const ATTACKS: &[Attack] = &[
 fn wrong(server: &Process, (what, does, code): &Attack) -> Option<String> {
     let mut peer = Peer::ready(server);
     does(&mut peer);
-    let Some(code) = *code else { return None };
+    let code = (*code)?;
     peer.expect(&Expected::Closed(code)).err().map(|why| format!("{what}: {why}"))
 }
 
@@ -208,7 +208,7 @@ fn floods_of_packets_harm_nobody() {
                 packet[5] = 8;
                 packet[6..14].copy_from_slice(&number.to_be_bytes());
                 let _ = socket.send_to(&packet, address);
-                if number % 50 == 0 {
+                if number.is_multiple_of(50) {
                     sleep(Duration::from_millis(1));
                 }
             }
