@@ -1,6 +1,7 @@
 //! A client: quiche's connection, and HTTP/3 by [`wire`].
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant as Clock;
 
@@ -44,7 +45,7 @@ pub(crate) const fn pattern(at: u64) -> u8 {
 }
 
 /// A request, and what came of it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Ask {
     path: String,
     method: &'static str,
@@ -121,6 +122,15 @@ impl Ask {
     }
 }
 
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, left, is_sent, got, is_right, is_over, reset, .. } = self;
+        let status = self.status();
+        write!(f, "{method} {path}: {left} left, sent {is_sent}, {status:?}, got {got}, ")?;
+        write!(f, "right {is_right}, over {is_over}, reset {reset:?}")
+    }
+}
+
 /// One connection.
 pub(crate) struct Client {
     pub(crate) quic: Connection,
@@ -133,6 +143,7 @@ pub(crate) struct Client {
     pub(crate) reads: bool,
     /// Says nothing as long as this is true.
     pub(crate) is_mute: bool,
+    rng: Rng,
     /// Streams of the server, and what came on them.
     theirs: BTreeMap<u64, Vec<u8>>,
     /// Datagrams that it has sent, and their bytes; what has come.
@@ -143,7 +154,17 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(rng: &mut Rng, local: SocketAddr, config: &mut Config) -> Self {
         let scid = rng.bytes(16);
-        let scid = ConnectionId::from_ref(&scid);
+        Self::named(rng, &scid, local, config)
+    }
+
+    /// By an id of its own, that may be none, as browsers have it.
+    pub(crate) fn named(
+        rng: &mut Rng,
+        scid: &[u8],
+        local: SocketAddr,
+        config: &mut Config,
+    ) -> Self {
+        let scid = ConnectionId::from_ref(scid);
         let quic = quiche::connect(Some("localhost"), &scid, local, SERVER, config).unwrap();
         Self {
             quic,
@@ -153,6 +174,7 @@ impl Client {
             has_begun: false,
             reads: true,
             is_mute: false,
+            rng: rng.fork(),
             theirs: BTreeMap::new(),
             sent: (0, 0),
             received: (0, 0),
@@ -228,6 +250,14 @@ impl Client {
             let mut control = vec![0];
             wire::frame(&mut control, wire::SETTINGS, 0);
             self.quic.stream_send(2, &control, false).unwrap();
+        }
+        // Without spare ids the server could not follow to another address (RFC 9000 §5.1.1).
+        while self.quic.is_established()
+            && !self.quic.source_id().is_empty()
+            && self.quic.scids_left() > 0
+        {
+            let (scid, token) = (self.rng.bytes(16), self.rng.bits().into());
+            self.quic.new_scid(&ConnectionId::from_ref(&scid), token, false).unwrap();
         }
         while self.quic.peer_streams_left_bidi() > 0
             && let Some(mut ask) = self.queue.pop_front()

@@ -7,6 +7,7 @@
 
 mod client;
 mod net;
+mod paths;
 mod server;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../service/mod.rs"]

@@ -50,8 +50,10 @@ pub(crate) struct Net {
     pub(crate) weather: Weather,
     /// What gets through, on top of the weather.
     pub(crate) filter: Option<Filter>,
-    /// Addresses inside, and what they are outside.
+    /// Addresses inside, and what they are outside: the last one of each.
     nat: Vec<(SocketAddr, SocketAddr)>,
+    /// What they were outside before leads nowhere.
+    forgets: bool,
     air: BTreeMap<(Instant, u64), Datagram>,
     count: u64,
     /// Datagrams that were lost.
@@ -61,20 +63,18 @@ pub(crate) struct Net {
 impl Net {
     pub(crate) const fn new(rng: Rng, weather: Weather) -> Self {
         let air = BTreeMap::new();
-        Self { rng, weather, filter: None, nat: Vec::new(), air, count: 0, lost: 0 }
+        Self { rng, weather, filter: None, nat: Vec::new(), forgets: false, air, count: 0, lost: 0 }
     }
 
-    /// From now on `inside` is `outside` for all others; what it was before leads nowhere.
-    pub(crate) fn rebind(&mut self, inside: SocketAddr, outside: SocketAddr) {
-        self.nat.retain(|(known, _)| *known != inside);
+    /// From now on `inside` is `outside` for all others. What is sent to where it was before gets through, or no more.
+    pub(crate) fn rebind(&mut self, inside: SocketAddr, outside: SocketAddr, forgets: bool) {
         self.nat.push((inside, outside));
+        self.forgets = forgets;
     }
 
     /// Somebody sends.
     pub(crate) fn send(&mut self, now: Instant, mut datagram: Datagram) {
-        if let Some((_, outside)) = self.nat.iter().find(|(inside, _)| *inside == datagram.from) {
-            datagram.from = *outside;
-        }
+        datagram.from = self.outside(datagram.from);
         let passes = self.filter.as_mut().is_none_or(|filter| filter(&datagram));
         let Weather { loss, twice, mtu, .. } = self.weather;
         if !passes || datagram.bytes.len() > mtu || self.rng.per_mille(loss) {
@@ -105,13 +105,18 @@ impl Net {
     pub(crate) fn receive(&mut self, now: Instant) -> Option<Datagram> {
         self.next().filter(|at| *at <= now)?;
         let (_, mut datagram) = self.air.pop_first()?;
-        if let Some((inside, _)) = self.nat.iter().find(|(_, outside)| *outside == datagram.to) {
-            datagram.to = *inside;
-        } else if self.nat.iter().any(|(inside, _)| *inside == datagram.to) {
-            // It was sent to where that was before.
+        let found = self.nat.iter().find(|(_, outside)| *outside == datagram.to);
+        let inside = found.map_or(datagram.to, |(inside, _)| *inside);
+        if self.forgets && self.outside(inside) != datagram.to {
             self.lost += 1;
             return self.receive(now);
         }
+        datagram.to = inside;
         Some(datagram)
+    }
+
+    fn outside(&self, address: SocketAddr) -> SocketAddr {
+        let found = self.nat.iter().rev().find(|(inside, _)| *inside == address);
+        found.map_or(address, |(_, outside)| *outside)
     }
 }
