@@ -234,6 +234,10 @@ impl Flow {
                 Err(_) => return,
             }
         }
+        // The peer may not let us open it at all: nobody waits for that.
+        if taken == 0 && is_spare(stream) {
+            return;
+        }
         self.keep(stream, bytes[taken..].to_vec().into(), fin);
     }
 
@@ -318,4 +322,10 @@ impl Flow {
 /// RFC 9000 §2.1.
 const fn is_bidirectional(stream: u64) -> bool {
     stream & 2 == 0
+}
+
+/// Whether it is one that nobody needs: three of ours are sure to be allowed (RFC 9114 §6.2), and others only pretend to be
+/// something (§6.2.3).
+const fn is_spare(stream: u64) -> bool {
+    !is_bidirectional(stream) && stream >> 2 >= 3
 }
