@@ -232,6 +232,15 @@ impl Client {
             self.quic.on_timeout();
         }
         self.speak();
+        self.flush(&mut send);
+        // Early data can be written once the handshake has begun.
+        if self.quic.is_in_early_data() {
+            self.speak();
+            self.flush(&mut send);
+        }
+    }
+
+    fn flush(&mut self, send: &mut impl FnMut(Datagram)) {
         let mut buffer = [0; 1_500];
         while !self.is_mute
             && let Ok((length, info)) = self.quic.send(&mut buffer)

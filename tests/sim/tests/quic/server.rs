@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use trilane_connection::Host;
 use trilane_connection::quic::{Lane, Taken, Train};
@@ -99,6 +99,12 @@ impl Shard {
         }
         self.is_touched = true;
         true
+    }
+
+    /// Begins to drain.
+    pub(crate) fn drain(&mut self, now: Instant, grace: Duration) {
+        self.lane.drain(&self.host, now, grace);
+        self.is_touched = true;
     }
 
     /// When something of it is due.

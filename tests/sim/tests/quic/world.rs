@@ -118,6 +118,13 @@ impl World {
         self.clients.len() - 1
     }
 
+    /// A client that has no id.
+    pub(crate) fn nameless(&mut self, config: &mut Config) -> usize {
+        let client = Client::named(&mut self.rng, b"", home(self.clients.len(), 0), config);
+        self.clients.push(client);
+        self.clients.len() - 1
+    }
+
     /// Runs until that is so. Panics if it is not after `most` of virtual time.
     #[track_caller]
     pub(crate) fn until(&mut self, most: Duration, mut done: impl FnMut(&mut Self) -> bool) {
