@@ -8,7 +8,8 @@ use std::task::Context;
 
 use smallvec::SmallVec;
 use trilane_exchange::{
-    Error, Exchange, Params, Refusal, Reply, Request, Response, Service, Summary, Template,
+    ConnectionInfo, Error, Exchange, Params, Refusal, Reply, Request, Response, Service, Summary,
+    Template,
 };
 use trilane_semantics::{Form, Method, RequestHead, StatusCode};
 
@@ -19,6 +20,7 @@ use crate::handler::Endpoint;
 use crate::host::Hosts;
 use crate::method::{Filter, MethodRouter};
 use crate::path::{self, BadPath};
+use crate::router::Moved;
 
 /// A router that serves. One a shard.
 pub struct App {
@@ -40,6 +42,8 @@ pub struct App {
     templates: Vec<(usize, usize)>,
     /// Whether some layer wants to know that an exchange is over.
     has_done: bool,
+    /// Wants to know of clients that move.
+    moved: Option<Rc<Moved>>,
 }
 
 /// What a router gives to its app.
@@ -50,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) nested: Vec<Rc<Stack>>,
     pub(crate) fallbacks: matchit::Router<usize>,
     pub(crate) fallback: Option<Rc<Stack>>,
+    pub(crate) moved: Option<Rc<Moved>>,
 }
 
 /// One path.
@@ -134,6 +139,7 @@ impl App {
                 || not_found.has_done()
                 || parts.nested.iter().any(|it| it.has_done()),
             templates,
+            moved: parts.moved,
             tree: parts.tree,
             fixed,
             hosts: parts.hosts,
@@ -233,6 +239,12 @@ impl Service for App {
         found.and_then(|found| app.routes.get(*found.value)).is_some_and(|route| {
             path::check(head.path()).is_ok() && route.takes_early(&head.method)
         })
+    }
+
+    fn moved(&self, old: &ConnectionInfo, new: &ConnectionInfo) {
+        if let Some(moved) = &self.moved {
+            moved(old, new);
+        }
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
+use trilane_exchange::ConnectionInfo;
 use trilane_semantics::Method;
 
 use crate::allow::{Allowed, methods};
@@ -33,8 +34,12 @@ pub struct Router<S = ()> {
     nested: Vec<(String, Fallback<S>)>,
     chain: Chain,
     hosts: Hosts<Self>,
+    moved: Option<Rc<Moved>>,
     error: Option<RouteError>,
 }
+
+/// Is told of both addresses of a connection, before and after.
+pub(crate) type Moved = dyn Fn(&ConnectionInfo, &ConnectionInfo);
 
 struct Fallback<S> {
     make: Make<S>,
@@ -53,6 +58,7 @@ impl<S: Clone + 'static> Router<S> {
             nested: Vec::new(),
             chain: Chain::default(),
             hosts: Hosts::default(),
+            moved: None,
             error: None,
         }
     }
@@ -141,6 +147,25 @@ impl<S: Clone + 'static> Router<S> {
             .route(&format!("{prefix}/{{*path}}"), get(files))
     }
 
+    /// Calls `moved` when the client of a connection has another address than before (RFC 9000 §9), by its own will or by its
+    /// network's, with what is known of the connection before and after. Only HTTP/3 has such connections. The last one counts; of
+    /// nested routers, none.
+    ///
+    /// ```
+    /// use trilane_service::Router;
+    /// let router: Router = Router::new().on_migration(|old, new| {
+    ///     let _ = format!("{} is at {} now", old.peer, new.peer);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_migration(
+        mut self,
+        moved: impl Fn(&ConnectionInfo, &ConnectionInfo) + 'static,
+    ) -> Self {
+        self.moved = Some(Rc::new(moved));
+        self
+    }
+
     /// Answers requests whose path no route has, instead of 404; below the prefix if this router is
     /// nested.
     #[must_use]
@@ -197,6 +222,7 @@ impl<S: Clone + 'static> Router<S> {
             nested: self.nested.into_iter().map(|(path, it)| (path, fallback(it))).collect(),
             chain: self.chain,
             hosts: self.hosts.map(|inner| inner.with_state(state.clone())),
+            moved: self.moved,
             error: self.error,
         }
     }
@@ -268,6 +294,7 @@ impl<S: Clone + 'static> Router<S> {
         if let Some(error) = other.error {
             return Err(error);
         }
+        self.moved = self.moved.take().or(other.moved);
         for (path, methods) in other.routes {
             self.add(path, methods)?;
         }
@@ -328,7 +355,8 @@ impl Router {
             chain.around((fallback.make)(&()))
         });
         let hosts = self.hosts.try_map(Self::build)?;
-        let parts = Parts { hosts, routes: routes?, tree: self.tree, fallbacks, nested, fallback };
+        let (tree, moved) = (self.tree, self.moved);
+        let parts = Parts { hosts, routes: routes?, tree, fallbacks, nested, fallback, moved };
         Ok(App::new(parts, &self.chain, server))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use trilane_exchange::Exchange;
+use trilane_exchange::{Address, ConnectionInfo, Exchange, Service};
 use trilane_semantics::Known;
 
 use super::support::{ask, built, request, seen, send};
@@ -196,4 +196,44 @@ fn methods_of_one_path_may_be_added_apart() {
     assert_eq!(ask(&app, "GET", "/"), (200, "got".into()));
     assert_eq!(ask(&app, "POST", "/"), (200, "posted".into()));
     assert_eq!(seen(send(&app, request("PUT", "/", &[], ""))).0, 405);
+}
+
+/// RFC 8470 §4: whoever does no harm twice says so, for its own methods alone.
+#[test]
+fn early_data_is_for_handlers_that_say_so() {
+    let app = built(
+        Router::new()
+            .route("/plain", post(|| async {}))
+            .route("/marked", post(|| async {}).early_data().put(|| async {}))
+            .route("/any/{id}", any(|| async {}).early_data().post(|| async {})),
+    );
+    let takes =
+        |method: &str, target: &str| app.takes_early(request(method, target, &[], "").head());
+    for (method, target, expected) in [
+        ("POST", "/plain", false),
+        ("POST", "/marked", true),
+        ("PUT", "/marked", false),
+        ("DELETE", "/marked", false),
+        ("DELETE", "/any/1", true),
+        ("POST", "/any/1", false),
+        ("POST", "/any/../marked", false),
+        ("POST", "/nothing", false),
+    ] {
+        assert_eq!(takes(method, target), expected, "{method} {target}");
+    }
+}
+
+#[test]
+fn who_moves_is_told() {
+    let seen = Rc::new(std::cell::RefCell::new(Vec::new()));
+    let note = Rc::clone(&seen);
+    let inner = Router::new().on_migration(|_, _| panic!("the outer one counts"));
+    let router = Router::new().on_migration(move |old, new| {
+        note.borrow_mut().push((old.peer.to_string(), new.peer.to_string()));
+    });
+    let app = built(router.merge(inner).route("/", says("root")));
+    let at = |port| ConnectionInfo::new(Address::Unix, Address::Ip(([127, 0, 0, 1], port).into()));
+    app.moved(&at(1), &at(2));
+    assert_eq!(*seen.borrow(), [("127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned())]);
+    built(Router::new()).moved(&at(1), &at(2));
 }
