@@ -197,7 +197,9 @@ fn binary() -> &'static Path {
             Some(name) => name,
         };
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--locked", "--quiet", "-p", "trilane-cli", "--profile", profile])
+            // Of the whole workspace, as the tests are: then nothing is built for the second time.
+            .args(["build", "--locked", "--quiet", "--workspace", "--bin", "trilane"])
+            .args(["--profile", profile])
             .arg("--target-dir")
             .arg(folder.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
