@@ -1,15 +1,17 @@
 //! Conformance of HTTP/3, from the client's side of a real socket: one table, in which each row has its section, what is sent, and
 //! what must come of it.
 //!
-//! `aioquic` is another client altogether; `wire` is QUIC as quiche speaks it, `frames` writes what HTTP/3 and QPACK say over it, `reader` takes apart what comes, `peer`
-//! sends and looks; nothing of these is the product's. The others are the table. What happens inside, cut at every byte, is with
-//! the machine's own tests.
+//! `wire` is QUIC as quiche speaks it, `frames` writes what HTTP/3 and QPACK say over it, `reader` takes apart what comes, `peer`
+//! sends and looks; nothing of these is the product's. `control`, `streams`, `requests`, `messages` and `qpack` are the table.
+//! `packets` speaks no QUIC, `tables` is what QPACK saves; `differential` and `aioquic` are clients of others. What happens inside,
+//! cut at every byte, is with the machine's own tests.
 
 pub(crate) mod aioquic;
 mod control;
 mod differential;
 pub(crate) mod frames;
 mod messages;
+mod packets;
 pub(crate) mod peer;
 mod qpack;
 pub(crate) mod reader;
