@@ -81,6 +81,13 @@ impl Session {
         self.connection.stream_writable_next()
     }
 
+    /// How many streams the peer has stopped so far. [`Session::next_writable`] names those that could not be written to before; of the
+    /// others, [`Session::room`] tells.
+    #[must_use]
+    pub fn stopped(&self) -> u64 {
+        self.connection.stats().stopped_stream_count_remote
+    }
+
     /// How many bytes a stream takes now; 0 for one that there is not yet. One that is over takes everything, and drops it. Ask
     /// after writing: only a stream that was said to have no room is named by [`Session::next_writable`] when it has some.
     ///

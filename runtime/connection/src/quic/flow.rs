@@ -24,6 +24,8 @@ pub(super) struct Flow {
     waiting_bytes: usize,
     /// Streams that content was written to, and that go on. Used within a call.
     unfinished: Vec<u64>,
+    /// How many streams the peer had stopped when that was last asked.
+    stopped: u64,
     /// The connection is to be closed with this code, once everything before it is sent.
     pub(super) close: Option<u64>,
 }
@@ -76,7 +78,9 @@ impl Flow {
         session: &mut Session,
         connection: &mut Connection<Http3>,
     ) {
-        if connection.cause().is_some() {
+        let stopped = session.stopped();
+        if std::mem::replace(&mut self.stopped, stopped) == stopped || connection.cause().is_some()
+        {
             return;
         }
         self.unfinished.extend(OURS);
