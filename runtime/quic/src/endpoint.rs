@@ -303,7 +303,11 @@ impl Endpoint {
             }
         };
         let material = Arc::clone(&self.identity.0);
-        Ok(Session::new(connection, cid, first, material, &self.settings, now, path))
+        let settings = &self.settings;
+        let mut session = Session::new(connection, cid, first, material, settings, now, path);
+        // RFC 9000 §8.1.2: the token has shown that the address receives.
+        session.credit = session.credit.filter(|_| original.is_none());
+        Ok(session)
     }
 
     fn retry(&mut self, now: Instant, header: &Long<'_>, path: Path) -> Route {

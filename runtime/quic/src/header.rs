@@ -41,6 +41,14 @@ impl<'a> Header<'a> {
         let is_ours = version == VERSION;
         (is_fixed || !is_ours).then_some(Self::Long(Long { version, first, dcid, scid, rest }))
     }
+
+    /// The id that it goes to.
+    pub(crate) const fn dcid(&self) -> &'a [u8] {
+        match self {
+            Self::Short(cid) => *cid,
+            Self::Long(long) => long.dcid,
+        }
+    }
 }
 
 impl<'a> Long<'a> {

@@ -15,6 +15,7 @@ use crate::buffers::Buffers;
 use crate::cid::Cid;
 use crate::endpoint::Path;
 use crate::error::Error;
+use crate::header::Header;
 use crate::registry::First;
 use crate::settings::Settings;
 
@@ -33,6 +34,9 @@ pub struct Transmit {
     /// When it may leave. Earlier if pacing is off.
     pub at: Instant,
 }
+
+/// How many times as much may be sent to an address as has come from it, until it has shown that it receives (RFC 9000 §8.1).
+const AMPLIFICATION: usize = 3;
 
 /// Who ended a connection, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +73,8 @@ pub struct Session {
     /// When the client is asked for a packet next.
     ping: Option<Instant>,
     is_late: bool,
+    /// Bytes that may still be sent to an address that has not shown that it receives; none once it has.
+    pub(crate) credit: Option<usize>,
     path: Path,
     moved: Option<(Path, Path)>,
     /// How many moves were not counted yet.
@@ -106,6 +112,7 @@ impl Session {
             idle_timeout: settings.idle_timeout,
             ping: None,
             is_late: false,
+            credit: Some(0),
             path,
             moved: None,
             moves: 0,
@@ -133,6 +140,7 @@ impl Session {
     /// # Errors
     /// The peer broke a rule: the connection closes, and says so with the next [`Session::transmit`].
     pub fn receive(&mut self, datagram: &mut [u8], path: Path) -> Result<(), Error> {
+        self.count_credit(datagram);
         let info = RecvInfo { from: path.peer, to: path.local };
         let result = self.connection.recv(datagram, info);
         if let Some(keep_alive) = self.keep_alive {
@@ -149,7 +157,23 @@ impl Session {
     /// [`Settings::send_payload`] should.
     pub fn transmit(&mut self, into: &mut [u8]) -> Option<Transmit> {
         let (len, info) = self.connection.send(into).ok()?;
+        if let Some(credit) = &mut self.credit {
+            // What does not go now is lost to quiche, and sent again once the client has shown itself.
+            *credit = credit.checked_sub(len)?;
+        }
         Some(Transmit { len, path: Path { local: info.from, peer: info.to }, at: info.at })
+    }
+
+    /// RFC 9000 §8.1: three times what has come from an address may be sent to it, until it has shown that it receives, by an id of
+    /// ours. quiche counts too, but for the bytes that it fills up datagrams with.
+    fn count_credit(&mut self, datagram: &[u8]) {
+        let Some(credit) = &mut self.credit else { return };
+        let is_ours = |header: Header<'_>| self.issued.iter().any(|cid| cid == header.dcid());
+        if Header::read(datagram).is_some_and(is_ours) {
+            self.credit = None;
+        } else {
+            *credit += AMPLIFICATION * datagram.len();
+        }
     }
 
     /// How many bytes should leave at a time (RFC 9002 §7.7).
