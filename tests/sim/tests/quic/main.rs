@@ -5,9 +5,13 @@
 //! makes up is not from the seed: these tests look at what becomes of requests and connections, never at bytes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod attacks;
 mod begins;
 mod client;
 mod ends;
+mod large;
+#[path = "../memory/mod.rs"]
+mod memory;
 mod net;
 mod paths;
 mod server;

@@ -28,7 +28,6 @@ pub(crate) struct Shard {
     pub(crate) host: Host,
     pub(crate) lane: Lane,
     pub(crate) recorder: Rc<Recorder>,
-    pub(crate) limits: Rc<Limits>,
     sim: Rc<SimShard>,
     queue: WakeQueue,
     cars: Cars,
@@ -50,10 +49,10 @@ impl Shard {
         let limits = Rc::new(limits.usable());
         let capabilities = Capabilities::new(Rc::clone(&sim) as _);
         let service = Rc::clone(&recorder);
-        let host = Host::new(service, Rc::clone(&limits), capabilities, queue.clone(), "trilane");
+        let host = Host::new(service, limits, capabilities, queue.clone(), "trilane");
         let lane = Lane::new(endpoint, epoch, CONNECTIONS);
         let cars = Cars::new();
-        Self { host, lane, recorder, limits, sim, queue, cars, is_touched: false }
+        Self { host, lane, recorder, sim, queue, cars, is_touched: false }
     }
 
     /// A datagram comes. The shard whose it is, if it is another one's.

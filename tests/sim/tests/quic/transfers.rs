@@ -102,7 +102,7 @@ fn no_stream_waits_for_another() {
     let quick = (12..32).step_by(4);
     world.until(LONG, |world| {
         let asks = &world.clients[client].asks;
-        quick.clone().all(|stream| asks.get(&stream).is_some_and(crate::client::Ask::is_good))
+        quick.clone().all(|stream| asks.get(&stream).is_some_and(Ask::is_good))
     });
     assert!(!world.clients[client].asks[&8].is_over, "nothing of it has got through");
     world.finish(LONG);
