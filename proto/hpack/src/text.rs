@@ -166,7 +166,7 @@ pub fn write(text: &[u8], first: u8, bits: u32, out: &mut Vec<u8>) {
 }
 
 /// Appends the value of a field: as it is where chance has made it, for the code would hardly make it shorter, and never by
-/// the same (answers of one length can leave in one train of datagrams); else as [`write`] does.
+/// the same (answers of one length can leave in one train of datagrams); else as [`write()`] does.
 #[inline]
 pub fn write_value(field: &Field<'_>, out: &mut Vec<u8>) {
     if is_random(field.name) {

@@ -30,8 +30,8 @@ const STATUSES: [(u64, u16); 14] = [
 pub(crate) fn varint(out: &mut Vec<u8>, n: u64) {
     match n {
         ..0x40 => out.push(n as u8),
-        ..0x4000 => out.extend((n as u16 | 0x4000).to_be_bytes()),
-        ..0x4000_0000 => out.extend((n as u32 | 0x8000_0000).to_be_bytes()),
+        0x40..0x4000 => out.extend((n as u16 | 0x4000).to_be_bytes()),
+        0x4000..0x4000_0000 => out.extend((n as u32 | 0x8000_0000).to_be_bytes()),
         _ => out.extend((n | 0xc000_0000_0000_0000).to_be_bytes()),
     }
 }
