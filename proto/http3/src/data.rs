@@ -80,6 +80,12 @@ impl Http3 {
         Ok(Some(Next::Event(Event::Body { id: ExchangeId(id), data: bytes })))
     }
 
+    /// How much content the caller may be given until some is released, of all streams together.
+    pub(crate) fn left(&self, window: usize) -> usize {
+        let held = self.streams.iter().map(|stream| stream.held).sum();
+        self.limits.connection_window.max(window).saturating_sub(held)
+    }
+
     /// `n` bytes of content were consumed by the caller.
     pub(crate) fn released(&mut self, id: ExchangeId, n: usize) {
         let Some(stream) = self.streams.get_mut(id.0) else { return };

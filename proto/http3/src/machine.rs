@@ -273,7 +273,9 @@ impl Machine for Http3 {
             Some(stream) if stream.is_blocked => 0,
             Some(stream) => match stream.incoming {
                 Incoming::Over | Incoming::Refused | Incoming::Unwanted(_) => usize::MAX,
-                _ => window.saturating_sub(stream.held),
+                // Heads come whatever the content of others takes, as over HTTP/2.
+                Incoming::Head => window,
+                _ => window.saturating_sub(stream.held).min(self.left(window)),
             },
             None if self.role == Role::Server && !self.seen.has(stream) => window,
             None => usize::MAX,

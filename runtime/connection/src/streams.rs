@@ -80,10 +80,14 @@ impl<M: Machine> Connection<M> {
     /// How many bytes of `stream` may be read now; 0 is none. For transports that give credit on reading;
     /// others ask [`Connection::wants_input`].
     #[must_use]
-    pub fn wanted(&self, stream: M::Stream) -> usize {
+    pub fn wanted(&self, host: &Host, stream: M::Stream) -> usize {
         // After the end everything is read, to be discarded.
         if self.closed.is_some() {
             return usize::MAX;
+        }
+        // What is not looked at now would only wait here, where no window counts it.
+        if self.is_full(host) || self.room(host) == 0 {
+            return 0;
         }
         // What was read and waits here, for a slow reader say, is not read again.
         self.machine.wanted(stream).saturating_sub(self.carry.len_of(stream))

@@ -104,7 +104,7 @@ impl Flow {
     ) -> bool {
         let mut has_read = false;
         loop {
-            let most = connection.wanted(stream).min(scratch.len());
+            let most = connection.wanted(host, stream).min(scratch.len());
             if most == 0 {
                 if !self.held.contains(&stream) {
                     self.held.push(stream);

@@ -64,8 +64,8 @@ impl Peer {
     fn turn(&mut self) -> Vec<String> {
         let mut lines = self.settle();
         loop {
-            let connection = &self.connection;
-            let n = |stream, held: &Vec<u8>| held.len().min(connection.wanted(stream));
+            let (connection, host) = (&self.connection, &self.world.host);
+            let n = |stream, held: &Vec<u8>| held.len().min(connection.wanted(host, stream));
             let found = self.held.iter().find_map(|(&stream, (bytes, _))| {
                 Some(n(stream, bytes)).filter(|&n| n > 0 || bytes.is_empty()).map(|n| (stream, n))
             });

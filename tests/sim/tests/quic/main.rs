@@ -14,6 +14,7 @@ mod large;
 mod memory;
 mod net;
 mod paths;
+mod rude;
 mod server;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../service/mod.rs"]

@@ -1,0 +1,64 @@
+//! Clients that give up, send what nobody reads, take nothing, or make no sense.
+
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use trilane_exchange::{Pool, Reply, Request, Response, Service};
+use trilane_quic::Settings;
+use trilane_semantics::Limits;
+
+use crate::client::Ask;
+use crate::world::{Plan, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Handler = std::pin::Pin<Box<dyn Future<Output = Response>>>;
+
+/// Reads nothing, and never answers.
+#[derive(Default)]
+struct Deaf {
+    pool: Rc<Pool<Handler>>,
+}
+
+impl Service for Deaf {
+    fn call(&self, request: Request, cx: &mut Context<'_>) -> Reply {
+        let handler: Handler = Box::pin(async move {
+            let _request = request;
+            std::future::pending().await
+        });
+        self.pool.run(handler, cx)
+    }
+}
+
+/// How much a client can send to handlers that read nothing, on a hundred streams, each within the stream's window.
+fn flooded(limits: Limits) -> u64 {
+    let mut world = World::new(Plan { limits, app: Rc::new(Deaf::default()), ..Plan::default() });
+    let client = world.client();
+    for _ in 0..100 {
+        world.clients[client].ask(Ask::post("/", 250_000));
+    }
+    world.pass(10 * SECOND);
+    assert!(world.shards[0].under_way() > 0);
+    world.clients[client].sent.1
+}
+
+/// `Limits::connection_window` is for all exchanges of a connection, and what they do not take stays in QUIC.
+#[test]
+fn what_no_handler_reads_is_not_read() {
+    let limits = Limits::default();
+    let (quic, ours) = (Settings::default().connection_window_max, limits.connection_window);
+    let sent = flooded(limits);
+    let most = (quic + ours as u64) * 5 / 4;
+    assert!(sent < most, "{sent} of {most}");
+}
+
+/// `Limits::receive_budget` is for all connections.
+#[test]
+fn a_full_shard_leaves_content_to_quic() {
+    let mut limits = Limits::default();
+    limits.receive_budget = 64 << 10;
+    let sent = flooded(limits);
+    let most = (Settings::default().connection_window_max + (256 << 10)) * 11 / 10;
+    assert!(sent < most, "{sent} of {most}");
+}
