@@ -48,7 +48,10 @@ impl Http3 {
     fn stream_came<'b>(&mut self, input: &mut Input<'b, u64>) -> Step<'b> {
         let id = input.stream();
         if input.is_empty() && !input.is_fin() {
-            // Nothing came: something else may have changed, and was looked at.
+            // Nothing came, or no more: something else may have changed, and was looked at.
+            if uni::is_request(id) {
+                self.note_head(id);
+            }
             return Ok(Some(Next::NeedInput));
         }
         if uni::is_request(id) {

@@ -86,6 +86,13 @@ fn a_head_has_its_time() {
     assert_eq!(side.respond(0, 408, Content::None), ["0 408 content-length=0", "0 fin"]);
     assert_eq!(side.turn(), ["0 stop 100"]);
     assert!(side.machine.streams.is_empty());
+    // Frames that mean nothing are no head, whole or not.
+    let unknown = one(0x21, b"abc");
+    for bytes in [&unknown[..2], &unknown[..4], &unknown] {
+        let mut side = Side::ready();
+        side.feed(0, bytes);
+        assert_eq!(side.wait_exactly(limits.head_timeout), ["0 fault HeadTimeout"], "{bytes:?}");
+    }
 }
 
 #[test]
