@@ -1,11 +1,11 @@
 //! HTTP datagrams (RFC 9297 §2): whose they are. Capsules (§3) are content, and not looked at.
 
+use trilane_semantics::sending::Outgoing;
 use trilane_semantics::{ExchangeId, Fault, Misuse, Outbox};
 
 use crate::code::Code;
 use crate::state::Http3;
 use crate::streams::Incoming;
-use crate::uni::is_request;
 use crate::varint;
 
 /// The largest quarter of a stream's number (RFC 9297 §2.1).
@@ -22,9 +22,9 @@ impl Http3 {
         let Some((quarter, length)) = read else { return Err(self.fail(Code::Datagram)) };
         let id = quarter * 4;
         let is_known = self.streams.get(id).is_some_and(|stream| {
-            !matches!(stream.incoming, Incoming::Head | Incoming::Refused | Incoming::Unwanted(_))
+            matches!(stream.incoming, Incoming::Open | Incoming::Ending | Incoming::Tunnel)
         });
-        // RFC 9297 §2.1: one that has ended, or is yet to come, may be nobody's.
+        // RFC 9297 §2.1: after the end of its half it MUST be dropped; one that is yet to come may be nobody's.
         Ok(is_known.then(|| (ExchangeId(id), &datagram[length..])))
     }
 
@@ -35,8 +35,9 @@ impl Http3 {
         data: &[u8],
         out: &mut Outbox<u64>,
     ) -> Result<(), Misuse> {
-        // RFC 9297 §2.1.1: not before both have said that they take them.
-        let is_open = is_request(id.0) && self.streams.get(id.0).is_some();
+        // RFC 9297 §2.1.1: not before both have said that they take them; §2.1: nor after the end of our half.
+        let stream = self.streams.get(id.0);
+        let is_open = stream.is_some_and(|stream| stream.outgoing != Outgoing::Over);
         if !self.datagrams || !self.peer.datagrams || !is_open || self.closed.is_some() {
             return Err(Misuse::NotNow);
         }

@@ -268,4 +268,22 @@ fn datagrams_name_their_stream() {
         assert!(side.machine.datagram(bad).is_err());
         assert_eq!(side.turn(), ["close 33"]);
     }
+    // Only while its half is open, either way.
+    let mut side = Side::of(Http3::server, |_| ());
+    side.machine = side.machine.with_datagrams();
+    side.feed(CONTROL, [&[0][..], &one(kind::SETTINGS, b"\x33\x01")].concat());
+    side.feed(0, headers(&[(":method", "CONNECT"), (":authority", "a:1")]));
+    let send = |side: &mut Side| {
+        side.act(|machine, out| machine.send_datagram(ExchangeId(0), b"x", out)).0
+    };
+    assert_eq!(send(&mut side), Ok(()));
+    side.respond(0, 200, Content::Unknown);
+    assert!(matches!(side.machine.datagram(b"\0abc"), Ok(Some(_))));
+    let mut half = side;
+    half.finish(0);
+    assert_eq!(send(&mut half), Err(Misuse::NotNow));
+    assert!(matches!(half.machine.datagram(b"\0abc"), Ok(Some(_))));
+    let mut side = Side::ready();
+    side.end(0, post(&[]));
+    assert!(matches!(side.machine.datagram(b"\0abc"), Ok(None)));
 }
