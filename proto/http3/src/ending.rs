@@ -185,6 +185,7 @@ impl Http3 {
         if self.role == Role::Client {
             // RFC 9114 §4.1: the answer may be complete without the rest of the request; it is not thrown away.
             stream.outgoing = Outgoing::Over;
+            stream.wants_room = false;
             if stream.incoming == Incoming::Over {
                 self.forget(id);
             }

@@ -266,6 +266,20 @@ fn a_client_drains_in_one_step() {
     assert_eq!(side.end(0, response("200", &[])), ["0 200 None", "closed drain"]);
 }
 
+/// RFC 9114 §4.1: who asks for no more of a request may take its time for the answer.
+#[test]
+fn nobody_waits_for_room_that_is_not_used() {
+    let mut side = client();
+    side.room = 10;
+    assert_eq!(side.ask(&head(Method::POST), Content::Exact(100)).0, Ok(0));
+    assert_eq!(side.send(0, 100).0, 90);
+    side.machine.stopped(0, 0x100);
+    side.feed(0, b"");
+    side.now = side.now + Limits::default().write_timeout;
+    assert_eq!(side.machine.handle_timeout(side.now), Ok(()));
+    assert_eq!(side.end(0, response("200", &[])), ["0 200 None"]);
+}
+
 /// Any number of interim responses may come before the one that is waited for.
 #[test]
 fn interim_responses_have_an_end() {
