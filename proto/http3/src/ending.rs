@@ -166,7 +166,7 @@ impl Http3 {
         }
         // Who has its answer gives up nothing but its own content.
         let points = if is_answered { budget::EMPTY } else { budget::RESET };
-        self.spend_later(points);
+        self.spend_later(points, Reason::Resets);
     }
 
     /// The peer wants nothing more on that stream.
@@ -196,13 +196,13 @@ impl Http3 {
         if is_known {
             self.gone.push_back(Gone { id, code, effect: Effect::Unknown });
         }
-        self.spend_later(budget::RESET);
+        self.spend_later(budget::RESET, Reason::Resets);
     }
 
     /// Takes points where no fault can be told; it is told at the next poll.
-    fn spend_later(&mut self, points: u32) {
+    pub(crate) fn spend_later(&mut self, points: u32, reason: Reason) {
         if self.budget.spend(points, self.now, &self.limits).is_err() {
-            self.failed.get_or_insert((Code::ExcessiveLoad, Reason::Resets));
+            self.failed.get_or_insert((Code::ExcessiveLoad, reason));
         }
     }
 }

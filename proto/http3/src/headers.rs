@@ -30,7 +30,7 @@ impl Http3 {
                 input.take(frame.header);
                 self.decoder.cancel(id);
                 self.read_on(id, Reading::Skip(frame.length));
-                return Ok(None);
+                return self.charge(budget::EMPTY, Reason::Flood).map(|()| None);
             }
             _ => (),
         }

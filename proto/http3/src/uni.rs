@@ -118,7 +118,11 @@ impl Http3 {
         let id = input.stream();
         let Some((kind, length)) = varint::read(input.bytes()) else {
             // RFC 9114 §6.2: it may end before it has said its type.
-            return if input.is_fin() { discard(input) } else { Ok(Some(Next::NeedInput)) };
+            if !input.is_fin() {
+                return Ok(Some(Next::NeedInput));
+            }
+            self.charge(budget::EMPTY, Reason::Flood)?;
+            return discard(input);
         };
         input.take(length);
         let theirs = &mut self.theirs;
@@ -153,6 +157,8 @@ impl Http3 {
     pub(crate) fn uni_ended(&mut self, id: u64) {
         if self.theirs.is_critical(id) {
             self.failed.get_or_insert((Code::ClosedCriticalStream, Reason::StreamClosed));
+        } else {
+            self.spend_later(budget::EMPTY, Reason::Flood);
         }
     }
 

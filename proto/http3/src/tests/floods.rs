@@ -34,6 +34,21 @@ fn floods_end() {
     // Streams that mean nothing.
     let streams = endures(Side::ready(), |side, n| side.feed(14 + 4 * n, b"\x21"));
     assert_eq!(streams, (200, load.clone()));
+    // Or not even that: they end before they have said their type, or are given up.
+    let streams = endures(Side::ready(), |side, n| side.end(14 + 4 * n, b""));
+    assert_eq!(streams, (1000, load.clone()));
+    let streams = endures(Side::ready(), |side, n| {
+        side.machine.reset(14 + 4 * n, 0);
+        side.feed(14 + 4 * n, b"")
+    });
+    assert_eq!(streams, (1000, load.clone()));
+    // Sections that nobody wants any more.
+    let mut side = Side::ready();
+    side.feed(0, post(&[]));
+    side.respond(0, 200, Content::None);
+    side.turn();
+    let late = endures(side, |side, _| side.feed(0, one(kind::HEADERS, b"")));
+    assert_eq!(late, (1000, load.clone()));
     // Requests that are given up, or are none.
     let resets = endures(Side::ready(), |side, n| {
         side.end(4 * n, get());
