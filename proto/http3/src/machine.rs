@@ -265,7 +265,12 @@ impl Machine for Http3 {
             return usize::MAX;
         }
         if !is_request(stream) {
-            return if self.theirs.ignores(stream) { usize::MAX } else { uni::WINDOW };
+            return match self.theirs.encoder {
+                _ if self.theirs.ignores(stream) => usize::MAX,
+                // An instruction is taken whole: no window is smaller.
+                Some(encoder) if encoder == stream => uni::WINDOW.max(self.decoder.longest() + 1),
+                _ => uni::WINDOW,
+            };
         }
         // A header section is taken whole: no window is smaller.
         let window = self.limits.stream_window.max(self.limits.head + LONGEST_HEADER);

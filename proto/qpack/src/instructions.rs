@@ -32,8 +32,14 @@ struct Raw<'a> {
 }
 
 impl Decoder {
+    /// How long the rest that [`Self::instructions`] does not take can be, in bytes.
+    #[must_use]
+    pub const fn longest(&self) -> usize {
+        4 * self.max + 32
+    }
+
     /// Takes whole instructions of the peer's encoder stream off the front of `bytes`, and says how many bytes they are. The
-    /// rest must come again with what follows; it is never more than four times the capacity and 32 bytes.
+    /// rest must come again with what follows; it is never more than [`Self::longest`]: four times the capacity and 32 bytes.
     ///
     /// # Errors
     ///

@@ -133,3 +133,19 @@ fn each_section_is_acknowledged() {
     }
     assert_eq!(said(&mut side, 11), [0x80, 0x84, 0x88, 0x8c]);
 }
+
+/// However large the table is: an instruction is read whole, or its stream would stand still.
+#[test]
+fn a_line_of_a_large_table_is_read() {
+    let mut side = Side::ready_with(|limits| limits.table = 64 << 10);
+    let mut line = b"\x02\x3f\xe1\xff\x03\x43x-a".to_vec();
+    line.extend_from_slice(b"\x7f\xa1\x9b\x01");
+    line.resize(line.len() + 20_000, b'v');
+    let (last, front) = line.split_last().unwrap();
+    side.come(ENCODER, front, false);
+    assert_eq!(side.machine.decoder.inserted(), 0);
+    let waits = side.inputs[&ENCODER].0.len();
+    assert!(side.machine.wanted(ENCODER) > waits, "{waits}");
+    side.come(ENCODER, &[*last], false);
+    assert_eq!(side.machine.decoder.inserted(), 1);
+}
