@@ -21,6 +21,8 @@ impl Http3 {
                 if !input.is_fin() {
                     return Ok(Some(Next::NeedInput));
                 }
+                // RFC 9204 §2.2.2.2: what waited, or came after, is not decoded.
+                self.decoder.cancel(id);
                 self.end_incoming(id);
                 return Ok(None);
             }

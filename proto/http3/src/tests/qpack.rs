@@ -149,3 +149,19 @@ fn a_line_of_a_large_table_is_read() {
     side.come(ENCODER, &[*last], false);
     assert_eq!(side.machine.decoder.inserted(), 1);
 }
+
+/// RFC 9204 §2.2.2.2: who is not read to its end is one that waits no more, whenever its end comes.
+#[test]
+fn what_was_refused_waits_no_more() {
+    let mut side = Side::ready_with(|limits| limits.blocked = 1);
+    side.feed(0, post(&[]));
+    side.come(0, &refers(), true);
+    side.now = side.now + Limits::default().body_timeout;
+    assert!(side.machine.handle_timeout(side.now).is_err());
+    // Its end comes before it is answered.
+    side.come(0, &[], true);
+    assert_eq!(said(&mut side, 11), [0x40]);
+    side.respond(0, 408, Content::None);
+    assert!(side.machine.streams.is_empty());
+    assert_eq!(side.end(4, refers()), [""; 0]);
+}
