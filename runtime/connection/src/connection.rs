@@ -108,6 +108,9 @@ pub struct Connection<M: Machine> {
 }
 
 impl<M: Machine> Connection<M> {
+    /// Whether the transport has many streams, which say more than bytes.
+    const HAS_STREAMS: bool = size_of::<M::Stream>() > 0;
+
     /// A connection that speaks through `machine`. `key` is the shard's name for it.
     #[must_use]
     pub fn new(machine: M, key: u64, info: Rc<ConnectionInfo>) -> Self {
@@ -234,7 +237,8 @@ impl<M: Machine> Connection<M> {
         let mut input = Input::new(stream, received.bytes, fin);
         let mut budget = host.limits().events_a_turn;
         while self.closed.is_none() {
-            if self.is_full(host) || self.room(host) == 0 {
+            let is_held = self.is_full(host) || self.room(host) == 0;
+            if is_held && !Self::HAS_STREAMS {
                 // Nothing more is asked for while a reader, or the peer, is that far behind.
                 if !self.start_fresh(host, now) {
                     break;
@@ -247,10 +251,13 @@ impl<M: Machine> Connection<M> {
                 break;
             }
             budget -= 1;
-            match self.machine.poll_event(now, &mut input) {
+            // What needs no bytes is heard all the same: who gives up an exchange makes room.
+            let mut nothing = Input::new(M::Stream::default(), &[], false);
+            let from = if is_held { &mut nothing } else { &mut input };
+            match self.machine.poll_event(now, from) {
                 Ok(Next::Event(event)) => self.on_event(host, now, event, received),
                 Ok(next @ (Next::NeedInput | Next::Paused(_))) => {
-                    untold &= !input.is_empty() || matches!(next, Next::Paused(_));
+                    untold &= is_held || !input.is_empty() || matches!(next, Next::Paused(_));
                     if !self.start_fresh(host, now) {
                         if self.peer_done && input.is_empty() && !self.slots.is_empty() {
                             self.peer_left(host, now);

@@ -384,3 +384,19 @@ fn the_control_stream_is_critical() {
     let half = &head("/echo")[..3];
     assert_eq!(refused(0, half, true), (fault(Reason::FrameSize), "close 106".into()));
 }
+
+/// Who gives up makes room, and is heard while there is none; so is who takes more of an answer.
+#[test]
+fn whoever_gives_up_is_heard_at_any_time() {
+    let mut peer = Peer::under(|limits| limits.receive_budget = 5);
+    peer.send(0, &[head("/hold"), data("12345")].concat(), false);
+    assert_eq!(peer.reset(0), ["0 reset 10c"]);
+    assert_eq!(peer.world.over(), ["/hold peer_left"]);
+    let mut peer = Peer::under(|limits| limits.receive_budget = 5);
+    peer.room = 1;
+    peer.send(4, &head("/big"), true);
+    peer.send(0, &[head("/hold"), data("12345")].concat(), false);
+    peer.connection.set_room(4, BIG);
+    peer.connection.look(&peer.world.host, peer.world.now());
+    assert_eq!(peer.settle(), [&format!("4 data {}", "b".repeat(BIG - 1)), "4 fin"]);
+}
