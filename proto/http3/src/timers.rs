@@ -162,7 +162,7 @@ fn span(stream: &Stream, limits: &Limits) -> Duration {
 }
 
 /// When the peer will be late on that stream, and with what.
-fn due(stream: &Stream, role: Role, limits: &Limits) -> Option<(Instant, Reason)> {
+pub(crate) fn due(stream: &Stream, role: Role, limits: &Limits) -> Option<(Instant, Reason)> {
     let body = match stream.incoming {
         Incoming::Head if role == Role::Server => Some((stream.pace.body, Reason::HeadTimeout)),
         // It is the caller who holds back, not the peer.

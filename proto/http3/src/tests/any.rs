@@ -4,6 +4,8 @@ use trilane_semantics::{Method, RequestHead};
 
 use super::qpack::refers;
 use super::*;
+use crate::streams::Stream;
+use crate::timers;
 
 pub(super) struct Dice(pub(super) u64);
 
@@ -49,6 +51,18 @@ fn frame_of(dice: &mut Dice, stream: u64, is_new: bool) -> Vec<u8> {
 fn check(side: &Side) {
     let machine = &side.machine;
     let limits = &machine.limits;
+    let is_told = |it: &Stream| !it.wants_room || it.room == 0 || it.is_waiting;
+    assert!(machine.streams.iter().all(is_told), "who waits for room is told of it");
+    // Whatever the peer can be late with is waited for, but not for ever.
+    for stream in machine.streams.iter().filter(|_| machine.closed.is_none()) {
+        let Some((due, reason)) = timers::due(stream, machine.role, limits) else { continue };
+        // While content goes on other streams, a window may be that of all.
+        let is_window = reason == Reason::WindowTimeout;
+        let due = if is_window { due.max(machine.went + limits.write_timeout) } else { due };
+        let due = due.max(side.now);
+        let next = machine.poll_timeout();
+        assert!(next.is_some_and(|next| next <= due), "{next:?} {reason:?} {stream:?}");
+    }
     assert!(machine.streams.len() <= limits.streams);
     assert!(machine.heads as usize <= limits.heads.max(limits.head));
     let heads: u32 = machine.streams.iter().map(|stream| stream.head).sum();
