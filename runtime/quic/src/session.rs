@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ use crate::settings::Settings;
 const EARLY_ACCEPTED: u32 = 2;
 /// CRYPTO_ERROR with the alert certificate_expired (RFC 9001 §4.8, RFC 8446 §6.2).
 const CERTIFICATE_EXPIRED: u64 = 0x0100 + 45;
+
+/// So many datagrams in a row from an address that the client had left, and it is there again.
+const RETURNED: u32 = 3;
 
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +79,12 @@ pub struct Session {
     is_late: bool,
     /// Bytes that may still be sent to an address that has not shown that it receives; none once it has.
     pub(crate) credit: Option<usize>,
+    /// Where the client is.
     path: Path,
+    /// Where quiche takes it to be: see `follow`.
+    known: Path,
+    /// The address that it has left last, and how many datagrams have come from there since without one from where it is.
+    left: Option<(SocketAddr, u32)>,
     moved: Option<(Path, Path)>,
     /// How many moves were not counted yet.
     moves: u32,
@@ -114,6 +123,8 @@ impl Session {
             is_late: false,
             credit: Some(0),
             path,
+            known: path,
+            left: None,
             moved: None,
             moves: 0,
             material,
@@ -141,8 +152,13 @@ impl Session {
     /// The peer broke a rule: the connection closes, and says so with the next [`Session::transmit`].
     pub fn receive(&mut self, datagram: &mut [u8], path: Path) -> Result<(), Error> {
         self.count_credit(datagram);
-        let info = RecvInfo { from: path.peer, to: path.local };
+        let is_near = self.is_near(path);
+        let known = if is_near { self.known } else { path };
+        let (info, before) = (RecvInfo { from: known.peer, to: known.local }, self.packets());
         let result = self.connection.recv(datagram, info);
+        if is_near && self.packets() != before {
+            self.follow(path);
+        }
         if let Some(keep_alive) = self.keep_alive {
             self.ping = Some(Instant::now() + keep_alive);
         }
@@ -161,7 +177,9 @@ impl Session {
             // What does not go now is lost to quiche, and sent again once the client has shown itself.
             *credit = credit.checked_sub(len)?;
         }
-        Some(Transmit { len, path: Path { local: info.from, peer: info.to }, at: info.at })
+        let path = Path { local: info.from, peer: info.to };
+        let path = if path == self.known { self.path } else { path };
+        Some(Transmit { len, path, at: info.at })
     }
 
     /// RFC 9000 §8.1: three times what has come from an address may be sent to it, until it has shown that it receives, by an id of
@@ -338,6 +356,47 @@ impl Session {
         Some(self.material.client(&chain))
     }
 
+    /// Whether that is where the client is, or only another port of the same machine.
+    fn is_near(&self, path: Path) -> bool {
+        let is_same = path.local == self.path.local && path.peer.ip() == self.path.peer.ip();
+        path == self.path || is_same && self.is_established()
+    }
+
+    /// How many packets were read.
+    fn packets(&self) -> usize {
+        self.connection.stats().recv
+    }
+
+    /// A packet of the client's came from that address. If its port alone is another one, its network has renumbered it (RFC 9000
+    /// §9.3.3, §9.4), and for quiche it is where it was: else packets on their way to the old port would never be found lost, for
+    /// quiche has a recovery a path. The address as such has been validated; a port is not, again.
+    fn follow(&mut self, path: Path) {
+        if path == self.path {
+            if let Some((_, late)) = &mut self.left {
+                *late = 0;
+            }
+            return;
+        }
+        if let Some((left, late)) = &mut self.left
+            && *left == path.peer
+        {
+            // What was late on its way brings nobody back.
+            *late += 1;
+            if *late < RETURNED {
+                return;
+            }
+        }
+        self.left = Some((self.path.peer, 0));
+        self.note_move(path);
+    }
+
+    fn note_move(&mut self, new: Path) {
+        let first = self.moved.map_or(self.path, |(old, _)| old);
+        self.moved = Some((first, new));
+        self.moves += 1;
+        self.path = new;
+    }
+
     /// Events of paths are not kept: what is asked is which one is in use now.
     fn look_at_paths(&mut self) {
         if self.connection.path_event_next().is_none() {
@@ -348,11 +407,9 @@ impl Session {
         let Some(active) = all.find(|path| path.active) else { return };
         let new = Path { local: active.local_addr, peer: active.peer_addr };
         drop(all);
-        if new != self.path {
-            let first = self.moved.map_or(self.path, |(old, _)| old);
-            self.moved = Some((first, new));
-            self.moves += 1;
-            self.path = new;
+        if new != self.known {
+            self.known = new;
+            self.note_move(new);
         }
     }
 }

@@ -31,6 +31,56 @@ fn a_client_with_another_address_is_followed() {
     assert_eq!(server.endpoint.stats().moved, 2);
 }
 
+/// What was on its way to the old address is sent again to the new one, all of it.
+#[test]
+fn what_went_to_the_old_address_is_not_lost() {
+    let (mut client, mut server) = connected(Settings::default());
+    client.connection.stream_send(0, b"GET", false).unwrap();
+    pump(&mut client, &mut server);
+    let (content, mut came) = (vec![7; 400_000], Vec::new());
+    let (mut sent, mut turn, began) = (0, 0, Instant::now());
+    while came.len() < content.len() {
+        turn += 1;
+        // Timers of quiche's have to run out meanwhile; a test that hangs ends.
+        assert!(began.elapsed() < Duration::from_secs(20), "{} of 400,000", came.len());
+        if let Ok(taken) = server.only().write(0, &content[sent..], false) {
+            sent += taken;
+        }
+        if turn == 4 {
+            // A whole window is lost with it.
+            assert!(server.flight().len() > 10);
+            client.port = 7;
+            client.connection.send_ack_eliciting().unwrap();
+        }
+        pump(&mut client, &mut server);
+        let mut buffer = [0; 4_096];
+        while let Ok((len, _)) = client.connection.stream_recv(0, &mut buffer) {
+            came.extend_from_slice(&buffer[..len]);
+        }
+        let due = server.only().timeout().is_some_and(|at| at <= Instant::now());
+        if due {
+            server.only().on_timeout();
+        }
+    }
+    assert_eq!((came == content, server.only().path().peer), (true, at(7)));
+}
+
+/// What is late on its way from there does not make a client return.
+#[test]
+fn who_has_left_returns_by_more_than_one_packet() {
+    let (mut client, mut server) = connected(Settings::default());
+    for (turn, (port, expected)) in
+        [(7, 7), (1, 7), (1, 7), (7, 7), (1, 7), (1, 7), (1, 1), (8, 8)].into_iter().enumerate()
+    {
+        client.connection.stream_send(4 * turn as u64, b"GET", false).unwrap();
+        client.port = port;
+        for datagram in client.flight() {
+            server.take(&datagram, from(port));
+        }
+        assert_eq!(server.only().path().peer, at(expected), "turn {turn}");
+    }
+}
+
 /// RFC 9000 §9.2: on purpose, with another id.
 #[test]
 fn a_client_that_migrates_is_followed() {
