@@ -12,11 +12,15 @@ mod fields;
 mod h2_client;
 mod h2_connection;
 mod h2_frames;
+mod h3_client;
+mod h3_operations;
+mod h3_side;
 mod head;
 mod hpack_decode;
 mod hpack_encode;
 mod qpack_decode;
 mod qpack_pair;
+mod quic_route;
 mod router;
 mod script;
 mod targets;
@@ -30,11 +34,14 @@ pub use fields::fields;
 pub use h2_client::h2_client;
 pub use h2_connection::h2_connection;
 pub use h2_frames::h2_frames;
+pub use h3_client::h3_client;
+pub use h3_operations::h3_operations;
 pub use head::head;
 pub use hpack_decode::hpack_decode;
 pub use hpack_encode::hpack_encode;
 pub use qpack_decode::qpack_decode;
 pub use qpack_pair::qpack_pair;
+pub use quic_route::quic_route;
 pub use router::router;
 pub use targets::targets;
 pub use tls_session::tls_session;
@@ -51,11 +58,14 @@ pub const ALL: &[(&str, Target)] = &[
     ("h2_client", h2_client),
     ("h2_connection", h2_connection),
     ("h2_frames", h2_frames),
+    ("h3_client", h3_client),
+    ("h3_operations", h3_operations),
     ("head", head),
     ("hpack_decode", hpack_decode),
     ("hpack_encode", hpack_encode),
     ("qpack_decode", qpack_decode),
     ("qpack_pair", qpack_pair),
+    ("quic_route", quic_route),
     ("router", router),
     ("targets", targets),
     ("tls_session", tls_session),
