@@ -53,7 +53,21 @@ impl Flow {
         loop {
             let mut has_moved = false;
             for stream in std::mem::take(&mut self.held) {
-                has_moved |= self.read(host, now, session, connection, stream, scratch);
+                // Nothing of it was wanted; but that it was given up, or has only ended, is.
+                has_moved |= match session.read(stream, &mut []) {
+                    Read::Bytes(_, false) => {
+                        self.read(host, now, session, connection, stream, scratch)
+                    }
+                    Read::Bytes(_, true) => {
+                        connection.receive(host, now, stream, Received::copied(&[]), true);
+                        true
+                    }
+                    Read::Reset(code) => {
+                        connection.receive_reset(host, now, stream, code);
+                        true
+                    }
+                    Read::Nothing => false,
+                };
             }
             while let Some(stream) = session.next_readable() {
                 has_moved |= self.read(host, now, session, connection, stream, scratch);

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
+use quiche::Shutdown;
 use trilane_exchange::{Pool, Reply, Request, Response, Service};
 use trilane_quic::Settings;
 use trilane_semantics::Limits;
@@ -12,6 +13,8 @@ use crate::client::Ask;
 use crate::world::{Plan, World};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// RFC 9114 §8.1.
+const H3_REQUEST_CANCELLED: u64 = 0x10c;
 
 type Handler = std::pin::Pin<Box<dyn Future<Output = Response>>>;
 
@@ -61,4 +64,18 @@ fn a_full_shard_leaves_content_to_quic() {
     let sent = flooded(limits);
     let most = (Settings::default().connection_window_max + (256 << 10)) * 11 / 10;
     assert!(sent < most, "{sent} of {most}");
+}
+
+/// RFC 9114 §4.1.1: also where nothing more is read.
+#[test]
+fn a_request_that_is_given_up_ends_though_nobody_reads_it() {
+    let mut world = World::new(Plan { app: Rc::new(Deaf::default()), ..Plan::default() });
+    let client = world.client();
+    world.clients[client].ask(Ask::post("/", 4 << 20));
+    world.pass(SECOND);
+    assert_eq!(world.shards[0].under_way(), 1);
+    let quic = &mut world.clients[client].quic;
+    quic.stream_shutdown(0, Shutdown::Write, H3_REQUEST_CANCELLED).unwrap();
+    world.pass(SECOND);
+    assert_eq!(world.shards[0].under_way(), 0);
 }
