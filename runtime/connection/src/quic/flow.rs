@@ -175,7 +175,7 @@ impl Flow {
     }
 
     /// Gives QUIC what the connection has to send. Whether there was anything.
-    fn put_out(
+    pub(super) fn put_out(
         &mut self,
         host: &Host,
         now: Instant,

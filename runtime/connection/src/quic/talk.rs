@@ -74,8 +74,14 @@ impl Talk {
             connection.set_early(self.session.is_early());
             connection.set_datagram_room(self.session.datagram_room());
             self.flow.run(host, now, &mut self.session, connection, scratch);
+            let mut has_come = false;
             while let Some(len) = self.session.datagram(scratch) {
                 connection.receive_datagram(host, now, &scratch[..len]);
+                has_come = true;
+            }
+            if has_come {
+                // One may have been the end of the connection, which is to be said.
+                self.flow.put_out(host, now, &mut self.session, connection);
             }
         }
         self.end(host, now);

@@ -9,9 +9,10 @@ use trilane_exchange::{Pool, Reply, Request, Response, Service};
 use trilane_quic::Settings;
 use trilane_semantics::Limits;
 
-use crate::client::Ask;
+use crate::client::{Ask, config};
 use crate::world::{Plan, World};
 
+const LONG: Duration = Duration::from_secs(600);
 const SECOND: Duration = Duration::from_secs(1);
 /// RFC 9114 §8.1.
 const H3_REQUEST_CANCELLED: u64 = 0x10c;
@@ -78,4 +79,21 @@ fn a_request_that_is_given_up_ends_though_nobody_reads_it() {
     quic.stream_shutdown(0, Shutdown::Write, H3_REQUEST_CANCELLED).unwrap();
     world.pass(SECOND);
     assert_eq!(world.shards[0].under_way(), 0);
+}
+
+/// RFC 9297 §2.1: H3_DATAGRAM_ERROR, and at once.
+#[test]
+fn a_datagram_without_a_number_ends_the_connection() {
+    let settings = Settings { datagrams: Some((10, 10)), ..Settings::default() };
+    let mut world = World::new(Plan { settings, ..Plan::default() });
+    let mut config = config();
+    config.enable_dgram(true, 10, 10);
+    let client = world.client_with(&mut config);
+    world.clients[client].ask(Ask::get("/plaintext"));
+    world.finish(LONG);
+    world.pass(SECOND);
+    world.clients[client].quic.dgram_send(&[0x40]).unwrap();
+    world.pass(SECOND / 10);
+    let error = world.clients[client].quic.peer_error();
+    assert_eq!(error.map(|error| (error.is_app, error.error_code)), Some((true, 0x33)));
 }
