@@ -144,8 +144,15 @@ impl Http3 {
             Err(DecodeError::Field(reason)) => return Err(self.refuse(id, reason)),
             Err(_) => return Err(self.fail(Code::Decompression)),
         };
+        let weight = fields.weight();
+        let heads = (self.heads as usize).saturating_add(weight);
         let Some(stream) = self.streams.get_mut(id) else { return Ok(None) };
         stream.is_blocked = false;
+        // A few bytes can stand for large ones, as for heads; one alone has kept to `Limits::head`.
+        if heads > self.limits.heads && self.heads > stream.head {
+            return Err(self.refuse(id, Reason::FieldsTooLarge));
+        }
+        (stream.head, self.heads) = (stream.head + weight as u32, heads as u32);
         // RFC 9114 §4.1.2.
         if stream.missing.is_some_and(|left| left > 0) {
             return Err(self.refuse(id, Reason::ContentLength));

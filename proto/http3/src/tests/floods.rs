@@ -140,6 +140,15 @@ fn heads_have_a_bound() {
     let mut side = Side::ready_with(|limits| limits.head = 2000);
     side.feed(0, [post(&[]), large(3000)].concat());
     assert!(!side.machine.streams.is_empty());
+    // They are kept as heads are.
+    let mut side = Side::ready_with(|limits| (limits.head, limits.heads) = (4000, 4000));
+    let message = [post(&[]), headers(&[("x", "v".repeat(1800).as_str())])].concat();
+    for id in [0, 4] {
+        assert!(side.feed(id, &message)[1].contains("trailers"));
+    }
+    assert_eq!(side.feed(8, &message), ["8 POST / Unknown", "8 fault FieldsTooLarge"]);
+    side.respond(0, 200, Content::None);
+    assert!(side.feed(12, &message)[1].contains("trailers"));
 }
 
 /// Ten thousand idle connections are a goal.
