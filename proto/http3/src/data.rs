@@ -81,9 +81,9 @@ impl Http3 {
     }
 
     /// How much content the caller may be given until some is released, of all streams together.
-    pub(crate) fn left(&self, window: usize) -> usize {
+    pub(crate) fn left(&self) -> usize {
         let held = self.streams.iter().map(|stream| stream.held).sum();
-        self.limits.connection_window.max(window).saturating_sub(held)
+        self.limits.connection_window.max(self.window()).saturating_sub(held)
     }
 
     /// `n` bytes of content were consumed by the caller.

@@ -272,15 +272,14 @@ impl Machine for Http3 {
                 _ => uni::WINDOW,
             };
         }
-        // A header section is taken whole: no window is smaller.
-        let window = self.limits.stream_window.max(self.limits.head + LONGEST_HEADER);
+        let window = self.window();
         match self.streams.get(stream) {
             Some(stream) if stream.is_blocked => 0,
             Some(stream) => match stream.incoming {
                 Incoming::Over | Incoming::Refused | Incoming::Unwanted(_) => usize::MAX,
                 // Heads come whatever the content of others takes, as over HTTP/2.
                 Incoming::Head => window,
-                _ => window.saturating_sub(stream.held).min(self.left(window)),
+                _ => window.saturating_sub(stream.held).min(self.left()),
             },
             None if self.role == Role::Server && !self.seen.has(stream) => window,
             None => usize::MAX,
@@ -319,6 +318,11 @@ impl Machine for Http3 {
 }
 
 impl Http3 {
+    /// How much may come of a stream ahead of its reader. A header section is taken whole: no window is smaller.
+    pub(crate) fn window(&self) -> usize {
+        self.limits.stream_window.max(self.limits.head + LONGEST_HEADER)
+    }
+
     /// We have ended our half.
     fn end_outgoing(&mut self, id: u64, out: &mut Outbox<u64>) {
         out.command(id, Command::Fin);

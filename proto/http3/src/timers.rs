@@ -56,7 +56,12 @@ impl Http3 {
     fn late_stream(&mut self, now: Instant) -> Result<(), Fault> {
         let (mut late, mut earliest) = (None, None);
         let last = self.went + self.limits.write_timeout;
+        let is_spent = self.left() == 0;
         for stream in self.streams.iter_mut() {
+            if is_spent && matches!(stream.incoming, Incoming::Open | Incoming::Ending) {
+                // It may be that nothing is read of it, because others are not read: it has its time anew.
+                stream.pace.begin(now, &self.limits);
+            }
             if stream.wants_room {
                 // It may be the window of the connection, in which others have their turn: only the transport knows.
                 stream.pace.window = stream.pace.window.max(last);

@@ -119,6 +119,17 @@ fn content_has_its_time() {
     assert_eq!(side.wait(Duration::from_secs(3600)), [""; 0]);
     side.machine.release(ExchangeId(0), 3);
     assert_eq!(side.wait_exactly(limits.body_timeout), ["0 fault BodyTimeout"]);
+    // Nor is it when what others have not read leaves nothing for this one.
+    let mut side = Side::ready_with(|limits| {
+        (limits.stream_window, limits.connection_window) = (70_000, 70_000);
+    });
+    side.releases = false;
+    side.feed(0, [post(&[]), data(&[b'x'; 70_000])].concat());
+    side.feed(4, post(&[]));
+    assert_eq!(side.machine.wanted(4), 0);
+    assert_eq!(side.wait(limits.body_timeout), [""; 0]);
+    side.machine.release(ExchangeId(0), 1);
+    assert_eq!(side.wait_exactly(limits.body_timeout), ["4 fault BodyTimeout"]);
 }
 
 #[test]
