@@ -127,7 +127,9 @@ impl Quic {
             generation: 0,
         };
         let identity = Identity::new(&quic.acceptor);
-        let settings = quic.settings.clone();
+        let mut settings = quic.settings.clone();
+        // No more requests are invited than are taken.
+        settings.bidi_streams = settings.bidi_streams.min(config.limits.streams as u64);
         let endpoint = Endpoint::new(settings, &identity, place, secrets).map_err(failed)?;
         let mut lane = Lane::new(endpoint, core.start(), config.connections.get());
         if let Some(folder) = quic.qlog.clone() {

@@ -13,6 +13,9 @@ use crate::host::Host;
 /// The streams that a server begins (RFC 9114 §6.2): control, and those of QPACK.
 const OURS: [u64; 3] = [3, 7, 11];
 
+/// The most that small pieces are joined to, in bytes.
+const JOINED: usize = 4 << 10;
+
 /// What waits between the two.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
@@ -286,8 +289,15 @@ impl Flow {
         });
         let waiting = &mut self.waiting[at];
         waiting.fin |= fin;
-        if !piece.is_empty() {
-            waiting.pieces.push_back(piece);
+        if piece.is_empty() {
+            return;
+        }
+        // A piece takes more memory than its bytes: small ones become one, or a peer that takes nothing would have many.
+        match waiting.pieces.back_mut() {
+            Some(last) if last.len() + piece.len() <= JOINED => {
+                *last = [last.as_ref(), piece.as_ref()].concat().into();
+            }
+            _ => waiting.pieces.push_back(piece),
         }
     }
 
