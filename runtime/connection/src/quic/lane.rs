@@ -130,11 +130,11 @@ impl Lane {
                 }
             }
             Route::New(mut session) => {
-                if let Some(writer) = self.log.as_ref().and_then(|log| log(session.name())) {
-                    session.log_to(writer);
-                }
                 if self.len() >= self.most || self.drains {
                     return Taken::Ours;
+                }
+                if let Some(writer) = self.log.as_ref().and_then(|log| log(session.name())) {
+                    session.log_to(writer);
                 }
                 let index = self.insert(|key| Talk::new(*session, key, path, now));
                 host.stats().accepted.add(1);

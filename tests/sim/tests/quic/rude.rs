@@ -1,5 +1,6 @@
 //! Clients that give up, send what nobody reads, take nothing, or make no sense.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
@@ -96,4 +97,23 @@ fn a_datagram_without_a_number_ends_the_connection() {
     world.pass(SECOND / 10);
     let error = world.clients[client].quic.peer_error();
     assert_eq!(error.map(|error| (error.is_app, error.error_code)), Some((true, 0x33)));
+}
+
+/// Who finds no place leaves nothing behind.
+#[test]
+fn a_full_lane_logs_nobody() {
+    let mut world = World::new(Plan::default());
+    let logs: Rc<Cell<u32>> = Rc::default();
+    let count = Rc::clone(&logs);
+    world.shards[0].lane = world.lane(1).logging(move |_| {
+        count.set(count.get() + 1);
+        None
+    });
+    for _ in 0..3 {
+        let client = world.client();
+        world.clients[client].ask(Ask::get("/plaintext"));
+        world.pass(SECOND);
+    }
+    assert!(world.clients[0].is_good());
+    assert_eq!((world.open(), logs.get()), (1, 1));
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant as Clock};
 
 use quiche::Config;
 use rcgen::{CertificateParams, KeyPair};
+use trilane_connection::quic::Lane;
 use trilane_exchange::Service;
 use trilane_quic::{Endpoint, Identity, Place, Secrets, Settings};
 use trilane_semantics::{Instant, Limits};
@@ -105,6 +106,14 @@ impl World {
             let (clock, rng) = (Rc::clone(&self.clock), self.rng.fork());
             self.shards.push(Shard::new(app, limits, endpoint, self.epoch, clock, rng));
         }
+    }
+
+    /// A lane of the first shard's that takes so many connections.
+    pub(crate) fn lane(&self, most: usize) -> Lane {
+        let place = Place { shard: 0, shards: self.plan.shards, generation: 0 };
+        let (settings, identity) = (self.plan.settings.clone(), Identity::new(&self.acceptor));
+        let endpoint = Endpoint::new(settings, &identity, place, &self.secrets).unwrap();
+        Lane::new(endpoint, self.epoch, most)
     }
 
     /// A client comes, as all do; its number.
