@@ -78,7 +78,7 @@ bench: deps ## Time, instructions and allocations, without sockets
 	$(CARGO) run --locked --profile max -p trilane-benches --bin allocations
 	$(CARGO) run --locked --profile max -p trilane-benches --bin instructions
 
-planted: deps ## Seventeen mistakes on purpose, one build each: the simulator must find every one
+planted: deps ## Nineteen mistakes on purpose, one build each: the simulator must find every one
 	@CARGO="$(CARGO)" tests/sim/planted.sh
 
 fuzz: deps ## Run every fuzz target for FUZZ_SECONDS: make fuzz FUZZ_TARGETS=head

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the simulator once for each mistake that is planted in the protocols and connection (`cfg(planted = ...)`, listed in
 # the root Cargo.toml), and prints the first seed that shows it. Fails when a thousand seeds do not. Those of HTTP/2 begin with
-# h2_ and are looked for where most clients speak that.
+# h2_, those of HTTP/3 with h3_, and they are looked for where clients speak that.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,6 +12,7 @@ printf '%-16s %s\n' mistake 'first seed'
 for mistake in $mistakes; do
     worlds=world
     if [[ "$mistake" == h2_* ]]; then worlds=h2; fi
+    if [[ "$mistake" == h3_* ]]; then worlds=quic; fi
     log=$target-$mistake.log
     mkdir -p "$(dirname "$log")"
     if RUSTFLAGS="--cfg planted=\"$mistake\"" "${CARGO:-cargo}" test --locked --target-dir "$target" -p trilane-sim \

@@ -90,7 +90,10 @@ impl Http3 {
     pub(crate) fn released(&mut self, id: ExchangeId, n: usize) {
         let Some(stream) = self.streams.get_mut(id.0) else { return };
         let n = n.min(stream.held);
-        stream.held -= n;
+        #[cfg(not(planted = "h3_credit"))] // Its lack is a mistake on purpose: `make planted`.
+        {
+            stream.held -= n;
+        }
         if n > 0 && stream.held == 0 {
             let tiny = std::mem::take(&mut stream.tiny);
             if tiny > 0 {
