@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is in the next value, which must have this tag.
-    pub(crate) fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub(crate) fn required(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.value().filter(|value| value.tag == tag).map(|value| value.content)
     }
 
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         if self.0.first() != Some(&tag) {
             return None;
         }
-        self.expect(tag)
+        self.required(tag)
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
         let mut long = vec![OCTETS, 0x81, 0x80];
         long.extend([7; 128]);
         let mut reader = Reader::new(&long);
-        assert_eq!(reader.expect(OCTETS), Some(&[7; 128][..]));
+        assert_eq!(reader.required(OCTETS), Some(&[7; 128][..]));
         assert!(reader.is_empty() && reader.value().is_none());
         // One byte less than is said, no length, a length of unknown length, one of five bytes, a long tag.
         for bad in

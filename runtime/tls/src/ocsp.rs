@@ -29,20 +29,20 @@ pub(crate) fn load(path: &Path, now: i64, warnings: &mut Vec<String>) -> Result<
 /// The `nextUpdate` of a successful basic response, if it has one (RFC 6960 §4.2.1).
 fn good_until(response: &[u8]) -> Option<Option<i64>> {
     let mut response = Reader::new(response);
-    let mut parts = Reader::new(response.expect(SEQUENCE)?);
-    if parts.expect(ENUMERATED)? != [0] || !response.is_empty() {
+    let mut parts = Reader::new(response.required(SEQUENCE)?);
+    if parts.required(ENUMERATED)? != [0] || !response.is_empty() {
         return None;
     }
-    let mut bytes = Reader::new(Reader::new(parts.expect(0xa0)?).expect(SEQUENCE)?);
-    bytes.expect(OID)?;
-    let mut basic = Reader::new(Reader::new(bytes.expect(OCTETS)?).expect(SEQUENCE)?);
-    let mut data = Reader::new(basic.expect(SEQUENCE)?);
+    let mut bytes = Reader::new(Reader::new(parts.required(0xa0)?).required(SEQUENCE)?);
+    bytes.required(OID)?;
+    let mut basic = Reader::new(Reader::new(bytes.required(OCTETS)?).required(SEQUENCE)?);
+    let mut data = Reader::new(basic.required(SEQUENCE)?);
     data.optional(0xa0);
     // Who responds, and when; then the first single response: certificate, status, thisUpdate.
     data.value()?;
     time(&mut data)?;
-    let mut single = Reader::new(Reader::new(data.expect(SEQUENCE)?).expect(SEQUENCE)?);
-    single.expect(SEQUENCE)?;
+    let mut single = Reader::new(Reader::new(data.required(SEQUENCE)?).required(SEQUENCE)?);
+    single.required(SEQUENCE)?;
     single.value()?;
     time(&mut single)?;
     match single.optional(0xa0) {

@@ -38,18 +38,18 @@ pub(crate) struct Facts {
 impl Facts {
     /// Reads a certificate.
     pub(crate) fn read(der: &[u8]) -> Option<Self> {
-        let mut certificate = Reader::new(Reader::new(der).expect(SEQUENCE)?);
-        let mut body = Reader::new(certificate.expect(SEQUENCE)?);
+        let mut certificate = Reader::new(Reader::new(der).required(SEQUENCE)?);
+        let mut body = Reader::new(certificate.required(SEQUENCE)?);
         // Version, serial number, signature, issuer.
         body.optional(0xa0);
-        body.expect(INTEGER)?;
-        body.expect(SEQUENCE)?;
-        body.expect(SEQUENCE)?;
-        let mut validity = Reader::new(body.expect(SEQUENCE)?);
+        body.required(INTEGER)?;
+        body.required(SEQUENCE)?;
+        body.required(SEQUENCE)?;
+        let mut validity = Reader::new(body.required(SEQUENCE)?);
         let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
-        let subject = subject(body.expect(SEQUENCE)?)?;
+        let subject = subject(body.required(SEQUENCE)?)?;
         // Its key, and unique identifiers, which nobody has.
-        body.expect(SEQUENCE)?;
+        body.required(SEQUENCE)?;
         body.optional(0x81);
         body.optional(0x82);
         let names = match body.optional(0xa3) {
@@ -62,17 +62,17 @@ impl Facts {
 
 /// The DNS names among the extensions.
 fn names(extensions: &[u8]) -> Option<Vec<String>> {
-    let mut extensions = Reader::new(Reader::new(extensions).expect(SEQUENCE)?);
+    let mut extensions = Reader::new(Reader::new(extensions).required(SEQUENCE)?);
     let mut names = Vec::new();
     while !extensions.is_empty() {
-        let mut extension = Reader::new(extensions.expect(SEQUENCE)?);
-        let kind = extension.expect(OID)?;
+        let mut extension = Reader::new(extensions.required(SEQUENCE)?);
+        let kind = extension.required(OID)?;
         extension.optional(BOOLEAN);
-        let content = extension.expect(OCTETS)?;
+        let content = extension.required(OCTETS)?;
         if kind != SUBJECT_ALT_NAME {
             continue;
         }
-        let mut general = Reader::new(Reader::new(content).expect(SEQUENCE)?);
+        let mut general = Reader::new(Reader::new(content).required(SEQUENCE)?);
         while !general.is_empty() {
             let name = general.value()?;
             if name.tag == DNS_NAME {
@@ -88,15 +88,15 @@ fn subject(name: &[u8]) -> Option<String> {
     let mut reader = Reader::new(name);
     let mut parts = Vec::new();
     while !reader.is_empty() {
-        parts.push(reader.expect(SET)?);
+        parts.push(reader.required(SET)?);
     }
     let mut text = String::new();
     for part in parts.into_iter().rev() {
         let mut separator = ',';
         let mut attributes = Reader::new(part);
         while !attributes.is_empty() {
-            let mut attribute = Reader::new(attributes.expect(SEQUENCE)?);
-            let (kind, value) = (attribute.expect(OID)?, attribute.value()?);
+            let mut attribute = Reader::new(attributes.required(SEQUENCE)?);
+            let (kind, value) = (attribute.required(OID)?, attribute.value()?);
             if !text.is_empty() {
                 text.push(separator);
             }
