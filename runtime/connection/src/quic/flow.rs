@@ -161,17 +161,21 @@ impl Flow {
         stream: u64,
     ) -> bool {
         let has_sent = self.write_waiting(session, stream);
-        match session.room(stream) {
-            Ok(0) => return has_sent,
+        let room = session.room(stream);
+        match room {
             Ok(room) => connection.set_room(stream, room),
+            Err(_) => self.forget(stream),
+        }
+        if has_sent || room.is_err() {
+            connection.passed_on(host, now, self.waiting_bytes);
+        }
+        match room {
+            Ok(0) => return has_sent,
+            Ok(_) => {}
             Err(stopped) => {
-                self.forget(stream);
                 connection.receive_stop(host, now, stream, stopped.0);
                 return true;
             }
-        }
-        if has_sent {
-            connection.passed_on(host, now, self.waiting_bytes);
         }
         // Whether somebody waited for that room, only the machine knows.
         connection.look(host, now) || has_sent
@@ -194,15 +198,14 @@ impl Flow {
                 let is_end = |next: &(u64, Part<'_>)| {
                     next.0 == stream && next.1 == Part::Command(Command::Fin)
                 };
-                let mut fin = |is_content| is_content && parts.next_if(is_end).is_some();
                 match part {
                     Part::Framing(bytes) => {
-                        let fin = fin(true);
+                        let fin = parts.next_if(is_end).is_some();
                         self.write(session, stream, bytes, fin);
                         self.note(stream, fin);
                     }
                     Part::Payload(payload) => {
-                        let fin = fin(true);
+                        let fin = parts.next_if(is_end).is_some();
                         self.pass(session, stream, payload, fin);
                         self.note(stream, fin);
                     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use trilane_exchange::{Address, ConnectionInfo};
-use trilane_http3::Http3;
+use trilane_http3::{Http3, NO_ERROR as H3_NO_ERROR};
 use trilane_quic::{Ended, Path, Session, Transmit};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
@@ -14,8 +14,6 @@ use crate::connection::Connection;
 use crate::ending::Goal;
 use crate::host::Host;
 
-/// RFC 9114 §8.1.
-const H3_NO_ERROR: u64 = 0x100;
 /// RFC 9000 §20.1.
 const NO_ERROR: u64 = 0;
 /// RFC 9114 §8.1.
@@ -63,7 +61,7 @@ impl Talk {
         }
     }
 
-    /// Does everything that can be done now, and says whether it is all over.
+    /// Does everything that can be done now.
     pub(super) fn run(&mut self, host: &Host, now: Instant, scratch: &mut [u8]) {
         self.begin(host, now);
         while let Some((_, new)) = self.session.moved() {
