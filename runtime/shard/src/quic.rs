@@ -254,7 +254,7 @@ impl Quic {
         self.is_touched = true;
     }
 
-    /// Once a turn: runs what was touched, and sends. Whether there may be more to do at once.
+    /// Once a turn: runs what was touched, and sends.
     pub(crate) fn run(&mut self, host: &Host, now: Instant, core: &Core, ring: &mut Ring) {
         self.collect(host, now);
         if !std::mem::take(&mut self.is_touched) {

@@ -30,9 +30,6 @@ const MOST_CHUNKS: u64 = 1_000_000;
 /// Between two of them.
 const BETWEEN_CHUNKS: Duration = Duration::from_millis(10);
 
-/// For how long `/datagrams` goes on after its request has ended.
-const DATAGRAMS_AFTER: Duration = Duration::from_secs(5);
-
 /// What the routes share on one shard.
 #[derive(Clone)]
 struct Demo {
@@ -168,9 +165,9 @@ async fn stream(State(demo): State<Demo>, Path(n): Path<u64>) -> Result<Response
     Ok(Response::new(StatusCode::OK).field(Known::ContentType, "text/plain").body(body))
 }
 
-/// The datagrams of the request, sent back until some time after the client has ended it (RFC 9297). What became of each that
-/// was not: a line of the content.
-async fn datagrams(State(demo): State<Demo>, request: Request) -> Response {
+/// The datagrams of the request, sent back until the client ends it (RFC 9297). What became of each that was not: a line of
+/// the content.
+async fn datagrams(request: Request) -> Response {
     let mut datagrams = request.datagrams();
     let mut content = request.body;
     let body = Outgoing::write(|writer| async move {
@@ -181,10 +178,7 @@ async fn datagrams(State(demo): State<Demo>, request: Request) -> Response {
                 }
             }
         };
-        let end = async {
-            while let Ok(Some(_)) = content.frame().await {}
-            demo.shard.sleep(DATAGRAMS_AFTER).await;
-        };
+        let end = async { while let Ok(Some(_)) = content.frame().await {} };
         first(echo, end).await;
         Ok(())
     });
