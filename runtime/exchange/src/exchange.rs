@@ -9,9 +9,11 @@ use std::rc::Rc;
 use smallvec::SmallVec;
 use trilane_semantics::{Instant, Method, Protocol, RequestHead};
 
+use crate::client::Client;
 use crate::connection::ConnectionInfo;
 use crate::datagrams::{DatagramQueue, Datagrams};
 use crate::incoming::Incoming;
+use crate::notes::Notes;
 use crate::shard::Shard;
 
 /// What is known of one request and its response. Shared by the handler, the layers after it and the
@@ -28,6 +30,9 @@ pub struct Exchange {
     /// How long its datagrams may be, if it may have any.
     most_datagram: Cell<Option<usize>>,
     datagrams: OnceCell<Rc<DatagramQueue>>,
+    /// Who asks, where a layer knows better than the connection.
+    client: Cell<Option<Client>>,
+    notes: Notes,
 }
 
 impl Exchange {
@@ -40,7 +45,7 @@ impl Exchange {
         started: Instant,
     ) -> Self {
         let (params, request_id) = (OnceCell::new(), OnceCell::new());
-        let (is_early, most_datagram, datagrams) = Default::default();
+        let (is_early, most_datagram, datagrams, client, notes) = Default::default();
         Self {
             head,
             connection,
@@ -51,6 +56,8 @@ impl Exchange {
             is_early,
             most_datagram,
             datagrams,
+            client,
+            notes,
         }
     }
 
@@ -61,6 +68,8 @@ impl Exchange {
         (self.params, self.request_id) = (OnceCell::new(), OnceCell::new());
         self.is_early.set(false);
         self.datagrams = OnceCell::new();
+        self.client.set(None);
+        self.notes.clear();
         if !Rc::ptr_eq(&self.connection, connection) {
             self.connection = Rc::clone(connection);
         }
@@ -76,6 +85,28 @@ impl Exchange {
     #[must_use]
     pub fn connection(&self) -> &ConnectionInfo {
         &self.connection
+    }
+
+    /// Who asks: the peer of the connection, or whom a trusted proxy names. Limits, logs and handlers go by this.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.get().unwrap_or_else(|| Client::of(&self.connection))
+    }
+
+    /// Says who asks. For layers that know which proxies to believe.
+    pub fn set_client(&self, client: Client) {
+        self.client.set(Some(client));
+    }
+
+    /// Leaves a value on the exchange, one a type, for hooks after the handler and at its end.
+    pub fn note<T: 'static>(&self, value: T) {
+        self.notes.put(value);
+    }
+
+    /// The value of that type that was left.
+    #[must_use]
+    pub fn noted<T: 'static>(&self) -> Option<Rc<T>> {
+        self.notes.get()
     }
 
     /// The shard that serves it.

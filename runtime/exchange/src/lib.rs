@@ -2,12 +2,13 @@
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
-//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`] and [`tls`] are what
+//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`] and [`client`] are what
 //! is known of who asks. Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`mod@join`], and [`wake`],
 //! which leads a waker back to its shard.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod connection;
 pub mod datagrams;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod exchange;
 pub mod incoming;
 pub mod interval;
 pub mod join;
+mod notes;
 pub mod outgoing;
 mod queue;
 pub mod read;
@@ -31,6 +33,7 @@ pub mod wake;
 #[cfg(test)]
 mod tests;
 
+pub use client::Client;
 pub use connection::{Address, ConnectionInfo};
 pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
 pub use error::Error;

@@ -1,7 +1,7 @@
 //! The tests that need more than one crate, in one binary.
 //!
 //! `parity` is one table of cases for every protocol, against the demo; `process` is the binary itself;
-//! `h2` and `h3` are HTTP/2 and HTTP/3 as a peer sees them; `tls` is who it is over TLS; `simulated` is the demo in the simulator.
+//! `features` is what applications are made of; `h2` and `h3` are HTTP/2 and HTTP/3 as a peer sees them; `tls` is who it is over TLS; `simulated` is the demo in the simulator.
 //! `upstream` is our client role of HTTP/2 against servers of others.
 //! `tidy` holds the project to its own rules. `h3_contract` is HTTP/3 over the real connection without QUIC; `toy` is what it
 //! stands on.
@@ -10,6 +10,7 @@
 
 mod balance;
 mod embedded;
+mod features;
 mod h2;
 mod h3;
 mod h3_contract;

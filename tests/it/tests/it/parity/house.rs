@@ -79,27 +79,39 @@ impl House {
 
     /// One that speaks these protocols in clear.
     pub(crate) fn speaking(clear: Clear, set: impl FnOnce(&mut Limits)) -> Self {
-        quietly();
         let mut limits = Limits::default();
         set(&mut limits);
         let probe = Arc::new(Probe::default());
         let of_routes = Arc::clone(&probe);
         let demo = trilane_cli::demo::app(None);
-        let mut server = Server::new(move |shard| demo(&shard).merge(routes(&shard, &of_routes)))
+        let app = move |shard: Shard| demo(&shard).merge(routes(&shard, &of_routes));
+        let mut server = Server::new(app).limits(limits);
+        if clear == Clear::Both {
+            server = server.h2c();
+        }
+        Self { probe, ..Self::of(server) }
+    }
+
+    /// One of another application, over all protocols.
+    pub(crate) fn serving(app: impl Fn(Shard) -> Router + Send + Sync + 'static) -> Self {
+        Self::of(Server::new(app).h2c())
+    }
+
+    /// A server that listens nowhere yet, on two shards and ports of its own.
+    pub(crate) fn of(server: Server<impl Fn(Shard) -> Router + Send + Sync + 'static>) -> Self {
+        quietly();
+        let server = server
             .listen("127.0.0.1:0")
             .listen_secure("127.0.0.1:0")
             .listen_quic("127.0.0.1:0")
             .tls(secure::acceptor())
-            .shards(NonZero::new(2).unwrap())
-            .limits(limits);
-        if clear == Clear::Both {
-            server = server.h2c();
-        }
+            .shards(NonZero::new(2).unwrap());
         let running = server.start().unwrap();
         let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
         let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
         let ListenAddress::Udp(quic) = running.udp_addresses()[0] else { panic!("not UDP") };
-        Self { address, secure, quic, stats: running.stats().to_vec(), probe, _running: running }
+        let (stats, probe) = (running.stats().to_vec(), Arc::default());
+        Self { address, secure, quic, stats, probe, _running: running }
     }
 
     /// A counter, summed over the shards.

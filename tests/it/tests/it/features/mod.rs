@@ -1,0 +1,25 @@
+//! What applications are made of (layers, extractors, answers), seen from outside, over every protocol and on two shards.
+//!
+//! A case starts a server of a few routes with [`House::serving`](super::parity::House::serving), and goes through
+//! [`LANES`](super::parity::LANES) with it.
+
+use super::parity::{Ask, House, LANES};
+
+#[test]
+fn handlers_know_who_asks() {
+    use trilane::{Request, Router, get};
+    let house = House::serving(|_| {
+        Router::new().route(
+            "/",
+            get(|request: Request| async move {
+                let client = request.exchange().client();
+                format!("{} {}", client.address.ip().is_some(), client.is_secure)
+            }),
+        )
+    });
+    for lane in LANES {
+        let answer = lane.open(&house).ask(&Ask::get("/")).status(200);
+        let is_secure = !["h1", "h1.0", "h2c"].contains(&lane.name());
+        assert_eq!(answer.text(), format!("true {is_secure}"), "{}", lane.name());
+    }
+}
