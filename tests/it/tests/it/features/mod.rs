@@ -3,6 +3,8 @@
 //! A case starts a server of a few routes with [`House::serving`](super::parity::House::serving), and goes through
 //! [`LANES`](super::parity::LANES) with it.
 
+mod examples;
+
 use super::parity::{Ask, House, LANES};
 
 #[test]
