@@ -34,6 +34,7 @@ mod allow;
 pub mod app;
 pub mod body_limit;
 pub mod chain;
+pub mod coding;
 pub mod extract;
 pub mod files;
 mod fixed;
@@ -59,6 +60,7 @@ mod tests;
 pub use app::App;
 pub use body_limit::BodyLimit;
 pub use chain::Chain;
+pub use coding::{Coding, negotiate};
 pub use extract::{
     ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, Tls,
     TypedHeader,
