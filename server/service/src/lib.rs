@@ -52,6 +52,7 @@ mod rendered;
 pub mod respond;
 mod route_error;
 pub mod router;
+pub mod sse;
 mod text;
 
 #[cfg(test)]
@@ -77,5 +78,6 @@ pub use redirect::Redirect;
 pub use respond::{Html, IntoResponse};
 pub use route_error::RouteError;
 pub use router::Router;
+pub use sse::{Event, EventWriter, LastEventId, Sse};
 pub use trilane_exchange::{Error, Incoming, Outgoing, Request, Response, Shard};
 pub use trilane_semantics::{Fields, Method, Protocol, StatusCode};

@@ -1,6 +1,7 @@
 //! The demo application: one route for each thing that a server must do well. The same on every
 //! protocol.
 
+mod events;
 mod page;
 mod secure;
 mod users;
@@ -73,6 +74,7 @@ fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
         .route("/bytes/{n}", get(bytes))
         .route("/stream/{n}", get(stream))
         .route("/datagrams", any(datagrams))
+        .route("/events", get(events::events))
         .route("/early", post(echo).early_data())
         .route("/slow/{ms}", get(slow))
         .route("/panic", get(fail))

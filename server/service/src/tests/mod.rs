@@ -8,4 +8,5 @@ mod layering;
 mod logging;
 mod rejections;
 mod routing;
+mod sse;
 mod support;

@@ -4,6 +4,7 @@
 //! [`LANES`](super::parity::LANES) with it.
 
 mod examples;
+mod sse;
 
 use super::parity::{Ask, House, LANES};
 
