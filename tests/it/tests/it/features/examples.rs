@@ -19,6 +19,8 @@ mod hello;
 mod jobs;
 #[path = "../../../../../server/trilane/examples/rest.rs"]
 mod rest;
+#[path = "../../../../../server/trilane/examples/sse.rs"]
+mod sse;
 
 #[test]
 fn hello_says_it() {
@@ -83,5 +85,18 @@ fn jobs_are_done() {
         assert_eq!(ask(&Ask::get("/sum/10")).status(200).text(), "55");
         ask(&Ask::get("/sum/99999999999")).status(422);
         ask(&Ask::new("POST", "/later")).status(202);
+    }
+}
+
+#[test]
+fn sse_counts_down_and_goes_on() {
+    let house = House::serving(sse::app);
+    for lane in LANES {
+        let ask = |ask: &Ask| lane.open(&house).ask(ask);
+        let all = ask(&Ask::get("/countdown/2")).status(200).text();
+        assert_eq!(all, "id: 2\ndata: 2\n\nid: 1\ndata: 1\n\nid: 0\ndata: 0\n\n");
+        let rest = ask(&Ask::get("/countdown/2").field("last-event-id", "1")).status(200);
+        assert_eq!(rest.text(), "id: 0\ndata: 0\n\n", "{}", lane.name());
+        ask(&Ask::get("/countdown/2").field("last-event-id", "0")).status(204);
     }
 }
