@@ -4,7 +4,7 @@
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`] and [`client`] are what
 //! is known of who asks. Beside that way stand [`shard`],
-//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`] and [`mod@join`], and [`wake`],
+//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`] and [`mail`], and [`wake`],
 //! which leads a waker back to its shard.
 #![forbid(unsafe_code)]
 
@@ -16,10 +16,12 @@ pub mod exchange;
 pub mod incoming;
 pub mod interval;
 pub mod join;
+pub mod mail;
 mod notes;
 pub mod outgoing;
 mod queue;
 pub mod read;
+mod reply;
 pub mod response;
 pub mod service;
 pub mod shard;
@@ -41,6 +43,7 @@ pub use exchange::{Exchange, Params, Request, Template};
 pub use incoming::{BodyError, Frame, Incoming};
 pub use interval::Interval;
 pub use join::{join, join_all};
+pub use mail::{Mailboxes, Undelivered};
 pub use outgoing::{Outgoing, Source, Writer};
 pub use queue::IncomingWriter;
 pub use response::Response;

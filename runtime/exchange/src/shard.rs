@@ -4,18 +4,20 @@
 //! layer use nothing else, so that a simulated run repeats to the byte.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use trilane_semantics::Instant;
 
+use crate::mail::Mailboxes;
 use crate::read::{Read, ReadDone, read_now};
+use crate::reply::reply;
 use crate::stats::Stats;
 
 /// A task that stays on its shard.
@@ -52,6 +54,10 @@ pub trait Capabilities {
     fn stats(&self) -> &Stats;
     /// The counters of every shard of the server.
     fn all_stats(&self) -> Vec<Arc<Stats>>;
+    /// The mailboxes of the server's shards; none where there is one shard only.
+    fn mail(&self) -> Option<&Mailboxes> {
+        None
+    }
 }
 
 /// A handler's handle on its shard.
@@ -107,6 +113,10 @@ impl Shard {
         self.0.all_stats()
     }
 
+    pub(crate) fn mail(&self) -> Option<&Mailboxes> {
+        self.0.mail()
+    }
+
     /// Ready after `duration`.
     ///
     /// ```
@@ -136,34 +146,16 @@ impl Shard {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        type Result<T> = std::thread::Result<T>;
-        struct Slot<T> {
-            result: Option<Result<T>>,
-            waker: Option<Waker>,
-        }
-        let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
-        let shared = Arc::clone(&slot);
-        self.0.blocking(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(work));
-            let mut slot = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            slot.result = Some(result);
-            let waker = slot.waker.take();
-            drop(slot);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }));
-        std::future::poll_fn(move |cx| {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            match slot.result.take() {
-                Some(Ok(value)) => Poll::Ready(value),
+        let (answer, answered) = reply();
+        self.0.blocking(Box::new(move || answer.give(catch_unwind(AssertUnwindSafe(work)))));
+        async move {
+            match answered.await {
+                Some(Ok(value)) => value,
                 Some(Err(panic)) => resume_unwind(panic),
-                None => {
-                    slot.waker = Some(cx.waker().clone());
-                    Poll::Pending
-                }
+                // The threads are gone, and with them who would wait.
+                None => pending().await,
             }
-        })
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use trilane_exchange::read::ReadDone;
 use trilane_exchange::shard::LocalTask;
-use trilane_exchange::{Capabilities, Stats, Tasks, WakeQueue};
+use trilane_exchange::{Capabilities, Mailboxes, Stats, Tasks, WakeQueue};
 use trilane_semantics::Instant;
 
 use crate::blocking::Blocking;
@@ -46,6 +46,7 @@ pub(crate) struct Core {
     blocking: Blocking,
     stats: Arc<Stats>,
     all_stats: Arc<[Arc<Stats>]>,
+    mail: Arc<Mailboxes>,
     /// Keyed by the system's randomness: a hash of a count is a number nobody can guess.
     chance: RandomState,
     count: Cell<u64>,
@@ -57,6 +58,7 @@ impl Core {
         queue: WakeQueue,
         blocking: Blocking,
         all_stats: Arc<[Arc<Stats>]>,
+        mail: Arc<Mailboxes>,
     ) -> Self {
         Self {
             id,
@@ -68,6 +70,7 @@ impl Core {
             blocking,
             stats: Arc::clone(&all_stats[id]),
             all_stats,
+            mail,
             chance: RandomState::new(),
             count: Cell::new(0),
         }
@@ -76,6 +79,17 @@ impl Core {
     /// The moment that is 0 in our time.
     pub(crate) const fn start(&self) -> std::time::Instant {
         self.start
+    }
+
+    /// The shard's number.
+    pub(crate) const fn number(&self) -> usize {
+        self.id
+    }
+
+    /// Drops all tasks: they may hold the shard that holds them.
+    pub(crate) fn drop_tasks(&self) {
+        let tasks = self.tasks.borrow_mut().take_all();
+        drop(tasks);
     }
 
     /// Looks at the clock; once a turn.
@@ -137,5 +151,9 @@ impl Capabilities for Core {
 
     fn all_stats(&self) -> Vec<Arc<Stats>> {
         self.all_stats.to_vec()
+    }
+
+    fn mail(&self) -> Option<&Mailboxes> {
+        Some(&self.mail)
     }
 }

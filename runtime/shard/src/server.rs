@@ -10,7 +10,7 @@ use std::{fmt, io};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use trilane_connection::Host;
-use trilane_exchange::{Address, Service, Shard as ShardHandle, Stats, WakeQueue};
+use trilane_exchange::{Address, Mailboxes, Service, Shard as ShardHandle, Stats, WakeQueue};
 use trilane_semantics::Limits;
 use trilane_tls::Acceptor;
 
@@ -172,6 +172,7 @@ impl Server {
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
         let balance = Balance::new(Arc::clone(&stats), config.connections.get());
         let balance = Arc::new(balance);
+        let mail = Arc::new(Mailboxes::new(cpus.len()));
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
         let mut server = Self {
             addresses,
@@ -192,6 +193,7 @@ impl Server {
                 stats: Arc::clone(&stats),
                 control: Arc::clone(&control),
                 balance: Arc::clone(&balance),
+                mail: Arc::clone(&mail),
                 blocking: blocking.clone(),
                 config: Arc::clone(&config),
             };
@@ -305,6 +307,7 @@ struct Plan {
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
     balance: Arc<Balance>,
+    mail: Arc<Mailboxes>,
     blocking: Blocking,
     config: Arc<Config>,
 }
@@ -319,9 +322,11 @@ impl Plan {
         let waker = ring.waker();
         let queue = WakeQueue::new(move || waker.wake());
         let stats = Arc::clone(&self.stats);
-        let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, stats));
+        let mail = Arc::clone(&self.mail);
+        let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, stats, mail));
         core.tick();
         let handle = ShardHandle::new(Rc::clone(&core) as _);
+        self.mail.open(&handle);
         let host = Host::new(
             app(handle.clone()).map_err(StartError::Application)?,
             Rc::new(self.config.limits.clone()),
@@ -386,6 +391,7 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
         control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),
         balance: Arc::new(Balance::new(Arc::clone(&stats), config.connections.get())),
         stats,
+        mail: Arc::new(Mailboxes::new(1)),
         blocking: Blocking::default(),
         config: Arc::new(config),
     };

@@ -3,6 +3,7 @@
 //! `turn` is the order of the day: completions, then what they woke, then timers, then word from outside. A
 //! handler runs inside the turn that brought its request, and its answer goes out with the next system call.
 
+mod alive;
 mod places;
 
 use std::collections::VecDeque;
@@ -29,6 +30,7 @@ use crate::slots::{Key, Slots};
 use crate::socket::{Socket, Verdict};
 use crate::sys;
 use crate::token::Op;
+use alive::Alive;
 
 /// The longest sleep, so that a word from outside that got lost does no lasting harm.
 const NAP: Duration = Duration::from_secs(1);
@@ -76,21 +78,6 @@ pub(crate) struct Shard {
     pub(crate) quic: Option<Quic>,
 }
 
-/// A shard that ends before it was told to takes the server down in order: half a server that nobody knows of is worse
-/// than one that is started again.
-struct Alive {
-    id: usize,
-    balance: Arc<Balance>,
-    control: Arc<Control>,
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.balance.abandon(self.id);
-        self.control.give(Order::Drain);
-    }
-}
-
 /// Whether the shard takes new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -106,11 +93,7 @@ impl Shard {
     /// # Errors
     /// The ring is broken.
     pub(crate) async fn run(mut self) -> io::Result<()> {
-        let _alive = Alive {
-            id: self.host.shard().id(),
-            balance: Arc::clone(&self.balance),
-            control: Arc::clone(&self.control),
-        };
+        let _alive = Alive::new(&self);
         let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
         self.regulate();
         if let Some(quic) = &mut self.quic {
@@ -169,9 +152,8 @@ impl Shard {
     /// outlives the shard: what the kernel still reads from or fills is waited for, [`LAST_WAIT`] at most. What it has not
     /// let go of by then is never freed.
     async fn end(&mut self, completions: &mut Vec<Completion>) -> io::Result<()> {
-        // Tasks may hold the shard that holds them, and so may those who have asked for a read.
-        let tasks = self.core.tasks.borrow_mut().take_all();
-        drop(tasks);
+        // Those who have asked for a read may hold the shard that holds them, as tasks may.
+        self.core.drop_tasks();
         let wanted = self.core.wanted.take();
         drop(wanted);
         self.reads.forget_waiting();

@@ -26,8 +26,8 @@ pub use log::LogWriter;
 pub use server::{Log, RunError, Running, Server};
 pub use trilane_exchange::{
     AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, DatagramError, Datagrams,
-    Frame, Interval, JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Writer, join,
-    join_all,
+    Frame, Interval, JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Undelivered, Writer,
+    join, join_all,
 };
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;

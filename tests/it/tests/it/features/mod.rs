@@ -5,6 +5,7 @@
 
 mod examples;
 mod sse;
+mod messages;
 
 use super::parity::{Ask, House, LANES};
 
