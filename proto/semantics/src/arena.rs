@@ -148,6 +148,33 @@ impl Arena {
         self.push_line(Line { name, value, value_len, name_len, known }).ok_or(InvalidField)
     }
 
+    /// Adds all lines of `others`, which lie there as HTTP/1.1 writes them, if no name of theirs is here yet and there is
+    /// room; whether it has.
+    pub(crate) fn append_all_if_new(&mut self, others: &Self) -> bool {
+        let is_here = |name: &Line| {
+            let own = self.lines.iter().filter(|line| line.known.is_none());
+            own.clone().any(|line| line.is(NameRef::Other(name.name(&others.bytes)), &self.bytes))
+        };
+        let has_own = self.lines.iter().any(|line| line.known.is_none());
+        let is_any_here = self.present & others.present != 0
+            || has_own && others.lines.iter().filter(|line| line.known.is_none()).any(is_here);
+        let (start, count) = (self.bytes.len(), self.lines.len());
+        let fits = start + others.bytes.len() <= u32::MAX as usize
+            && count + others.lines.len() <= NONE as usize;
+        if is_any_here || !fits || !others.is_wire {
+            return false;
+        }
+        self.bytes.extend_from_slice(&others.bytes);
+        let start = start as u32;
+        let moved =
+            |line: &Line| Line { name: line.name + start, value: line.value + start, ..*line };
+        self.lines.extend(others.lines.iter().map(moved));
+        for at in count..self.lines.len() {
+            self.note(at);
+        }
+        true
+    }
+
     /// Gives the first line of a name that is there another value; the old one stays in memory. Whether there is room.
     pub(crate) fn replace(&mut self, name: Known, value: &[u8]) -> bool {
         let start = self.bytes.len();

@@ -229,6 +229,37 @@ impl Fields {
         self.arena_mut().append_bare(name, value)
     }
 
+    /// Adds the lines of `others` whose names are not here yet: all at once, in one copy, if none of them is.
+    ///
+    /// # Errors
+    /// There are 65,535 lines already, or 4 GiB of them.
+    ///
+    /// ```
+    /// use trilane_semantics::{Fields, Known};
+    /// let (mut fields, mut usual) = (Fields::new(), Fields::new());
+    /// usual.append(Known::Vary, "origin").unwrap();
+    /// usual.append("x-own", "1").unwrap();
+    /// fields.append("X-Own", "2").unwrap();
+    /// fields.append_missing(&usual).unwrap();
+    /// assert_eq!(fields.get_str("x-own"), Some("2"));
+    /// assert_eq!(fields.get_str("vary"), Some("origin"));
+    /// ```
+    pub fn append_missing(&mut self, others: &Self) -> Result<(), InvalidField> {
+        let Some(from) = others.arena.as_deref() else { return Ok(()) };
+        let to = self.arena_mut();
+        if to.append_all_if_new(from) {
+            return Ok(());
+        }
+        let before = to.lines.len();
+        for (_, name, value) in others.lines() {
+            let name = NameRef::new(name);
+            if !to.lines.iter().take(before).any(|line| line.is(name, &to.bytes)) {
+                to.append(name, value)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Replaces all lines with that name by this one.
     ///
     /// # Errors
@@ -398,6 +429,40 @@ mod tests {
         assert!(sample().list_has("accept", "C") && !sample().list_has("accept", "e"));
         assert_eq!(sample().all("x-other").count(), 0);
         assert_eq!(sample().all(Known::Date).count(), 0);
+    }
+
+    #[test]
+    fn what_is_missing_is_added_and_what_is_there_stays() {
+        let mut usual = Fields::new();
+        for (name, value) in [("vary", "a"), ("x-one", "1"), ("vary", "b"), ("server", "s")] {
+            usual.append(name, value).unwrap();
+        }
+        let joined = |start: &[(&str, &str)]| {
+            let mut fields = Fields::new();
+            for (name, value) in start {
+                fields.append(*name, value).unwrap();
+            }
+            fields.append_missing(&usual).unwrap();
+            let text: Vec<_> =
+                fields.iter().map(|(name, value)| [name, b"=", value].concat()).collect();
+            // The index is right, and so is the form of HTTP/1.1.
+            assert_eq!(fields.get("server"), Some(&b"s"[..]));
+            assert_eq!(fields.is_repeated(Known::Vary), !fields.contains("x-none"));
+            let wire: Vec<u8> = fields
+                .iter()
+                .flat_map(|(name, value)| [name, b": ", value, b"\r\n"].concat())
+                .collect();
+            assert_eq!(fields.wire(), Some(&*wire));
+            String::from_utf8(text.join(&b' ')).unwrap()
+        };
+        assert_eq!(joined(&[]), "vary=a x-one=1 vary=b server=s");
+        assert_eq!(joined(&[("host", "h")]), "host=h vary=a x-one=1 vary=b server=s");
+        assert_eq!(joined(&[("X-Two", "2")]), "x-two=2 vary=a x-one=1 vary=b server=s");
+        assert_eq!(joined(&[("X-One", "2")]), "x-one=2 vary=a vary=b server=s");
+        assert_eq!(joined(&[("X-None", ""), ("Vary", "c")]), "x-none= vary=c x-one=1 server=s");
+        let mut none = Fields::new();
+        none.append_missing(&Fields::new()).unwrap();
+        assert!(none.is_empty());
     }
 
     #[test]
