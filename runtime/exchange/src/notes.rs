@@ -5,9 +5,12 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// A few values, so that a list is faster than a map. Nothing is allocated before the first.
+/// A few values, so that a list is faster than a map. A copy shares them: a layer that changes a request's head copies its
+/// exchange, and what is noted after that is for the end of the exchange all the same.
 #[derive(Clone, Default)]
-pub(crate) struct Notes(RefCell<Vec<(TypeId, Rc<dyn Any>)>>);
+pub(crate) struct Notes(Rc<List>);
+
+type List = RefCell<Vec<(TypeId, Rc<dyn Any>)>>;
 
 impl Notes {
     /// The value of that type takes the place of one that is there.
@@ -28,7 +31,10 @@ impl Notes {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.get_mut().clear();
+        match Rc::get_mut(&mut self.0) {
+            Some(list) => list.get_mut().clear(),
+            None => self.0 = Rc::default(),
+        }
     }
 }
 
@@ -51,7 +57,12 @@ mod tests {
         assert_eq!(notes.get::<u8>().as_deref(), Some(&2));
         assert_eq!(notes.get::<&str>().as_deref(), Some(&"a"));
         assert_eq!(notes.get::<u16>(), None);
+        let copy = notes.clone();
+        copy.put(3_u16);
+        assert_eq!(notes.get::<u16>().as_deref(), Some(&3));
         notes.clear();
         assert_eq!(notes.get::<u8>(), None);
+        // Of another exchange: the copy belongs to the one before.
+        assert_eq!(copy.get::<u8>().as_deref(), Some(&2));
     }
 }
