@@ -12,11 +12,14 @@ use trilane_exchange::{After, Exchange, Refusal, Reply, Request, Response, Summa
 
 use crate::handler::Endpoint;
 use crate::layer::{Hook, Layer, Next, Phases};
+use crate::route_error::RouteError;
 
 /// Layers, innermost first.
 #[derive(Clone, Default)]
 pub struct Chain {
     links: Vec<Link>,
+    /// The first layer that cannot do what it was told to.
+    error: Option<RouteError>,
 }
 
 #[derive(Clone)]
@@ -37,6 +40,17 @@ impl Chain {
         layer.add_to(self);
     }
 
+    /// Says that a layer cannot do what it was told to: the router is not built, and the server does not start. The first
+    /// one counts.
+    pub fn refuse(&mut self, layer: &'static str, reason: impl Into<String>) {
+        self.error.get_or_insert(RouteError::Layer { layer, reason: reason.into() });
+    }
+
+    /// Why it cannot stand around anything.
+    pub(crate) fn error(&self) -> Option<&RouteError> {
+        self.error.as_ref()
+    }
+
     pub(crate) fn add_hook(&mut self, hook: Rc<dyn Hook>) {
         self.links.push(Link::Hook(hook));
     }
@@ -48,6 +62,9 @@ impl Chain {
     /// Adds another chain around those that are there.
     pub(crate) fn extend(&mut self, outer: &Self) {
         self.links.extend_from_slice(&outer.links);
+        if self.error.is_none() {
+            self.error.clone_from(&outer.error);
+        }
     }
 
     /// Stacks the layers around an endpoint.

@@ -31,6 +31,13 @@ pub enum RouteError {
         /// The host.
         host: String,
     },
+    /// A layer cannot do what it was told to.
+    Layer {
+        /// The layer's type.
+        layer: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A parameter is malformed, or its name stands twice in the path.
     Parameter {
         /// The path.
@@ -57,6 +64,7 @@ impl fmt::Display for RouteError {
             Self::Host { host } => {
                 write!(f, "host '{host}' is none, or not alone, or not at the top")
             }
+            Self::Layer { layer, reason } => write!(f, "layer {layer}: {reason}"),
             Self::Parameter { path } => write!(f, "route {path} has a malformed parameter"),
             Self::Path { path } => write!(f, "no request can have the path '{path}'"),
             Self::Prefix { prefix } => write!(f, "'{prefix}' cannot be a prefix"),

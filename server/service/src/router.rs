@@ -227,6 +227,11 @@ impl<S: Clone + 'static> Router<S> {
         }
     }
 
+    /// The first error of its routes, or of its layers.
+    fn wrong(&self) -> Option<&RouteError> {
+        self.error.as_ref().or_else(|| self.chain.error())
+    }
+
     fn note(&mut self, added: Result<(), RouteError>) {
         if let Err(error) = added {
             self.error.get_or_insert(error);
@@ -237,6 +242,9 @@ impl<S: Clone + 'static> Router<S> {
         let visible = path.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#');
         if !path.starts_with('/') || !visible || path::check(&path).is_err() {
             return Err(RouteError::Path { path });
+        }
+        if let Some(error) = methods.chain.error() {
+            return Err(error.clone());
         }
         let at = match self.index.get(&path) {
             Some(&at) => at,
@@ -270,8 +278,8 @@ impl<S: Clone + 'static> Router<S> {
         if !prefix.starts_with('/') || prefix.ends_with('/') || takes_rest {
             return Err(RouteError::Prefix { prefix: prefix.to_owned() });
         }
-        if let Some(error) = inner.error {
-            return Err(error);
+        if let Some(error) = inner.wrong() {
+            return Err(error.clone());
         }
         if let Some(host) = inner.hosts.into_first() {
             return Err(RouteError::Host { host });
@@ -291,8 +299,8 @@ impl<S: Clone + 'static> Router<S> {
     }
 
     fn add_merged(&mut self, other: Self) -> Result<(), RouteError> {
-        if let Some(error) = other.error {
-            return Err(error);
+        if let Some(error) = other.wrong() {
+            return Err(error.clone());
         }
         self.moved = self.moved.take().or(other.moved);
         for (path, methods) in other.routes {
@@ -328,8 +336,8 @@ impl Router {
     /// # Errors
     /// The first [`RouteError`] of any path in it.
     pub fn build(self) -> Result<App, RouteError> {
-        if let Some(error) = self.error {
-            return Err(error);
+        if let Some(error) = self.wrong() {
+            return Err(error.clone());
         }
         let mut fallbacks = matchit::Router::new();
         let mut nested = Vec::with_capacity(self.nested.len());
