@@ -71,7 +71,10 @@ pub use form::Form;
 pub use handler::{Endpoint, Handler};
 pub use json::Json;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
-pub use layers::{AccessLog, Envelope, Format, LogSink, Recovery, RequestId, default_layers};
+pub use layers::{
+    AccessLog, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId, SecurityHeaders,
+    default_layers,
+};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;
 pub use redirect::Redirect;

@@ -1,14 +1,18 @@
 //! The layers that come with the router, and their default order.
 
 mod access_log;
+mod csp;
 mod envelope;
 mod recovery;
 mod request_id;
+mod security_headers;
 
 pub use access_log::{AccessLog, Format, LogSink};
+pub use csp::{Csp, Nonce};
 pub use envelope::Envelope;
 pub use recovery::Recovery;
 pub use request_id::RequestId;
+pub use security_headers::SecurityHeaders;
 
 use crate::chain::Chain;
 use crate::layer::Layer;

@@ -9,4 +9,5 @@ mod logging;
 mod rejections;
 mod routing;
 mod sse;
+mod security_headers;
 mod support;
