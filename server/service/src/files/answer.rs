@@ -1,11 +1,11 @@
 //! The answer to a GET or HEAD of a file that is there: 200, 206, 304, 412 or 416.
 
-use trilane_exchange::{Error, Outgoing, Request, Response};
-use trilane_semantics::{Known, Method, Payload, StatusCode};
+use trilane_exchange::{Error, Request, Response};
+use trilane_semantics::{Known, Payload, StatusCode};
 
-use super::condition::{Verdict, verdict};
 use super::entry::Description;
-use super::range::{Asked, asked};
+use crate::conditional::{Verdict, evaluate, is_in_range};
+use crate::partial;
 
 /// Answers with `content`, in memory or in an open file; `cache_control` goes with all but errors.
 pub(super) fn answer(
@@ -14,51 +14,34 @@ pub(super) fn answer(
     content: &Payload,
     cache_control: Option<&str>,
 ) -> Response {
-    let fields = &request.head().fields;
-    let part = match verdict(fields, file.validators(), || request.shard().wall()) {
-        Verdict::Failed => {
-            return Error::new(StatusCode::PRECONDITION_FAILED).into();
-        }
+    let (method, fields) = (request.method(), &request.head().fields);
+    let validators = file.validators();
+    match evaluate(method, fields, Some(validators)) {
+        Verdict::PreconditionFailed => return Error::new(StatusCode::PRECONDITION_FAILED).into(),
         Verdict::NotModified => {
             return described(StatusCode::NOT_MODIFIED, file, cache_control);
         }
-        // RFC 9110 §14.2: MUST be ignored but with GET.
-        Verdict::Go if *request.method() == Method::GET => asked(fields, file.length),
-        Verdict::Go | Verdict::Whole => Asked::Whole,
-    };
-    let (status, range) = match part {
-        Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Asked::Unsatisfiable => {
-            let error =
-                Error::new(StatusCode::RANGE_NOT_SATISFIABLE).message("there are no such bytes");
-            // RFC 9110 §15.5.17: with the length that there is.
-            let unsatisfied = format!("bytes */{}", file.length);
-            return Response::from(error).field(Known::ContentRange, unsatisfied);
-        }
-        Asked::Whole => (StatusCode::OK, 0..file.length),
-    };
-    let mut response = described(status, file, cache_control);
-    response.head.fields.append_static(Known::ContentType, file.content_type);
-    if status == StatusCode::PARTIAL_CONTENT {
-        // RFC 9110 §15.3.7.1: a single part MUST have Content-Range.
-        let part = format!("bytes {}-{}/{}", range.start, range.end - 1, file.length);
-        response = response.field(Known::ContentRange, part);
+        Verdict::Proceed => (),
     }
-    // Both lie within the content, whose length is a `usize`.
-    let mut part = content.clone().split_to(range.end as usize);
-    let _ = part.split_to(range.start as usize);
-    response.body(Outgoing::Full(part))
-}
-
-/// The fields that 200, 206 and 304 have in common (RFC 9110 §15.3.7, §15.4.5).
-fn described(status: StatusCode, file: &Description, cache_control: Option<&str>) -> Response {
-    let mut response = Response::new(status).field(Known::ETag, file.validators().etag);
+    let mut response = described(StatusCode::OK, file, cache_control);
     if let Some(last_modified) = &file.last_modified {
         response = response.field(Known::LastModified, last_modified.as_bytes());
     }
+    let head = &mut response.head.fields;
+    head.append_static(Known::ContentType, file.content_type);
+    head.append_static(Known::AcceptRanges, "bytes");
+    let whole = response.body(content.clone());
+    if is_in_range(method, fields, validators, || request.shard().wall()) {
+        return partial::of(whole, fields, || request.shard().random());
+    }
+    whole
+}
+
+/// The fields that 200, 206 and 304 have in common. A 304 has no others (RFC 9110 §15.4.5, SHOULD NOT): who asked has them.
+fn described(status: StatusCode, file: &Description, cache_control: Option<&str>) -> Response {
+    let mut response = Response::new(status).field(Known::ETag, &*file.etag);
     if let Some(cache_control) = cache_control {
         response = response.field(Known::CacheControl, cache_control);
     }
-    response.head.fields.append_static(Known::AcceptRanges, "bytes");
     response
 }

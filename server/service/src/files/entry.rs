@@ -6,20 +6,18 @@ use std::time::SystemTime;
 
 use trilane_semantics::Payload;
 
-use super::condition::Validators;
 use super::disk::Stamp;
 use super::{mime, name};
+use crate::conditional::Validators;
 
 /// The description of a file.
 #[derive(Debug)]
 pub(super) struct Description {
     pub(super) content_type: &'static str,
-    etag: Box<str>,
+    pub(super) etag: Box<str>,
     modified: Option<SystemTime>,
     /// `modified` as an IMF-fixdate (RFC 9110 §5.6.7).
     pub(super) last_modified: Option<Box<str>>,
-    /// Bytes.
-    pub(super) length: u64,
 }
 
 impl Description {
@@ -31,12 +29,11 @@ impl Description {
             etag: stamp.etag(),
             modified,
             last_modified: modified.map(|at| httpdate::fmt_http_date(at).into()),
-            length: stamp.length,
         }
     }
 
     pub(super) fn validators(&self) -> Validators<'_> {
-        Validators { etag: &self.etag, modified: self.modified }
+        Validators { etag: Some(self.etag.as_bytes()), modified: self.modified }
     }
 }
 
@@ -72,7 +69,6 @@ impl Entry {
             etag: format!("\"{:x}-{:016x}\"", content.len(), hash(content)).into(),
             modified: None,
             last_modified: None,
-            length: content.len() as u64,
         };
         Self { description, content: content.into(), stamp: None }
     }

@@ -2,18 +2,16 @@
 //! requests (RFC 9110 §13) and ranges (§14).
 //!
 //! The way of a request: `name` (which file), `cache` (is it in memory), `disk` (what is
-//! there, on the blocking pool), `condition` and `range` (what of it is wanted), `answer`. Large
+//! there, on the blocking pool), [`conditional`](crate::conditional) and `partial` (what of it is wanted), `answer`. Large
 //! files are open ranges, which the shard sends as it can. Never lists a directory, never writes, and never opens what lies outside the root,
 //! wherever links lead.
 
 mod answer;
 mod cache;
-mod condition;
 mod disk;
 mod entry;
 mod mime;
 mod name;
-mod range;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -42,8 +40,8 @@ const OPEN: usize = 64;
 /// - A name with a dot segment, a hidden file (also below a hidden directory), NUL, `%2F` or `\` is
 ///   404, and so is a link that leads out of the root.
 /// - A directory is its `index.html`; without the slash at its end it is a redirect there.
-/// - Entity tags are strong, made of size and time of change in nanoseconds. One range is 206;
-///   several are answered with the whole (RFC 9110 §14.2 allows it).
+/// - Entity tags are strong, made of size and time of change in nanoseconds. Ranges are 206, several are
+///   `multipart/byteranges`; more than 32 are answered with the whole (RFC 9110 §14.2 allows it).
 /// - Files up to 256 KiB are kept in memory, larger ones are kept open and sent from the system's
 ///   own cache; that they have changed shows at most a second later. One that becomes shorter while
 ///   it is sent breaks its message off.
