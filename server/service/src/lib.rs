@@ -77,6 +77,7 @@ pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{
     AccessLog, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId, SecurityHeaders,
     default_layers,
+    AccessLog, Compress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;

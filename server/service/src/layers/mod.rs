@@ -2,6 +2,7 @@
 
 mod access_log;
 mod csp;
+mod compress;
 mod envelope;
 mod recovery;
 mod request_id;
@@ -9,6 +10,7 @@ mod security_headers;
 
 pub use access_log::{AccessLog, Format, LogSink};
 pub use csp::{Csp, Nonce};
+pub use compress::{Compress, is_text};
 pub use envelope::Envelope;
 pub use recovery::Recovery;
 pub use request_id::RequestId;

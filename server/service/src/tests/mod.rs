@@ -1,5 +1,6 @@
 //! Tests without sockets: requests are made by hand, replies are polled.
 
+mod compress;
 mod extractors;
 mod fields_and_forms;
 mod files;
