@@ -118,6 +118,9 @@ reasons! {
     ContentTooLarge = PAYLOAD_TOO_LARGE, "content_too_large", "the content is too large";
     /// Limits: the head took too long to come (RFC 9110 §15.5.9).
     HeadTimeout = REQUEST_TIMEOUT, "head_timeout", "the request head took too long";
+    /// RFC 9110 §8.4: the content does not decode.
+    ContentCoding = BAD_REQUEST, "content_coding",
+        "the content is not coded as its Content-Encoding says";
     /// Limits: the content stopped coming.
     BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "the content took too long";
     /// Limits: the handler took too long.

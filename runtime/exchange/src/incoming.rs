@@ -4,10 +4,12 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use trilane_semantics::{Fields, Payload, Reason};
 
 use crate::queue::{IncomingWriter, Queue, recycle};
@@ -30,6 +32,8 @@ pub enum Frame {
 pub enum BodyError {
     /// It is larger than its route allows (413).
     TooLarge,
+    /// It is not coded as its Content-Encoding says (400).
+    Coding,
     /// The peer broke the protocol in mid-content.
     Fault(Reason),
     /// The peer gave up or left.
@@ -42,6 +46,7 @@ impl BodyError {
     pub const fn reason(self) -> Reason {
         match self {
             Self::TooLarge => Reason::ContentTooLarge,
+            Self::Coding => Reason::ContentCoding,
             Self::Fault(reason) => reason,
             Self::Gone => Reason::Incomplete,
         }
@@ -57,18 +62,22 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 /// The content of a message, read frame by frame or whole. Dropping it says that nobody wants the rest.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Incoming {
     queue: Option<Rc<Queue>>,
+    made: Option<Made>,
     limit: u64,
     taken: u64,
 }
+
+/// What a layer makes of other content.
+type Made = Pin<Box<dyn Stream<Item = Result<Frame, BodyError>>>>;
 
 impl Incoming {
     /// No content.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { queue: None, limit: u64::MAX, taken: 0 }
+        Self { queue: None, made: None, limit: u64::MAX, taken: 0 }
     }
 
     /// A queue and its writer. `promised` is the length that the head gave; reading more than `limit` bytes
@@ -76,7 +85,15 @@ impl Incoming {
     #[must_use]
     pub fn channel(promised: Option<u64>, limit: u64) -> (IncomingWriter, Self) {
         let queue = Queue::new(promised);
-        (IncomingWriter { queue: Rc::clone(&queue) }, Self { queue: Some(queue), limit, taken: 0 })
+        let writer = IncomingWriter { queue: Rc::clone(&queue) };
+        (writer, Self { queue: Some(queue), made: None, limit, taken: 0 })
+    }
+
+    /// Content that is made while it is read, for layers that make it of other content. It is asked for no more than its reader
+    /// is: whoever makes it of another `Incoming` holds that one back too.
+    #[must_use]
+    pub fn frames(stream: impl Stream<Item = Result<Frame, BodyError>> + 'static) -> Self {
+        Self { queue: None, made: Some(Box::pin(stream)), limit: u64::MAX, taken: 0 }
     }
 
     /// The incoming half of a tunnel that may come about: no content, until [`IncomingWriter::open`].
@@ -107,6 +124,7 @@ impl Incoming {
     #[must_use]
     pub fn promised(&self) -> Option<u64> {
         match &self.queue {
+            None if self.made.is_some() => None,
             None => Some(0),
             Some(queue) => queue.promised.get(),
         }
@@ -114,6 +132,10 @@ impl Incoming {
 
     /// The next frame, or `None` after the last.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BodyError>>> {
+        if let Some(made) = &mut self.made {
+            let next = ready!(made.as_mut().poll_next(cx));
+            return Poll::Ready(next.map(|frame| self.within(frame?)));
+        }
         let Some(queue) = &self.queue else { return Poll::Ready(None) };
         // A length that can only end in a refusal is refused at once (RFC 9110 §15.5.14).
         if queue.promised.get().is_some_and(|promised| promised > self.limit) {
@@ -125,12 +147,8 @@ impl Incoming {
         if let Some(frame) = queue.pop() {
             if let Frame::Data(data) = &frame {
                 queue.take(data.len());
-                self.taken += data.len() as u64;
-                if self.taken > self.limit {
-                    return Poll::Ready(Some(Err(BodyError::TooLarge)));
-                }
             }
-            return Poll::Ready(Some(Ok(frame)));
+            return Poll::Ready(Some(self.within(frame)));
         }
         match queue.end.get() {
             Some(Ok(())) => Poll::Ready(None),
@@ -148,6 +166,14 @@ impl Incoming {
                 Poll::Pending
             }
         }
+    }
+
+    /// Counts a frame: more than the limit is an error.
+    fn within(&mut self, frame: Frame) -> Result<Frame, BodyError> {
+        if let Frame::Data(data) = &frame {
+            self.taken += data.len() as u64;
+        }
+        if self.taken > self.limit { Err(BodyError::TooLarge) } else { Ok(frame) }
     }
 
     /// The next frame, or `None` after the last.
@@ -194,13 +220,17 @@ impl Incoming {
     }
 }
 
-impl futures_core::Stream for Incoming {
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Incoming");
+        debug.field("queue", &self.queue).field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Stream for Incoming {
     type Item = Result<Frame, BodyError>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_frame(cx)
     }
 }

@@ -45,6 +45,31 @@ fn the_limit_holds_at_its_edges() {
     }
 }
 
+/// Content made of other content: the reader's limit is that of what was made.
+#[test]
+fn what_is_made_is_counted_as_it_is_read() {
+    for (limit, fits) in [(5, false), (6, true)] {
+        let (writer, inner) = Incoming::channel(Some(6), 6);
+        let mut made = Incoming::frames(inner);
+        made.set_limit(limit);
+        assert_eq!((made.promised(), writer.is_wanted()), (None, false));
+        assert!(poll(&mut made).is_pending() && writer.is_wanted());
+        for piece in ["abc", "def"] {
+            writer.push(data(piece));
+            let got = poll(&mut made);
+            assert_eq!(
+                got == Poll::Ready(Some(Ok(data(piece)))),
+                fits || piece == "abc",
+                "{limit}"
+            );
+        }
+        writer.end(Ok(()));
+        assert_eq!(poll(&mut made), Poll::Ready(None));
+        drop(made);
+        assert!(!writer.has_reader());
+    }
+}
+
 #[test]
 fn a_tunnel_has_no_content_before_it_begins() {
     let (writer, mut incoming) = Incoming::tunnel();
