@@ -78,6 +78,7 @@ pub use layers::{
     AccessLog, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId, SecurityHeaders,
     default_layers,
     AccessLog, Compress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
+    AccessLog, Compress, Decompress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;

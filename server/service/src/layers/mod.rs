@@ -3,6 +3,7 @@
 mod access_log;
 mod csp;
 mod compress;
+mod decompress;
 mod envelope;
 mod recovery;
 mod request_id;
@@ -11,6 +12,7 @@ mod security_headers;
 pub use access_log::{AccessLog, Format, LogSink};
 pub use csp::{Csp, Nonce};
 pub use compress::{Compress, is_text};
+pub use decompress::Decompress;
 pub use envelope::Envelope;
 pub use recovery::Recovery;
 pub use request_id::RequestId;

@@ -139,7 +139,8 @@ fn what_is_left_alone() {
         response.head.status = StatusCode::from_u16(status).unwrap();
         response
     }
-    let cases: Vec<(&str, Box<dyn Fn() -> Response>)> = vec![
+    type Case = (&'static str, Box<dyn Fn() -> Response>);
+    let cases: Vec<Case> = vec![
         ("small", Box::new(|| html(text(1023)))),
         ("empty", Box::new(|| html(Outgoing::Empty))),
         ("picture", Box::new(|| typed("image/png"))),
@@ -241,7 +242,9 @@ fn a_304_has_the_tag_that_the_client_knows() {
 
 /// Gives what it is given; silent in between.
 #[derive(Clone, Default)]
-struct Hand(Rc<RefCell<Vec<Option<Result<Frame, &'static str>>>>>);
+struct Hand(Rc<RefCell<Vec<Given>>>);
+
+type Given = Option<Result<Frame, &'static str>>;
 
 impl Source for Hand {
     fn poll_frame(

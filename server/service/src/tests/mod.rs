@@ -1,6 +1,7 @@
 //! Tests without sockets: requests are made by hand, replies are polled.
 
 mod compress;
+mod decompress;
 mod extractors;
 mod fields_and_forms;
 mod files;
