@@ -2,7 +2,7 @@
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
-//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`] and [`client`] are what
+//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what
 //! is known of who asks. Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`] and [`mail`], and [`wake`],
 //! which leads a waker back to its shard.
@@ -17,6 +17,7 @@ pub mod incoming;
 pub mod interval;
 pub mod join;
 pub mod mail;
+pub mod network;
 mod notes;
 pub mod outgoing;
 mod queue;
@@ -44,6 +45,7 @@ pub use incoming::{BodyError, Frame, Incoming};
 pub use interval::Interval;
 pub use join::{join, join_all};
 pub use mail::{Mailboxes, Undelivered};
+pub use network::Network;
 pub use outgoing::{Outgoing, Source, Writer};
 pub use queue::IncomingWriter;
 pub use response::Response;

@@ -27,7 +27,7 @@ pub type LocalTask = Pin<Box<dyn Future<Output = ()>>>;
 pub trait Capabilities {
     /// The shard's number, from 0.
     fn id(&self) -> usize;
-    /// The monotonic time of this turn of the loop.
+    /// The monotonic time of this turn of the loop, since the same moment on all shards of a server.
     fn now(&self) -> Instant;
     /// The monotonic time of this moment: a look at the clock, unlike [`Capabilities::now`].
     fn clock(&self) -> Instant {
@@ -77,7 +77,7 @@ impl Shard {
         self.0.id()
     }
 
-    /// The monotonic time of this turn of the loop.
+    /// The monotonic time of this turn of the loop. All shards of a server count from the same moment.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.0.now()

@@ -37,6 +37,7 @@ pub(crate) enum Timer {
 /// The capabilities of one shard.
 pub(crate) struct Core {
     id: usize,
+    /// When the server started: all shards count from there.
     start: std::time::Instant,
     now: Cell<Instant>,
     pub(crate) wheel: RefCell<Wheel<Timer>>,
@@ -55,6 +56,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(
         id: usize,
+        start: std::time::Instant,
         queue: WakeQueue,
         blocking: Blocking,
         all_stats: Arc<[Arc<Stats>]>,
@@ -62,7 +64,7 @@ impl Core {
     ) -> Self {
         Self {
             id,
-            start: std::time::Instant::now(),
+            start,
             now: Cell::default(),
             wheel: RefCell::new(Wheel::new(Instant::default())),
             tasks: RefCell::new(Tasks::new(queue)),

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
@@ -174,6 +174,7 @@ impl Server {
         let balance = Arc::new(balance);
         let mail = Arc::new(Mailboxes::new(cpus.len()));
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
+        let start = Instant::now();
         let mut server = Self {
             addresses,
             secure_addresses,
@@ -187,6 +188,7 @@ impl Server {
         for (id, (cpu, listeners)) in cpus.into_iter().zip(of_shards).enumerate() {
             let plan = Plan {
                 id,
+                start,
                 listeners,
                 udp: udp.next().unwrap_or_default(),
                 common: common.clone(),
@@ -301,6 +303,7 @@ impl fmt::Debug for Server {
 /// What a shard is made of, on its way to its thread.
 struct Plan {
     id: usize,
+    start: Instant,
     listeners: Vec<Listener>,
     udp: Vec<UdpSocket>,
     common: Common,
@@ -323,7 +326,7 @@ impl Plan {
         let queue = WakeQueue::new(move || waker.wake());
         let stats = Arc::clone(&self.stats);
         let mail = Arc::clone(&self.mail);
-        let core = Rc::new(Core::new(self.id, queue.clone(), self.blocking, stats, mail));
+        let core = Rc::new(Core::new(self.id, self.start, queue.clone(), self.blocking, stats, mail));
         core.tick();
         let handle = ShardHandle::new(Rc::clone(&core) as _);
         self.mail.open(&handle);
@@ -385,6 +388,7 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
     let stats: Arc<[Arc<Stats>]> = Arc::new([Arc::default()]);
     let plan = Plan {
         id: 0,
+        start: Instant::now(),
         udp: listeners.take_udp().remove(0),
         common: Common::new(&config).unwrap(),
         listeners: listeners.take().remove(0),
