@@ -50,6 +50,7 @@ mod partial;
 pub mod path;
 mod principal;
 mod range;
+pub mod rate;
 mod redirect;
 mod rendered;
 pub mod respond;
@@ -82,6 +83,7 @@ pub use layers::{
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;
+pub use rate::{Quota, RateLimit};
 pub use redirect::Redirect;
 pub use respond::{Html, IntoResponse};
 pub use route_error::RouteError;

@@ -8,6 +8,7 @@ mod files;
 mod hosts;
 mod layering;
 mod logging;
+mod rate;
 mod rejections;
 mod routing;
 mod sse;

@@ -18,9 +18,17 @@ use crate::{App, Router};
 /// 2026-11-21T22:21:32.045Z.
 pub(crate) const NOW_MILLIS: u64 = 1_795_299_692_045;
 
-#[derive(Default)]
 struct Still {
+    now: Instant,
+    clock: Instant,
     stats: Stats,
+}
+
+impl Still {
+    fn new() -> Self {
+        let (now, clock) = (Instant::from_nanos(7), Instant::from_nanos(12_345_678));
+        Self { now, clock, stats: Stats::default() }
+    }
 }
 
 impl Capabilities for Still {
@@ -28,10 +36,10 @@ impl Capabilities for Still {
         3
     }
     fn now(&self) -> Instant {
-        Instant::from_nanos(7)
+        self.now
     }
     fn clock(&self) -> Instant {
-        Instant::from_nanos(12_345_678)
+        self.clock
     }
     fn wall(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(NOW_MILLIS)
@@ -70,9 +78,29 @@ pub(crate) fn request(
     let local = Address::Ip(([127, 0, 0, 1], 80).into());
     let peer = Address::Ip(([192, 0, 2, 1], 4711).into());
     let info = Rc::new(ConnectionInfo::new(local, peer));
-    let shard = Shard::new(Rc::new(Still::default()));
+    let shard = Shard::new(Rc::new(Still::new()));
     let exchange = Exchange::new(head, info, shard, Instant::from_nanos(0));
     Request::new(Rc::new(exchange), Incoming::full(content.into()))
+}
+
+/// A GET of `peer`, begun at `now`, on a shard that looks at it `delay` later.
+pub(crate) fn request_of(
+    peer: &str,
+    target: &str,
+    fields: &[(&str, &str)],
+    (now, delay): (Duration, Duration),
+) -> Request {
+    let mut head = RequestHead::new(Method::GET, target).unwrap();
+    for (name, value) in fields {
+        head.fields.append(*name, value).unwrap();
+    }
+    let local = Address::Ip(([127, 0, 0, 1], 80).into());
+    let peer = Address::Ip((peer.parse::<std::net::IpAddr>().unwrap(), 4711).into());
+    let now = Instant::from_nanos(now.as_nanos() as u64);
+    let still = Still { now, clock: now + delay, ..Still::new() };
+    let info = Rc::new(ConnectionInfo::new(local, peer));
+    let exchange = Exchange::new(head, info, Shard::new(Rc::new(still)), now);
+    Request::new(Rc::new(exchange), Incoming::empty())
 }
 
 /// The answer to a request, polled at most 100 times.
