@@ -4,11 +4,12 @@
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what
 //! is known of who asks. Beside that way stand [`shard`],
-//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`] and [`mail`], and [`wake`],
+//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and [`wake`],
 //! which leads a waker back to its shard.
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod connect;
 pub mod connection;
 pub mod datagrams;
 pub mod error;
@@ -37,6 +38,7 @@ pub mod wake;
 mod tests;
 
 pub use client::Client;
+pub use connect::{ByteStream, Pipe, Remote};
 pub use connection::{Address, ConnectionInfo};
 pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
 pub use error::Error;

@@ -4,10 +4,11 @@
 //! layer use nothing else, so that a simulated run repeats to the byte.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
+use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -15,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use trilane_semantics::Instant;
 
+use crate::connect::{ByteStream, Pipe, Remote};
 use crate::mail::Mailboxes;
 use crate::read::{Read, ReadDone, read_now};
 use crate::reply::reply;
@@ -49,6 +51,14 @@ pub trait Capabilities {
     /// file. A shard does not wait for it; who has nobody waiting need not say how.
     fn read(&self, file: Rc<dyn AsFd>, at: u64, most: usize, done: ReadDone) {
         done(read_now(&*file, at, most));
+    }
+    /// Begins to connect. Who has no network need not say how.
+    ///
+    /// # Errors
+    /// There can be no connection: no descriptors, no network.
+    fn connect(&self, to: &Remote) -> io::Result<Box<dyn Pipe>> {
+        let text = format!("no way to {to} from here");
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
     /// The shard's counters.
     fn stats(&self) -> &Stats;
@@ -126,6 +136,24 @@ impl Shard {
     /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep { shard: self.clone(), at: self.now() + duration, timer: None }
+    }
+
+    /// What `future` gives, or nothing if that takes longer than `limit`: then it is dropped.
+    pub async fn timeout<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        let (mut future, mut over) = (pin!(future), self.sleep(limit));
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| None),
+        })
+        .await
+    }
+
+    /// Connects to another server. [`Shard::timeout`] says how long that may take.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn connect(&self, to: &Remote) -> io::Result<ByteStream> {
+        ByteStream::new(self.0.connect(to)?).await
     }
 
     /// Runs a task, first polled in a later turn.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,13 +11,14 @@ use std::time::SystemTime;
 
 use trilane_exchange::read::ReadDone;
 use trilane_exchange::shard::LocalTask;
-use trilane_exchange::{Capabilities, Mailboxes, Stats, Tasks, WakeQueue};
+use trilane_exchange::{Capabilities, Mailboxes, Pipe, Remote, Stats, Tasks, WakeQueue};
 use trilane_semantics::Instant;
 
 use crate::blocking::Blocking;
 use crate::sending::{Reader, Wanted};
 use crate::slots::Key;
 use crate::wheel::{TimerKey, Wheel};
+use crate::wires::{self, Calls};
 
 /// What a timer is for.
 pub(crate) enum Timer {
@@ -44,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) tasks: RefCell<Tasks>,
     /// Reads that the loop is to begin, in this turn.
     pub(crate) wanted: RefCell<Vec<Wanted>>,
+    /// Who wants something of connections that we have begun.
+    pub(crate) calls: Rc<Calls>,
     blocking: Blocking,
     stats: Arc<Stats>,
     all_stats: Arc<[Arc<Stats>]>,
@@ -69,6 +73,7 @@ impl Core {
             wheel: RefCell::new(Wheel::new(Instant::default())),
             tasks: RefCell::new(Tasks::new(queue)),
             wanted: RefCell::default(),
+            calls: Rc::default(),
             blocking,
             stats: Arc::clone(&all_stats[id]),
             all_stats,
@@ -145,6 +150,10 @@ impl Capabilities for Core {
     fn read(&self, file: Rc<dyn AsFd>, at: u64, most: usize, done: ReadDone) {
         let reader = Reader::Task(done);
         self.wanted.borrow_mut().push(Wanted { file, at, most, reader });
+    }
+
+    fn connect(&self, to: &Remote) -> io::Result<Box<dyn Pipe>> {
+        wires::connect(&self.calls, to)
     }
 
     fn stats(&self) -> &Stats {

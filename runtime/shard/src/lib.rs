@@ -4,10 +4,10 @@
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
 //! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept`,
 //! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one), `quic` and `udp`
-//! (datagrams). What it is made of:
+//! (datagrams), `wires` (connections that we begin). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
-//! `unsafe` is in `sys`, `ring`, `buffers`, `sending` and `udp::sends`, nowhere else.
+//! `unsafe` is in `sys`, `ring`, `buffers`, `sending`, `udp::sends` and `wires`, nowhere else.
 #![deny(unsafe_code)]
 #![cfg_attr(not(feature = "http3"), allow(dead_code, unused_imports, reason = "UDP is for HTTP/3"))]
 
@@ -38,6 +38,7 @@ mod token;
 pub mod topology;
 mod udp;
 mod wheel;
+mod wires;
 
 pub use listen::{
     ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpConfig, UdpSocket,

@@ -29,6 +29,7 @@ use crate::shard::{Shard, State};
 use crate::slots::Slots;
 use crate::socket::GROUP;
 use crate::topology::Topology;
+use crate::wires::Wires;
 
 /// Descriptors that a server wants at least: it raises its own soft limit towards the hard one.
 const DESCRIPTORS: u64 = 1024;
@@ -326,7 +327,8 @@ impl Plan {
         let queue = WakeQueue::new(move || waker.wake());
         let stats = Arc::clone(&self.stats);
         let mail = Arc::clone(&self.mail);
-        let core = Rc::new(Core::new(self.id, self.start, queue.clone(), self.blocking, stats, mail));
+        let core =
+            Rc::new(Core::new(self.id, self.start, queue.clone(), self.blocking, stats, mail));
         core.tick();
         let handle = ShardHandle::new(Rc::clone(&core) as _);
         self.mail.open(&handle);
@@ -369,6 +371,7 @@ impl Plan {
             clear: self.config.listen.len(),
             acceptor: self.config.secure.as_ref().map(|secure| secure.acceptor.clone()),
             reads: Reads::new(),
+            wires: Wires::new(Rc::clone(&core.calls)),
             trims: false,
             quic,
             control: self.control,

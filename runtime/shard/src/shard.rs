@@ -30,6 +30,7 @@ use crate::slots::{Key, Slots};
 use crate::socket::{Socket, Verdict};
 use crate::sys;
 use crate::token::Op;
+use crate::wires::Wires;
 use alive::Alive;
 
 /// The longest sleep, so that a word from outside that got lost does no lasting harm.
@@ -67,6 +68,7 @@ pub(crate) struct Shard {
     pub(crate) surplus: VecDeque<Parcel>,
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
+    pub(crate) wires: Wires,
     /// Clients in clear may begin with the preface of HTTP/2.
     pub(crate) h2c: bool,
     /// How many listeners are for HTTP in clear: the first ones.
@@ -133,6 +135,7 @@ impl Shard {
             for wanted in self.core.wanted.borrow_mut().drain(..) {
                 self.reads.start(wanted, &mut self.ring);
             }
+            self.wires.serve(&mut self.ring);
             quiet &= !self.admit(now);
             quiet &= !self.regulate();
             if quiet && self.queue.park() {
@@ -157,6 +160,7 @@ impl Shard {
         let wanted = self.core.wanted.take();
         drop(wanted);
         self.reads.forget_waiting();
+        self.wires.close(&mut self.ring);
         let last = self.core.tick() + LAST_WAIT;
         if let Some(quic) = &mut self.quic {
             quic.close(&mut self.ring);
@@ -174,7 +178,8 @@ impl Shard {
                     // Nobody is left who wants to know.
                     Some((Op::Read, _)) => drop(self.reads.finish(&completion, &mut self.ring)),
                     Some((Op::Send, key)) => drop(self.sendings.let_go(key)),
-                    _ => {}
+                    Some(_) => self.wires.completed(&completion, &mut self.ring),
+                    None => {}
                 }
             }
             if self.ring.has_submissions() {
@@ -195,7 +200,8 @@ impl Shard {
     /// Whether the kernel still reads from our memory, or fills it.
     fn has_under_way(&self) -> bool {
         let quic = self.quic.as_ref().is_some_and(|quic| !quic.is_idle());
-        quic || !self.reads.is_empty() || !self.sendings.is_empty()
+        let files = !self.reads.is_empty();
+        quic || files || !self.sendings.is_empty() || !self.wires.is_empty()
     }
 
     fn completed(&mut self, now: Instant, mut completion: Completion) {
@@ -229,6 +235,9 @@ impl Shard {
             // The mailbox is looked into every turn; this has only woken us, or says that another was woken.
             Op::Message if completion.result() < 0 => self.control.wake_all(),
             Op::CancelAccept | Op::Close | Op::Message => {}
+            Op::WireCancel | Op::WireConnect | Op::WireReceive | Op::WireSend => {
+                self.wires.completed(&completion, &mut self.ring);
+            }
             Op::CancelDatagrams | Op::Datagrams | Op::Train => {
                 if let Some(quic) = &mut self.quic {
                     quic.completed(&self.host, now, &mut completion, &mut self.ring);

@@ -40,13 +40,21 @@ pub(crate) enum Op {
     Send,
     /// Datagrams sent, in one go.
     Train,
+    /// An end to another operation of a wire.
+    WireCancel,
+    /// A wire connected.
+    WireConnect,
+    /// Bytes of a wire, received once.
+    WireReceive,
+    /// Bytes of a wire, sent.
+    WireSend,
     /// Room to send, waited for.
     Writable,
 }
 
 impl Op {
     /// Every operation.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Accept,
         Self::Cancel,
         Self::CancelAccept,
@@ -58,6 +66,10 @@ impl Op {
         Self::Receive,
         Self::Send,
         Self::Train,
+        Self::WireCancel,
+        Self::WireConnect,
+        Self::WireReceive,
+        Self::WireSend,
         Self::Writable,
     ];
 }
@@ -95,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_nobody_packed_is_nobodys() {
-        for user_data in [0, u64::from(u32::MAX), 13 << 48, (1 << 56) | (1 << 48), u64::MAX] {
+        for user_data in [0, u64::from(u32::MAX), 17 << 48, (1 << 56) | (1 << 48), u64::MAX] {
             assert_eq!(Token::unpack(user_data), None);
         }
     }

@@ -113,6 +113,32 @@ impl Submission {
         Self::new(opcode::Read::new(fd(&file), start, len).offset(at).build(), token)
     }
 
+    /// Connects a socket to the name at `name`, of `len` bytes.
+    ///
+    /// # Safety
+    /// The name stays where it is, unchanged, until the operation's completion was taken.
+    pub(crate) unsafe fn connect(
+        socket: impl AsFd,
+        name: *const libc::sockaddr,
+        len: libc::socklen_t,
+        token: Token,
+    ) -> Self {
+        Self::new(opcode::Connect::new(fd(&socket), name, len).build(), token)
+    }
+
+    /// Receives once, at most `len` bytes to `start`.
+    ///
+    /// # Safety
+    /// The memory stays where it is, and nobody looks at it, until the operation's completion was taken.
+    pub(crate) unsafe fn receive_into(
+        socket: impl AsFd,
+        start: *mut u8,
+        len: u32,
+        token: Token,
+    ) -> Self {
+        Self::new(opcode::Recv::new(fd(&socket), start, len).build(), token)
+    }
+
     /// Waits until the socket takes more, or has failed.
     pub(crate) fn writable(socket: impl AsFd, token: Token) -> Self {
         // A poll mask is a small positive constant.

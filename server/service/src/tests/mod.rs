@@ -11,6 +11,6 @@ mod logging;
 mod rate;
 mod rejections;
 mod routing;
-mod sse;
 mod security_headers;
+mod sse;
 mod support;
