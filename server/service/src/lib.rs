@@ -52,6 +52,7 @@ mod principal;
 mod range;
 pub mod rate;
 mod redirect;
+pub mod redis;
 mod rendered;
 pub mod respond;
 mod route_error;
@@ -85,6 +86,7 @@ pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post,
 pub use principal::Principal;
 pub use rate::{Quota, RateLimit};
 pub use redirect::Redirect;
+pub use redis::Redis;
 pub use respond::{Html, IntoResponse};
 pub use route_error::RouteError;
 pub use router::Router;

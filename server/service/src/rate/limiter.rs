@@ -37,8 +37,20 @@ struct Entry {
 
 impl Layer for RateLimit {
     fn add_to(self, chain: &mut Chain) {
-        chain.add(Limiter::new(self.0));
+        if is_usable(&self.0, chain) {
+            chain.add(Limiter::new(self.0));
+        }
     }
+}
+
+/// Whether a limit can do what it was told to; if not, the chain knows why.
+pub(super) fn is_usable(policy: &Policy, chain: &mut Chain) -> bool {
+    let bad = policy.classes.iter().find(|class| !fields::is_name(&class.name));
+    if let Some(class) = bad {
+        let reason = format!("the name {:?} cannot stand in a field (RFC 9651 §3.3.3)", class.name);
+        chain.refuse("RateLimit", reason);
+    }
+    bad.is_none()
 }
 
 /// A limit at work on one shard.

@@ -1,13 +1,14 @@
 //! Rate limits (FEATURES X2): how many requests of one client, user or route are let through in which time.
 //!
 //! [`quota`] is the arithmetic, [`key`] whose budget it is, [`table`] where budgets are kept, [`fields`] what clients are
-//! told, `load` how quotas shrink when shards are busy, `limiter` the layer itself.
+//! told, `load` how quotas shrink when shards are busy, `limiter` the layer itself, [`shared`] the one for a fleet.
 
 mod fields;
 mod key;
 mod limiter;
 mod load;
 mod quota;
+mod shared;
 mod table;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use trilane_exchange::{Request, Response};
 use self::key::By;
 pub use self::key::Key;
 pub use self::quota::Quota;
+pub use self::shared::SharedLimit;
 use self::table::Table;
 
 /// Clients that are remembered, unless said otherwise.
@@ -94,6 +96,8 @@ pub struct RateStats {
     pub limited: u64,
     /// Clients that were forgotten before their time, because the table was full.
     pub evicted: u64,
+    /// Requests of which a shared budget could not be asked.
+    pub unavailable: u64,
 }
 
 impl RateLimit {
@@ -161,7 +165,7 @@ impl RateLimit {
         self.with(|policy| policy.classes.push(Class::new(name, quota)))
     }
 
-    /// The name of the quota of everybody, as clients see it. Default `default`. One that cannot stand in a field is left.
+    /// The name of the quota of everybody, as clients see it. Default `default`.
     #[must_use]
     pub fn name(self, name: &str) -> Self {
         self.with(|policy| {
@@ -205,6 +209,7 @@ impl RateLimit {
             allowed: tallies.iter().map(|tally| tally.allowed.get()).sum(),
             limited: tallies.iter().map(|tally| tally.limited.get()).sum(),
             evicted: self.0.evicted.load(Relaxed),
+            unavailable: 0,
         }
     }
 }
@@ -218,7 +223,6 @@ impl Default for RateLimit {
 
 impl Class {
     fn new(name: &str, quota: Quota) -> Self {
-        let name = if fields::is_name(name) { name } else { "default" };
         Self { name: name.into(), policy: fields::policy(name, &quota), quota }
     }
 }

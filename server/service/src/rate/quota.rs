@@ -53,6 +53,19 @@ pub(crate) struct Decision {
     pub(crate) retry: Duration,
 }
 
+impl Account {
+    /// One that has refused so much, until then.
+    pub(crate) const fn refusing(until: Instant, cost: u64) -> Self {
+        Self { until: until.as_nanos(), used: cost }
+    }
+
+    /// For how long as much is refused, if it is: nanoseconds.
+    pub(crate) fn refused(&self, now: Instant, cost: u64) -> Option<u64> {
+        let rest = self.until.saturating_sub(now.as_nanos());
+        (rest > 0 && cost >= self.used).then_some(rest)
+    }
+}
+
 impl Quota {
     /// `most` in each `period`, which is a millisecond at least.
     #[must_use]
@@ -89,6 +102,11 @@ impl Quota {
     /// What is allowed at once.
     pub(crate) const fn most(&self) -> u64 {
         self.most
+    }
+
+    /// Whether it is a bucket, what it allows at once, and nanoseconds as they are kept: for those who count elsewhere.
+    pub(crate) const fn parts(&self) -> (bool, u64, u64) {
+        (matches!(self.kind, Kind::Bucket), self.most, self.time)
     }
 
     /// Until a quota that was used up is there again: whole seconds, at least one.
@@ -151,6 +169,16 @@ impl Quota {
             }
             Kind::Window => account.used = account.used.saturating_sub(cost),
         }
+    }
+
+    /// What others have counted: what was used of a window, and nanoseconds until all is there again and until as much would be
+    /// allowed.
+    pub(crate) fn counted(&self, is_allowed: bool, used: u64, rest: u64, wait: u64) -> Decision {
+        let left = match self.kind {
+            Kind::Bucket => self.room().saturating_sub(rest) / self.time,
+            Kind::Window => self.most.saturating_sub(used),
+        };
+        self.decision(is_allowed, left, rest, wait)
     }
 
     /// The nanoseconds that a bucket stands for.

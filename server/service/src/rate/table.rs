@@ -6,7 +6,7 @@
 //! will be unused first gives way.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trilane_semantics::Instant;
 
@@ -42,9 +42,7 @@ impl Table {
         now: Instant,
         work: impl FnOnce(&mut Account) -> T,
     ) -> (T, bool) {
-        // There is a power of two of them.
-        let at = hash as usize & (self.sets.len() - 1);
-        let mut set = self.sets[at].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut set = self.set(hash);
         let known = set.iter().position(|(key, _)| *key == hash);
         let mut gives_way = false;
         let at = known.unwrap_or_else(|| {
@@ -55,6 +53,18 @@ impl Table {
             at
         });
         (work(&mut set[at].1), gives_way)
+    }
+
+    /// What `look` finds in the account of a key, if there is one.
+    pub(crate) fn peek<T>(&self, hash: u64, look: impl FnOnce(&Account) -> Option<T>) -> Option<T> {
+        let set = self.set(hash);
+        set.iter().find(|(key, _)| *key == hash).and_then(|(_, account)| look(account))
+    }
+
+    fn set(&self, hash: u64) -> MutexGuard<'_, Set> {
+        // There is a power of two of them.
+        let at = hash as usize & (self.sets.len() - 1);
+        self.sets[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many accounts are in use.

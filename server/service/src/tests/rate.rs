@@ -226,3 +226,10 @@ fn a_budget_is_shared_by_clones_and_by_threads() {
     let stats = limit.stats();
     assert_eq!((stats.allowed, stats.limited), (1000, 1000));
 }
+
+#[test]
+fn a_name_that_fits_no_field_is_an_error_of_the_router() {
+    let limit = RateLimit::new(Quota::per_minute(1)).name("a\"b");
+    let router: Router = Router::new().route("/a", get(|| async { "hi" })).layer(limit);
+    assert!(router.build().unwrap_err().to_string().contains("RateLimit"));
+}
