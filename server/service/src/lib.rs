@@ -47,6 +47,7 @@ pub mod layer;
 pub mod layers;
 pub mod method;
 mod partial;
+mod origin;
 pub mod path;
 mod principal;
 mod range;
@@ -59,6 +60,7 @@ mod route_error;
 pub mod router;
 pub mod sse;
 mod text;
+mod vary;
 
 #[cfg(test)]
 mod tests;
@@ -81,6 +83,8 @@ pub use layers::{
     default_layers,
     AccessLog, Compress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
     AccessLog, Compress, Decompress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
+    AccessLog, Cors, CorsError, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId,
+    SecurityHeaders, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;

@@ -1,6 +1,7 @@
 //! The layers that come with the router, and their default order.
 
 mod access_log;
+mod cors;
 mod csp;
 mod compress;
 mod decompress;
@@ -10,6 +11,7 @@ mod request_id;
 mod security_headers;
 
 pub use access_log::{AccessLog, Format, LogSink};
+pub use cors::{Cors, CorsError};
 pub use csp::{Csp, Nonce};
 pub use compress::{Compress, is_text};
 pub use decompress::Decompress;

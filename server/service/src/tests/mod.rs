@@ -2,6 +2,7 @@
 
 mod compress;
 mod decompress;
+mod cors;
 mod extractors;
 mod fields_and_forms;
 mod files;
