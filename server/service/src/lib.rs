@@ -40,6 +40,7 @@ pub mod extract;
 pub mod files;
 mod fixed;
 pub mod form;
+mod forwarded;
 pub mod handler;
 mod host;
 pub mod json;
@@ -47,8 +48,10 @@ pub mod layer;
 pub mod layers;
 pub mod method;
 mod partial;
+mod networks;
 mod origin;
 pub mod path;
+mod paths;
 mod principal;
 mod range;
 pub mod rate;
@@ -85,6 +88,8 @@ pub use layers::{
     AccessLog, Compress, Decompress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
     AccessLog, Cors, CorsError, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId,
     SecurityHeaders, default_layers,
+    AccessLog, ClientField, Cors, CorsError, Csp, Csrf, Envelope, Format, ForwardedHost, IpList,
+    LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;

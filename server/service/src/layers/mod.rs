@@ -5,20 +5,26 @@ mod cors;
 mod csp;
 mod compress;
 mod decompress;
+mod csrf;
 mod envelope;
+mod ip_list;
 mod recovery;
 mod request_id;
 mod security_headers;
+mod trusted_proxies;
 
 pub use access_log::{AccessLog, Format, LogSink};
 pub use cors::{Cors, CorsError};
 pub use csp::{Csp, Nonce};
 pub use compress::{Compress, is_text};
 pub use decompress::Decompress;
+pub use csrf::Csrf;
 pub use envelope::Envelope;
+pub use ip_list::IpList;
 pub use recovery::Recovery;
 pub use request_id::RequestId;
 pub use security_headers::SecurityHeaders;
+pub use trusted_proxies::{ClientField, ForwardedHost, TrustedProxies};
 
 use crate::chain::Chain;
 use crate::layer::Layer;

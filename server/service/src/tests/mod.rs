@@ -15,3 +15,4 @@ mod routing;
 mod security_headers;
 mod sse;
 mod support;
+mod trusted;
