@@ -32,6 +32,7 @@
 
 mod allow;
 pub mod app;
+pub mod auth;
 pub mod body_limit;
 pub mod chain;
 pub mod coding;
@@ -62,6 +63,7 @@ pub mod respond;
 mod route_error;
 pub mod router;
 pub mod sse;
+mod secret;
 mod text;
 mod vary;
 
@@ -69,6 +71,11 @@ mod vary;
 mod tests;
 
 pub use app::App;
+pub use auth::api_key::ApiKeys;
+pub use auth::jwt::Jwt;
+pub use auth::jwt_keys::{JwtKey, JwtKeyError, JwtKeys};
+pub use auth::scope::RequireScope;
+pub use auth::{Auth, Denied, Grant, User, Verify};
 pub use body_limit::BodyLimit;
 pub use chain::Chain;
 pub use coding::{Coding, negotiate};
@@ -80,6 +87,7 @@ pub use files::ServeDir;
 pub use form::Form;
 pub use handler::{Endpoint, Handler};
 pub use json::Json;
+pub use jsonwebtoken::Algorithm as JwtAlgorithm;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{
     AccessLog, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId, SecurityHeaders,

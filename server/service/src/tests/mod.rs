@@ -2,6 +2,7 @@
 
 mod compress;
 mod decompress;
+mod auth;
 mod cors;
 mod extractors;
 mod fields_and_forms;
@@ -15,4 +16,5 @@ mod routing;
 mod security_headers;
 mod sse;
 mod support;
+mod tokens;
 mod trusted;
