@@ -27,7 +27,7 @@
 //! The reading order is the way of a request: [`app`] and [`path`] (which route), [`chain`] and
 //! [`layer`] (what stands around it), [`handler`] and [`extract`] (the call), [`respond`] (the
 //! answer). [`router`] and [`method`] put it together at the start; [`layers`] and [`body_limit`]
-//! are the layers that come with it, [`files`] is a handler that does.
+//! are the layers that come with it, [`files`] is a handler that does. [`testing`] asks a router without sockets.
 #![forbid(unsafe_code)]
 
 mod allow;
@@ -64,6 +64,7 @@ mod route_error;
 pub mod router;
 pub mod sse;
 mod secret;
+pub mod testing;
 mod text;
 mod vary;
 

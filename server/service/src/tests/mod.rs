@@ -18,3 +18,4 @@ mod sse;
 mod support;
 mod tokens;
 mod trusted;
+mod testing;
