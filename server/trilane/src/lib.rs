@@ -14,16 +14,18 @@
 //! }
 //! ```
 //!
-//! [`Server`] starts and stops; [`Router`] and the rest of [`trilane_service`] is what handlers are written
+//! [`Server`] starts, and is [`Running`] until it is stopped; [`Router`] and the rest of [`trilane_service`] is what handlers are written
 //! with; [`Shard`] is what a handler may ask of the shard that runs it.
 #![forbid(unsafe_code)]
 
 pub mod log;
+pub mod running;
 pub mod server;
 
 pub use bytes::Bytes;
 pub use log::LogWriter;
-pub use server::{Log, RunError, Running, Server};
+pub use running::Running;
+pub use server::{Log, RunError, Server};
 pub use trilane_exchange::{
     AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, DatagramError, Datagrams,
     Frame, Interval, JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Undelivered, Writer,

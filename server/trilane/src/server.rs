@@ -6,20 +6,16 @@ use std::num::NonZero;
 #[cfg(feature = "http3")]
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_exchange::Stats;
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, Router, Shard, default_layers};
-use trilane_shard::{
-    Config, ListenAddress, Secure, SignalGuard, StartError, Stopper, Topology, drain_on_signals,
-    on_signals,
-};
+use trilane_shard::{Config, ListenAddress, Secure, StartError, Topology};
 
 use trilane_tls::Acceptor;
 
 use crate::log::LogWriter;
+use crate::running::Running;
 
 /// Where access logs go, and in which form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -292,7 +288,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             let app = app(shard).layer(default_layers(log)).build()?;
             Ok(Rc::new(app) as _)
         })?;
-        Ok(Running { server, log: writer })
+        Ok(Running::new(server, writer))
     }
 
     /// Starts it, and waits until SIGTERM or SIGINT has drained it.
@@ -325,92 +321,5 @@ fn quic(wish: Quic, tls: Option<&Acceptor>) -> Result<Option<trilane_shard::Quic
 impl<F> fmt::Debug for Server<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("listen", &self.listen).finish_non_exhaustive()
-    }
-}
-
-/// A server at work. Dropping it stops it.
-#[derive(Debug)]
-pub struct Running {
-    server: trilane_shard::Server,
-    log: Option<LogWriter>,
-}
-
-impl Running {
-    /// Where it listens for HTTP in clear, ports chosen.
-    #[must_use]
-    pub fn addresses(&self) -> &[ListenAddress] {
-        self.server.addresses()
-    }
-
-    /// Where it listens for HTTP over TLS, ports chosen.
-    #[must_use]
-    pub fn secure_addresses(&self) -> &[ListenAddress] {
-        self.server.secure_addresses()
-    }
-
-    /// What works, but not as it should, for the operator: a line each.
-    #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        self.server.warnings()
-    }
-
-    /// Where it listens for HTTP/3, ports chosen.
-    #[must_use]
-    pub fn udp_addresses(&self) -> &[ListenAddress] {
-        self.server.udp_addresses()
-    }
-
-    /// The counters of its shards.
-    #[must_use]
-    pub fn stats(&self) -> &[Arc<Stats>] {
-        self.server.stats()
-    }
-
-    /// Stops it from elsewhere.
-    #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        self.server.stopper()
-    }
-
-    /// Log lines that were dropped because they could not be written fast enough.
-    #[must_use]
-    pub fn dropped_log_lines(&self) -> u64 {
-        self.log.as_ref().map_or(0, LogWriter::dropped)
-    }
-
-    /// Waits until it has ended, by [`Running::stopper`].
-    ///
-    /// # Errors
-    /// The system tore it down.
-    pub fn wait(self) -> Result<(), RunError> {
-        Ok(self.server.wait()?)
-    }
-
-    /// Lets SIGTERM and SIGINT drain it, and a second one stop it at once, as long as the guard lives.
-    ///
-    /// # Errors
-    /// The system takes no more signal handlers or threads.
-    pub fn drain_on_signals(&self) -> Result<SignalGuard, RunError> {
-        Ok(drain_on_signals(self.stopper())?)
-    }
-
-    /// The same, and SIGHUP calls `reload`, on a thread of its own that may block.
-    ///
-    /// # Errors
-    /// As [`Running::drain_on_signals`].
-    pub fn on_signals(
-        &self,
-        reload: impl FnMut() + Send + 'static,
-    ) -> Result<SignalGuard, RunError> {
-        Ok(on_signals(self.stopper(), reload)?)
-    }
-
-    /// Waits until SIGTERM or SIGINT has drained it; a second one stops it at once.
-    ///
-    /// # Errors
-    /// The system tore it down.
-    pub fn run(self) -> Result<(), RunError> {
-        let _signals = self.drain_on_signals()?;
-        self.wait()
     }
 }
