@@ -85,6 +85,56 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// How many there are, for tables: alerts count as one.
+    pub const COUNT: usize = Self::OWN.len() + Reason::ALL.len();
+
+    /// Those that are no fault, in the order of their numbers.
+    const OWN: [Self; 15] = [
+        Self::Peer,
+        Self::Transport,
+        Self::PeerLeft,
+        Self::LastMessage,
+        Self::IdleTimeout,
+        Self::WriteTimeout,
+        Self::Aborted,
+        Self::TunnelEnd,
+        Self::Drain,
+        Self::DrainDeadline,
+        Self::Overload,
+        Self::Handshake,
+        Self::HandshakeTimeout,
+        Self::Record,
+        Self::Alert(0),
+    ];
+
+    /// Every cause once, in the order of their numbers; one alert stands for all.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::OWN.into_iter().chain(Reason::ALL.iter().map(|reason| Self::Fault(*reason)))
+    }
+
+    /// Its number, below [`Cause::COUNT`], for tables.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        match self {
+            Self::Peer => 0,
+            Self::Transport => 1,
+            Self::PeerLeft => 2,
+            Self::LastMessage => 3,
+            Self::IdleTimeout => 4,
+            Self::WriteTimeout => 5,
+            Self::Aborted => 6,
+            Self::TunnelEnd => 7,
+            Self::Drain => 8,
+            Self::DrainDeadline => 9,
+            Self::Overload => 10,
+            Self::Handshake => 11,
+            Self::HandshakeTimeout => 12,
+            Self::Record => 13,
+            Self::Alert(_) => 14,
+            Self::Fault(reason) => Self::OWN.len() + reason as usize,
+        }
+    }
+
     /// A short name for logs and metric labels.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -112,5 +162,19 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_number_of_its_own() {
+        assert_eq!(Cause::all().count(), Cause::COUNT);
+        for (number, cause) in Cause::all().enumerate() {
+            assert_eq!(cause.number(), number, "{cause}");
+        }
+        assert_eq!(Cause::Alert(70).number(), Cause::Alert(0).number());
     }
 }

@@ -38,7 +38,8 @@ impl<M: Machine> Connection<M> {
         let over = match &mut slot.stage {
             Stage::Fresh(_) => false,
             Stage::Running(running) => {
-                match running.poll(&mut Context::from_waker(slot.waker.waker())) {
+                let mut cx = Context::from_waker(slot.waker.waker());
+                match host.run(&slot.exchange, || running.poll(&mut cx)) {
                     Poll::Ready(response) => self.answer(host, now, &mut slot, response),
                     Poll::Pending => false,
                 }
@@ -183,7 +184,7 @@ impl<M: Machine> Connection<M> {
                 ahead.allow(open, self.slots.iter().map(|slot| slot.held()).sum());
             }
             let mut cx = Context::from_waker(slot.waker.waker());
-            match source.poll_frame(&mut cx) {
+            match host.run(&slot.exchange, || source.poll_frame(&mut cx)) {
                 Ok(Poll::Pending) => break Step::Later,
                 Ok(Poll::Ready(Some(Ok(Frame::Data(data))))) => rest = data,
                 Ok(Poll::Ready(Some(Ok(Frame::Trailers(fields))))) => {
@@ -256,11 +257,13 @@ impl<M: Machine> Connection<M> {
     pub(crate) fn finished(&self, host: &Host, now: Instant, slot: &Slot, outcome: Outcome) {
         let summary = Summary {
             outcome,
+            closed: self.cause(),
             status: slot.status,
             duration: now.since(slot.exchange.started()),
             bytes_in: slot.bytes_in,
             bytes_out: slot.bytes_out,
         };
+        host.stats().finished.add(1);
         host.app().finished(&slot.exchange, &summary);
     }
 

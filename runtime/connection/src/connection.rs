@@ -395,7 +395,7 @@ impl<M: Machine> Connection<M> {
     /// Calls the service. Whether the exchange is over already.
     fn start(&mut self, host: &Host, now: Instant, slot: &mut Slot, request: Request) -> bool {
         let mut cx = std::task::Context::from_waker(slot.waker.waker());
-        match host.app().call(request, &mut cx) {
+        match host.run(&slot.exchange, || host.app().call(request, &mut cx)) {
             Reply::Ready(response) => {
                 let is_over = self.answer(host, now, slot, response);
                 self.send_datagrams(slot);

@@ -20,6 +20,7 @@ pub mod quic;
 mod reading;
 pub mod secured;
 mod slot;
+mod step;
 mod streams;
 
 pub use cleartext::cleartext;

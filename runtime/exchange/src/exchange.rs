@@ -15,6 +15,7 @@ use crate::datagrams::{DatagramQueue, Datagrams};
 use crate::incoming::Incoming;
 use crate::notes::Notes;
 use crate::shard::Shard;
+use crate::trace::TraceContext;
 
 /// What is known of one request and its response. Shared by the handler, the layers after it and the
 /// connection, so that a log line can be written when the handler is long gone.
@@ -32,6 +33,7 @@ pub struct Exchange {
     datagrams: OnceCell<Rc<DatagramQueue>>,
     /// Who asks, where a layer knows better than the connection.
     client: Cell<Option<Client>>,
+    trace: Cell<Option<TraceContext>>,
     notes: Notes,
 }
 
@@ -45,7 +47,8 @@ impl Exchange {
         started: Instant,
     ) -> Self {
         let (params, request_id) = (OnceCell::new(), OnceCell::new());
-        let (is_early, most_datagram, datagrams, client, notes) = Default::default();
+        let (is_early, most_datagram, datagrams, client) = Default::default();
+        let (trace, notes) = Default::default();
         Self {
             head,
             connection,
@@ -57,6 +60,7 @@ impl Exchange {
             most_datagram,
             datagrams,
             client,
+            trace,
             notes,
         }
     }
@@ -69,6 +73,7 @@ impl Exchange {
         self.is_early.set(false);
         self.datagrams = OnceCell::new();
         self.client.set(None);
+        self.trace.set(None);
         self.notes.clear();
         if !Rc::ptr_eq(&self.connection, connection) {
             self.connection = Rc::clone(connection);
@@ -96,6 +101,17 @@ impl Exchange {
     /// Says who asks. For layers that know which proxies to believe.
     pub fn set_client(&self, client: Client) {
         self.client.set(Some(client));
+    }
+
+    /// Its place in a distributed trace, if a layer gave it one.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace.get()
+    }
+
+    /// Gives it a place in a distributed trace. For layers.
+    pub fn set_trace(&self, trace: TraceContext) {
+        self.trace.set(Some(trace));
     }
 
     /// Leaves a value on the exchange, one a type, for hooks after the handler and at its end.

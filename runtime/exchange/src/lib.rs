@@ -6,11 +6,14 @@
 //! is known of who asks. Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and [`wake`],
 //! which leads a waker back to its shard.
+//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`] and [`mail`], and [`wake`],
+//! which leads a waker back to its shard. [`mod@current`] tells whose handler runs, [`trace`] which trace it is part of.
 #![forbid(unsafe_code)]
 
 pub mod client;
 pub mod connect;
 pub mod connection;
+pub mod current;
 pub mod datagrams;
 pub mod error;
 pub mod exchange;
@@ -32,6 +35,7 @@ pub mod stats;
 pub mod summary;
 pub mod tasks;
 pub mod tls;
+pub mod trace;
 pub mod wake;
 
 #[cfg(test)]
@@ -40,6 +44,7 @@ mod tests;
 pub use client::Client;
 pub use connect::{ByteStream, Pipe, Remote};
 pub use connection::{Address, ConnectionInfo};
+pub use current::current;
 pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
 pub use error::Error;
 pub use exchange::{Exchange, Params, Request, Template};
@@ -54,8 +59,9 @@ pub use response::Response;
 pub use service::{After, Pool, Refusal, Reply, Running, Service};
 pub use shard::{Capabilities, Shard, Sleep};
 pub use spawn::{AbortOnDrop, JoinHandle};
-pub use stats::Stats;
+pub use stats::{BLOCKED, Stats};
 pub use summary::{Outcome, Summary};
 pub use tasks::Tasks;
 pub use tls::{ClientCertificate, TlsInfo, TlsVersion};
+pub use trace::TraceContext;
 pub use wake::{ExchangeWaker, Wake, WakeQueue, Wakers};

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use trilane_semantics::{Reason, RequestHead};
@@ -55,6 +56,12 @@ pub trait Service {
     /// The peer of a connection has another address than before, by its will or by a NAT's (RFC 9000 §9).
     fn moved(&self, old: &ConnectionInfo, new: &ConnectionInfo) {
         let _ = (old, new);
+    }
+
+    /// A step of a handler, or of a task that belongs to no request, has kept its shard from everything else for that long:
+    /// [`BLOCKED`](crate::BLOCKED) or more. It is counted already.
+    fn blocked(&self, exchange: Option<&Exchange>, took: Duration) {
+        let _ = (exchange, took);
     }
 
     /// An exchange is over.

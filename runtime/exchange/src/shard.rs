@@ -35,6 +35,15 @@ pub trait Capabilities {
     fn clock(&self) -> Instant {
         self.now()
     }
+    /// The monotonic time of about this moment, for less than a look at the clock: a few milliseconds late. Only differences of it
+    /// mean something.
+    fn coarse_clock(&self) -> Instant {
+        self.now()
+    }
+    /// Whether the shard finishes what there is, and takes nothing new.
+    fn is_draining(&self) -> bool {
+        false
+    }
     /// The wall clock's time of this turn.
     fn wall(&self) -> SystemTime;
     /// A number that a peer cannot guess from others; repeats in the simulator.
@@ -97,6 +106,18 @@ impl Shard {
     #[must_use]
     pub fn clock(&self) -> Instant {
         self.0.clock()
+    }
+
+    /// As [`Capabilities::coarse_clock`].
+    #[must_use]
+    pub fn coarse_clock(&self) -> Instant {
+        self.0.coarse_clock()
+    }
+
+    /// Whether the shard drains: what there is is finished, and then it ends. Who balances load should send nothing more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining()
     }
 
     /// The wall clock's time of this turn.

@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::current::{current, enter};
+use crate::exchange::Exchange;
 use crate::shard::Shard;
 
 impl Shard {
@@ -28,7 +30,8 @@ impl Shard {
         F: Future + 'static,
     {
         let stage = RefCell::new(Stage::Waits(Box::pin(future)));
-        let task = Rc::new(Task { stage, joiner: RefCell::default(), own: RefCell::default() });
+        let (joiner, own, exchange) = Default::default();
+        let task = Rc::new(Task { stage, joiner, own, exchange });
         let shared = Rc::clone(&task);
         let shard = self.clone();
         self.spawn_task(Box::pin(poll_fn(move |cx| shared.poll(&shard, cx))));
@@ -43,6 +46,8 @@ struct Task<T> {
     joiner: RefCell<Option<Waker>>,
     /// The task itself, so that its place is freed when it is cancelled.
     own: RefCell<Option<Waker>>,
+    /// Whose it is, if it ends with its request.
+    exchange: RefCell<Option<Rc<Exchange>>>,
 }
 
 enum Stage<T> {
@@ -63,6 +68,7 @@ impl<T> Task<T> {
             drop(self.stage.replace(before));
             return Poll::Ready(());
         };
+        let _entered = enter(self.exchange.borrow().clone());
         // Nothing is borrowed meanwhile: the future may drop its own guard.
         let polled = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Ok),
@@ -80,6 +86,7 @@ impl<T> Task<T> {
             return Poll::Pending;
         };
         *self.stage.borrow_mut() = Stage::Done(value);
+        self.exchange.take();
         wake(&self.joiner);
         Poll::Ready(())
     }
@@ -99,6 +106,7 @@ impl<T> Task<T> {
     fn abort(&self) {
         // Dropping the future may run any code, so nothing is borrowed then.
         drop(self.stage.replace(Stage::Over));
+        self.exchange.take();
         wake(&self.own);
     }
 }
@@ -116,8 +124,10 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// The same, but dropping it cancels the task.
+    /// The same, but dropping it cancels the task. It is a part of the request in whose handler this is called: what it logs has
+    /// that one's id ([`current`]).
     pub fn abort_on_drop(self) -> AbortOnDrop<T> {
+        *self.task.exchange.borrow_mut() = current();
         AbortOnDrop(self)
     }
 }

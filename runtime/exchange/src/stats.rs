@@ -1,6 +1,12 @@
 //! Counters of a shard: written by it alone, read by anybody.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use trilane_semantics::Cause;
+
+/// From when on a handler is said to block its shard: in all that time nobody else there is served.
+pub const BLOCKED: Duration = Duration::from_millis(20);
 
 /// A number that one thread writes: no locked instruction, never torn.
 #[derive(Debug, Default)]
@@ -29,6 +35,30 @@ impl Counter {
     }
 }
 
+/// How many connections have closed for each cause.
+#[derive(Debug)]
+pub struct Causes([Counter; Cause::COUNT]);
+
+impl Default for Causes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl Causes {
+    /// Counts a connection more; only the owning shard may.
+    pub fn count(&self, cause: Cause) {
+        if let Some(counter) = self.0.get(cause.number()) {
+            counter.add(1);
+        }
+    }
+
+    /// Every cause, and how many connections it has closed.
+    pub fn all(&self) -> impl Iterator<Item = (Cause, u64)> {
+        Cause::all().zip(&self.0).map(|(cause, counter)| (cause, counter.get()))
+    }
+}
+
 /// What a shard counts. On a cache line of its own, so that readers do not slow writers of another shard.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -39,8 +69,12 @@ pub struct Stats {
     pub accepted: Counter,
     /// Fresh connections given to a shard with fewer.
     pub handed_over: Counter,
+    /// Why those that are closed were.
+    pub closed: Causes,
     /// Requests begun.
     pub requests: Counter,
+    /// Requests that are over; the others of those begun are under way.
+    pub finished: Counter,
     /// Bytes received from sockets.
     pub received: Counter,
     /// Bytes sent to sockets.
@@ -53,6 +87,8 @@ pub struct Stats {
     pub uncopied: Counter,
     /// Handlers that panicked.
     pub panics: Counter,
+    /// Times that a handler, or a task, has kept its shard from everything else for more than [`BLOCKED`].
+    pub blocked: Counter,
     /// Messages refused for a breach of protocol or a limit.
     pub faults: Counter,
     /// Times that accepting had to pause, for want of descriptors or memory, or at the limit of connections.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trilane_semantics::StatusCode;
+use trilane_semantics::{Cause, StatusCode};
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ impl Outcome {
 pub struct Summary {
     /// How it ended.
     pub outcome: Outcome,
+    /// Why its connection has closed, if it had by then.
+    pub closed: Option<Cause>,
     /// The status that was sent, if a head was.
     pub status: Option<StatusCode>,
     /// From the request's head to now.

@@ -17,6 +17,7 @@ use trilane_semantics::Instant;
 use crate::blocking::Blocking;
 use crate::sending::{Reader, Wanted};
 use crate::slots::Key;
+use crate::sys;
 use crate::wheel::{TimerKey, Wheel};
 use crate::wires::{self, Calls};
 
@@ -49,6 +50,8 @@ pub(crate) struct Core {
     /// Who wants something of connections that we have begun.
     pub(crate) calls: Rc<Calls>,
     blocking: Blocking,
+    /// The shard takes nothing new.
+    pub(crate) is_draining: Cell<bool>,
     stats: Arc<Stats>,
     all_stats: Arc<[Arc<Stats>]>,
     mail: Arc<Mailboxes>,
@@ -75,6 +78,7 @@ impl Core {
             wanted: RefCell::default(),
             calls: Rc::default(),
             blocking,
+            is_draining: Cell::new(false),
             stats: Arc::clone(&all_stats[id]),
             all_stats,
             mail,
@@ -118,6 +122,14 @@ impl Capabilities for Core {
     fn clock(&self) -> Instant {
         let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Instant::from_nanos(nanos)
+    }
+
+    fn coarse_clock(&self) -> Instant {
+        sys::coarse_clock()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining.get()
     }
 
     fn wall(&self) -> SystemTime {

@@ -346,7 +346,7 @@ impl Shard {
             Wake::Task(key) => {
                 let task = self.core.tasks.borrow_mut().take(key);
                 if let Some(mut task) = task {
-                    if !task.poll() {
+                    if !self.host.run_task(|| task.poll()) {
                         self.host.stats().panics.add(1);
                     }
                     self.core.tasks.borrow_mut().put_back(task);
@@ -416,6 +416,8 @@ impl Shard {
             self.core.wheel.borrow_mut().remove(timer);
         }
         self.host.stats().open.sub(1);
+        let cause = socket.conversation.cause().unwrap_or(Cause::Transport);
+        self.host.stats().closed.count(cause);
         socket.close(key, &mut self.ring);
         // A descriptor came free: who waits for one may try at once.
         self.acceptors.resume(&mut self.ring);
@@ -428,7 +430,7 @@ impl Shard {
         match self.control.order() {
             Order::Serve => return ControlFlow::Continue(()),
             Order::Drain if self.state == State::Serving => {
-                self.state = State::Draining;
+                self.drains();
                 self.acceptors.close(&mut self.ring);
                 let deadline = now + self.control.deadline();
                 self.core.wheel.borrow_mut().insert(deadline, Timer::DrainDeadline);
@@ -446,7 +448,7 @@ impl Shard {
             Order::Stop => self.shut_all(now, Cause::DrainDeadline),
         }
         if self.state == State::Serving {
-            self.state = State::Draining;
+            self.drains();
             self.acceptors.close(&mut self.ring);
         }
         // Who was in the kernel's queue came before the end, and is served like the others.
@@ -464,6 +466,11 @@ impl Shard {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn drains(&mut self) {
+        self.state = State::Draining;
+        self.core.is_draining.set(true);
     }
 
     fn shut_all(&mut self, now: Instant, cause: Cause) {

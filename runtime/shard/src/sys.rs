@@ -13,6 +13,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
+use trilane_semantics::Instant;
+
 pub(crate) use self::enter::{Entry, register_ring_fd, unregister_ring_fd};
 pub(crate) use self::file::{is_resident, send_file};
 pub(crate) use self::name::SocketName;
@@ -32,6 +34,15 @@ pub(crate) fn refuse_huge_pages() -> io::Result<()> {
     let (on, unused): (c_ulong, c_ulong) = (1, 0);
     // SAFETY: takes numbers only.
     check(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) }).map(drop)
+}
+
+/// The monotonic clock as of the kernel's last tick: no more than a read of memory.
+pub(crate) fn coarse_clock() -> Instant {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec, which is ours. It cannot fail: this clock is as old as Linux 2.6.32.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
+    Instant::from_nanos(seconds * 1_000_000_000 + nanos)
 }
 
 /// A stream socket of that family, close-on-exec; `flags` may add `SOCK_NONBLOCK`.

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::rc::Rc;
 use std::task::Context;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use trilane_exchange::{
@@ -245,6 +246,17 @@ impl Service for App {
         if let Some(moved) = &self.moved {
             moved(old, new);
         }
+    }
+
+    fn blocked(&self, exchange: Option<&Exchange>, took: Duration) {
+        let head = exchange.map(Exchange::head);
+        tracing::warn!(
+            route = exchange.and_then(|exchange| exchange.params().template()),
+            method = head.map(|head| head.method.as_str()),
+            took_ms = took.as_millis() as u64,
+            "{} has kept its shard from all others",
+            if exchange.is_some() { "a handler" } else { "a task" }
+        );
     }
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {

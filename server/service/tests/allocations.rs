@@ -96,6 +96,7 @@ fn third(app: &App, kept: &RefCell<Option<Rc<Exchange>>>, target: &str) -> usize
         drop(response);
         let summary = Summary {
             outcome: Outcome::Complete,
+            closed: None,
             status: Some(StatusCode::OK),
             duration: Duration::ZERO,
             bytes_in: 0,

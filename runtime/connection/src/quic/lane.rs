@@ -341,6 +341,7 @@ impl Lane {
             entry.generation = entry.generation.wrapping_add(1);
             self.free.push(index);
             host.stats().open.sub(1);
+            host.stats().closed.count(talk.cause());
         }
     }
 

@@ -43,7 +43,7 @@ enum Stage {
     /// HTTP/3.
     Open(Box<Connection<Http3>>),
     /// QUIC tells the peer, or nobody.
-    Over,
+    Over(Cause),
 }
 
 impl Talk {
@@ -91,7 +91,7 @@ impl Talk {
         if !self.session.is_established() && !self.session.is_early() {
             if *since + host.limits().handshake_timeout <= now {
                 self.session.close(H3_NO_ERROR);
-                self.stage = Stage::Over;
+                self.stage = Stage::Over(Cause::HandshakeTimeout);
             }
             return;
         }
@@ -115,7 +115,7 @@ impl Talk {
             Stage::Open(connection) => {
                 connection.moved(host, Address::Ip(path.local), Address::Ip(path.peer));
             }
-            Stage::Over => {}
+            Stage::Over(_) => {}
         }
     }
 
@@ -124,7 +124,7 @@ impl Talk {
         let Stage::Open(connection) = &mut self.stage else { return };
         if let Some(ended) = self.session.ended() {
             connection.shut(host, now, cause(ended));
-            self.stage = Stage::Over;
+            self.stage = Stage::Over(connection.cause().unwrap_or(cause(ended)));
             return;
         }
         let code = match connection.goal() {
@@ -146,8 +146,9 @@ impl Talk {
             Goal::HalfClose | Goal::Close => self.flow.close.unwrap_or(H3_NO_ERROR),
             Goal::Reset => self.flow.close.unwrap_or(H3_INTERNAL_ERROR),
         };
+        let cause = connection.cause().unwrap_or(Cause::Transport);
         self.session.close(code);
-        self.stage = Stage::Over;
+        self.stage = Stage::Over(cause);
     }
 
     /// Something of that exchange was woken.
@@ -161,7 +162,7 @@ impl Talk {
         match &mut self.stage {
             Stage::Handshake { drain, .. } => *drain = Some(grace),
             Stage::Open(connection) => connection.drain(host, now, grace),
-            Stage::Over => {}
+            Stage::Over(_) => {}
         }
     }
 
@@ -170,8 +171,9 @@ impl Talk {
         if let Stage::Open(connection) = &mut self.stage {
             connection.shut(host, now, cause);
         }
+        let cause = self.known_cause().unwrap_or(cause);
         self.session.close(H3_NO_ERROR);
-        self.stage = Stage::Over;
+        self.stage = Stage::Over(cause);
     }
 
     /// Its time has come, or something else's: early calls do no harm. `clock` is the same moment, as QUIC has it.
@@ -191,7 +193,7 @@ impl Talk {
         let own = match &self.stage {
             Stage::Handshake { since, .. } => Some(*since + host.limits().handshake_timeout),
             Stage::Open(connection) => Instant::earliest(connection.poll_timeout(), self.linger),
-            Stage::Over => None,
+            Stage::Over(_) => None,
         };
         Instant::earliest(own, self.paced)
     }
@@ -199,6 +201,20 @@ impl Talk {
     /// The next datagram to send.
     pub(super) fn transmit(&mut self, into: &mut [u8]) -> Option<Transmit> {
         self.session.transmit(into)
+    }
+
+    /// Why it has ended, once it has; until then, that its handshake never did.
+    pub(super) fn cause(&self) -> Cause {
+        let of_session = || self.session.ended().map(cause);
+        self.known_cause().or_else(of_session).unwrap_or(Cause::Handshake)
+    }
+
+    fn known_cause(&self) -> Option<Cause> {
+        match &self.stage {
+            Stage::Handshake { .. } => None,
+            Stage::Open(connection) => connection.cause(),
+            Stage::Over(cause) => Some(*cause),
+        }
     }
 
     /// Whether nobody speaks any more, and QUIC has nothing to tell.
@@ -212,7 +228,7 @@ impl fmt::Debug for Talk {
         let stage = match self.stage {
             Stage::Handshake { .. } => "handshake",
             Stage::Open(_) => "open",
-            Stage::Over => "over",
+            Stage::Over(_) => "over",
         };
         write!(f, "Talk({stage})")
     }

@@ -15,7 +15,7 @@ use crate::shard::LocalTask;
 use crate::{Capabilities, Shard, Stats, Tasks, Wake, WakeQueue, join, join_all};
 
 /// A shard whose time passes when a test says so.
-struct Fake {
+pub(super) struct Fake {
     now: Cell<u64>,
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     count: Cell<u64>,
@@ -25,7 +25,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn new() -> (Rc<Self>, Shard) {
+    pub(super) fn new() -> (Rc<Self>, Shard) {
         let queue = WakeQueue::new(|| ());
         let fake = Rc::new(Self {
             now: Cell::new(0),

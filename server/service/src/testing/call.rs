@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::Serialize;
+use trilane_exchange::current::enter;
 use trilane_exchange::{
     AbortOnDrop, Address, ConnectionInfo, Exchange, Frame, Incoming, Refusal, Reply, Request,
     Response, Service, Shard, TlsInfo,
@@ -199,8 +200,12 @@ impl<'a> TestRequest<'a> {
 async fn answer(app: Rc<App>, request: Request, limit: Duration) -> Response {
     let (exchange, shard) = (Rc::clone(request.exchange()), request.shard().clone());
     let mut request = Some(request);
+    let current = || enter(Some(Rc::clone(&exchange)));
     let reply = poll_fn(|cx| match request.take() {
-        Some(request) => Poll::Ready(app.call(request, cx)),
+        Some(request) => {
+            let _entered = current();
+            Poll::Ready(app.call(request, cx))
+        }
         None => Poll::Pending,
     });
     let mut running = match reply.await {
@@ -208,9 +213,13 @@ async fn answer(app: Rc<App>, request: Request, limit: Duration) -> Response {
         Reply::Pending(running) => Some(running),
     };
     let mut late = pin!(shard.sleep(limit));
-    let response = poll_fn(|cx| match running.as_mut().map(|running| running.poll(cx)) {
-        Some(Poll::Ready(response)) => Poll::Ready(Some(response)),
-        _ => late.as_mut().poll(cx).map(|()| None),
+    let response = poll_fn(|cx| {
+        let entered = current();
+        if let Some(Poll::Ready(response)) = running.as_mut().map(|running| running.poll(cx)) {
+            return Poll::Ready(Some(response));
+        }
+        drop(entered);
+        late.as_mut().poll(cx).map(|()| None)
     });
     let response = response.await;
     response.unwrap_or_else(|| {

@@ -7,7 +7,7 @@
 //! use trilane_service::{Request, Router, default_layers, get};
 //!
 //! async fn nap(request: Request) -> &'static str {
-//!     request.shard().sleep(Duration::from_secs(3600)).await;
+//!     request.shard().sleep(Duration::from_secs(20)).await;
 //!     "rested"
 //! }
 //!
@@ -20,7 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing waits: whenever all that runs does, the clock goes on to the next timer at once. So the test above takes no hour,
+//! Nothing waits: whenever all that runs does, the clock goes on to the next timer at once. So the test above takes no 20 seconds,
 //! and the same test does the same thing each time. What a protocol would add to an answer (Date, Content-Length) is not
 //! there, and neither are its limits, but for the size of content and for the time of a handler.
 
@@ -151,6 +151,11 @@ impl TestClient {
     /// Runs what can go on now: spawned tasks, and requests that have [begun](TestRequest::begin).
     pub fn settle(&self) {
         self.world.advance(Duration::ZERO);
+    }
+
+    /// Lets the shard [drain](Shard::is_draining), as far as handlers can see.
+    pub fn drain(&self) {
+        self.world.is_draining.set(true);
     }
 
     fn peer() -> ConnectionInfo {

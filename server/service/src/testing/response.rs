@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use trilane_exchange::current::enter;
 use trilane_exchange::read::read_now;
 use trilane_exchange::{
     Error, Exchange, Frame, Outcome, Outgoing, Response, Service, Source, Summary,
@@ -167,7 +168,12 @@ impl TestResponse {
                 return self.read(waiting);
             }
             let source = self.source.as_mut()?;
-            match self.world.run(|cx| source.as_mut().poll_frame(cx)) {
+            let exchange = &self.exchange;
+            let frame = self.world.run(|cx| {
+                let _entered = enter(Some(Rc::clone(exchange)));
+                source.as_mut().poll_frame(cx)
+            });
+            match frame {
                 Some(Some(Ok(Frame::Data(data)))) => self.waiting = data,
                 Some(Some(Ok(Frame::Trailers(fields)))) => {
                     self.trailers = Some(fields);
@@ -211,11 +217,13 @@ impl TestResponse {
         self.outcome = Some(outcome);
         let summary = Summary {
             outcome,
+            closed: None,
             status: Some(self.head.status),
             duration: self.exchange.shard().now().since(self.exchange.started()),
             bytes_in: self.bytes_in,
             bytes_out: self.content.len() as u64,
         };
+        self.exchange.shard().stats().finished.add(1);
         self.app.finished(&self.exchange, &summary);
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct World {
     /// By time and number.
     timers: RefCell<BTreeMap<(Instant, u64), Waker>>,
     numbers: Cell<u64>,
+    pub(super) is_draining: Cell<bool>,
     tasks: RefCell<Tasks>,
     queue: WakeQueue,
     stats: Arc<Stats>,
@@ -36,6 +37,7 @@ impl Default for World {
             chance: Cell::new(0),
             timers: RefCell::default(),
             numbers: Cell::new(0),
+            is_draining: Cell::new(false),
             tasks: RefCell::new(Tasks::new(queue.clone())),
             queue,
             stats: Arc::default(),
@@ -124,6 +126,10 @@ impl Capabilities for World {
 
     fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining.get()
     }
 
     fn wall(&self) -> SystemTime {

@@ -12,6 +12,7 @@ use crate::{AccessLog, App, Format, Router, StatusCode, default_layers, get};
 pub(crate) fn summary() -> Summary {
     Summary {
         outcome: Outcome::Complete,
+        closed: None,
         status: Some(StatusCode::OK),
         duration: Duration::from_nanos(12_345_678),
         bytes_in: 3,

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::{Outcome, join};
+use trilane_exchange::{Outcome, current, join};
 use trilane_semantics::Limits;
 
 use crate::testing::TestClient;
@@ -178,4 +178,28 @@ fn a_panic_is_counted() {
     assert_eq!((answer.status(), client.stats().panics.get()), (500, 1));
     assert_eq!(answer.error().and_then(|error| error.internal_text()), Some("on purpose"));
     assert_eq!(StatusCode::INTERNAL_SERVER_ERROR, answer.error().unwrap().status());
+}
+
+#[test]
+fn what_runs_for_a_request_knows_it() {
+    fn path() -> Option<String> {
+        current().map(|exchange| exchange.head().path().to_owned())
+    }
+    let work = |request: Request| async move {
+        let shard = request.shard().clone();
+        let at_once = path();
+        shard.sleep(Duration::from_secs(1)).await;
+        let with = shard.spawn(async { path() }).abort_on_drop().await;
+        let without = shard.spawn(async { path() }).await;
+        let later = path();
+        Outgoing::write(|writer| async move {
+            writer.send(format!("{:?}", (at_once, with, without, later, path()))).await;
+            Ok(())
+        })
+    };
+    let client = client(Router::new().route("/work", get(work)));
+    let here = Some("/work".to_owned());
+    let expected = format!("{:?}", (&here, &here, None::<String>, &here, &here));
+    assert_eq!(client.get("/work").send().text(), expected);
+    assert_eq!(path(), None);
 }
