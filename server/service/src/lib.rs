@@ -48,9 +48,9 @@ pub mod json;
 pub mod layer;
 pub mod layers;
 pub mod method;
-mod partial;
 mod networks;
 mod origin;
+mod partial;
 pub mod path;
 mod paths;
 mod principal;
@@ -62,8 +62,8 @@ mod rendered;
 pub mod respond;
 mod route_error;
 pub mod router;
-pub mod sse;
 mod secret;
+pub mod sse;
 pub mod testing;
 mod text;
 mod vary;
@@ -91,14 +91,9 @@ pub use json::Json;
 pub use jsonwebtoken::Algorithm as JwtAlgorithm;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{
-    AccessLog, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId, SecurityHeaders,
+    AccessLog, ClientField, Compress, Cors, CorsError, Csp, Csrf, Decompress, Envelope, Format,
+    ForwardedHost, IpList, LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies,
     default_layers,
-    AccessLog, Compress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
-    AccessLog, Compress, Decompress, Envelope, Format, LogSink, Recovery, RequestId, default_layers,
-    AccessLog, Cors, CorsError, Csp, Envelope, Format, LogSink, Nonce, Recovery, RequestId,
-    SecurityHeaders, default_layers,
-    AccessLog, ClientField, Cors, CorsError, Csp, Csrf, Envelope, Format, ForwardedHost, IpList,
-    LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use principal::Principal;

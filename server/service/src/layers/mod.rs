@@ -1,11 +1,11 @@
 //! The layers that come with the router, and their default order.
 
 mod access_log;
+mod compress;
 mod cors;
 mod csp;
-mod compress;
-mod decompress;
 mod csrf;
+mod decompress;
 mod envelope;
 mod ip_list;
 mod recovery;
@@ -14,11 +14,11 @@ mod security_headers;
 mod trusted_proxies;
 
 pub use access_log::{AccessLog, Format, LogSink};
+pub use compress::{Compress, is_text};
 pub use cors::{Cors, CorsError};
 pub use csp::{Csp, Nonce};
-pub use compress::{Compress, is_text};
-pub use decompress::Decompress;
 pub use csrf::Csrf;
+pub use decompress::Decompress;
 pub use envelope::Envelope;
 pub use ip_list::IpList;
 pub use recovery::Recovery;

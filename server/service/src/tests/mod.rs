@@ -1,9 +1,9 @@
 //! Tests without sockets: requests are made by hand, replies are polled.
 
-mod compress;
-mod decompress;
 mod auth;
+mod compress;
 mod cors;
+mod decompress;
 mod extractors;
 mod fields_and_forms;
 mod files;
@@ -16,6 +16,6 @@ mod routing;
 mod security_headers;
 mod sse;
 mod support;
+mod testing;
 mod tokens;
 mod trusted;
-mod testing;

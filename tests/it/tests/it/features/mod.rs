@@ -4,8 +4,8 @@
 //! [`LANES`](super::parity::LANES) with it.
 
 mod examples;
-mod sse;
 mod messages;
+mod sse;
 
 use super::parity::{Ask, House, LANES};
 
