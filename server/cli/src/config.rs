@@ -10,6 +10,9 @@ use serde::Deserialize;
 use trilane::Limits;
 
 use crate::args::Alpn;
+use crate::layers::{
+    CompressionSection, CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection,
+};
 use crate::quic::{EarlyChoice, QuicSection};
 
 /// Sections of the schema whose features are not in this version.
@@ -47,6 +50,16 @@ pub struct Config {
     pub drain: DrainSection,
     /// How the ring is used.
     pub ring: RingSection,
+    /// Who stands between clients and us, and is believed.
+    pub proxies: Option<ProxiesSection>,
+    /// What browsers are told to refuse.
+    pub security_headers: Option<SecurityHeadersSection>,
+    /// Who may ask from other origins.
+    pub cors: Option<CorsSection>,
+    /// How often a client may ask.
+    pub rate_limit: Option<RateLimitSection>,
+    /// Whether text is compressed.
+    pub compression: Option<CompressionSection>,
 }
 
 /// `[limits]`: sizes in bytes, times in seconds. What is not there keeps its default.

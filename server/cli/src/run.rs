@@ -10,6 +10,7 @@ use trilane::{ListenAddress, Log, Router, RunError, ServeDir, Server, Shard};
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
 use crate::demo;
+use crate::layers::Layers;
 use crate::secure::Tls;
 
 /// Where the demo listens when nobody says where.
@@ -95,7 +96,8 @@ fn serve(
     kind: Kind,
     app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
 ) -> Result<(), Failure> {
-    let mut server = Server::new(move |shard| app(&shard))
+    let layers = Layers::new(&config).map_err(Failure::Setting)?;
+    let mut server = Server::new(move |shard| layers.around(app(&shard)))
         .limits(config.limits())
         .zero_copy_from(config.ring.zero_copy_from)
         .log(log(&flags, &config)?);

@@ -1,0 +1,225 @@
+//! The layers that a configuration file asks for: each section that is there puts one around everything that is served.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use trilane::{
+    ClientField, Compress, Cors, Quota, RateLimit, Redis, Router, SecurityHeaders, TrustedProxies,
+};
+
+use crate::config::Config;
+
+/// `[security_headers]`: nosniff, frames, referrers and the like on every answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecurityHeadersSection {
+    /// Seconds for which browsers use nothing but TLS; 0 for not saying so. Default: a year.
+    pub hsts: Option<u64>,
+    /// The Content-Security-Policy; empty for none. Default: `default-src 'self'` and what belongs to it.
+    pub csp: Option<String>,
+    /// Other fields, or other values; empty takes a field out.
+    pub set: BTreeMap<String, String>,
+}
+
+/// `[cors]`: which pages of other origins may ask, and read answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CorsSection {
+    /// Origins, such as `https://app.example` or `https://*.app.example`; `*` for all.
+    pub origins: Vec<String>,
+    /// Methods beyond GET, HEAD and POST.
+    pub methods: Vec<String>,
+    /// Fields that requests may have.
+    pub headers: Vec<String>,
+    /// Fields of answers that pages may read.
+    pub expose: Vec<String>,
+    /// Whether requests may have cookies and the like.
+    pub credentials: bool,
+    /// For how many seconds browsers remember the answer. Default 86,400.
+    pub max_age: Option<u64>,
+    /// Whether origins in clear are an error.
+    pub strict: bool,
+}
+
+/// `[rate_limit]`: how many requests a client may make.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimitSection {
+    /// That many in each period. Default 100.
+    pub requests: u32,
+    /// In seconds. Default 60.
+    pub period: u64,
+    /// With so many at once at most, refilled evenly; 0 for whole periods instead.
+    pub burst: u32,
+    /// The URL of a Redis whose budgets all processes share.
+    pub redis: Option<String>,
+    /// Whether requests are refused while that Redis does not answer.
+    pub fail_closed: bool,
+}
+
+impl Default for RateLimitSection {
+    fn default() -> Self {
+        Self { requests: 100, period: 60, burst: 0, redis: None, fail_closed: false }
+    }
+}
+
+/// `[compression]`: text is compressed, as clients like it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompressionSection {
+    /// Content from that many bytes on. Default 1,024.
+    pub from: Option<u64>,
+}
+
+/// `[proxies]`: who stands between clients and us, and is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxiesSection {
+    /// Addresses and networks; `unix` for whoever comes over a unix socket.
+    pub trusted: Vec<String>,
+    /// Where they say who asks.
+    pub field: ProxyField,
+}
+
+/// Where proxies say who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyField {
+    /// RFC 7239.
+    Forwarded,
+    /// A list of addresses.
+    #[default]
+    XForwardedFor,
+    /// One address.
+    XRealIp,
+}
+
+/// What is made once for all shards.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    proxies: Option<TrustedProxies>,
+    headers: Option<SecurityHeaders>,
+    cors: Option<CorsSection>,
+    rate: Option<(RateLimit, Option<Redis>, bool)>,
+    compression: Option<CompressionSection>,
+}
+
+impl Layers {
+    /// The layers that a file asks for.
+    ///
+    /// # Errors
+    /// A setting that is none, in words.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        let layers = Self {
+            proxies: config.proxies.as_ref().map(proxies),
+            headers: config.security_headers.as_ref().map(headers),
+            cors: config.cors.clone(),
+            rate: config.rate_limit.as_ref().map(rate).transpose()?,
+            compression: config.compression.clone(),
+        };
+        if let Some(section) = &layers.cors {
+            let _ = cors(section)?;
+        }
+        Ok(layers)
+    }
+
+    /// Puts them around what a shard serves. From the outside in: who asks, headers, other origins, how often, compression; so that
+    /// a page can read that it has asked too often.
+    #[must_use]
+    pub fn around(&self, mut router: Router) -> Router {
+        if let Some(section) = &self.compression {
+            let compress = Compress::new();
+            router = router.layer(match section.from {
+                Some(bytes) => compress.from(bytes),
+                None => compress,
+            });
+        }
+        if let Some((limit, redis, is_closed)) = self.rate.clone() {
+            router = match redis {
+                None => router.layer(limit),
+                Some(redis) if is_closed => router.layer(limit.shared(redis).fail_closed()),
+                Some(redis) => router.layer(limit.shared(redis)),
+            };
+        }
+        // It was made once already, so it can be made.
+        if let Some(Ok(cors)) = self.cors.as_ref().map(cors) {
+            router = router.layer(cors);
+        }
+        if let Some(headers) = &self.headers {
+            router = router.layer(headers.clone());
+        }
+        if let Some(proxies) = &self.proxies {
+            router = router.layer(proxies.clone());
+        }
+        router
+    }
+}
+
+fn headers(section: &SecurityHeadersSection) -> SecurityHeaders {
+    let mut headers = SecurityHeaders::new();
+    headers = match section.hsts {
+        None => headers,
+        Some(0) => headers.without("strict-transport-security"),
+        Some(age) => headers.strict_transport_security(Duration::from_secs(age), true, false),
+    };
+    headers = match section.csp.as_deref() {
+        None => headers,
+        Some("") => headers.without("content-security-policy"),
+        Some(policy) => headers.content_security_policy(policy),
+    };
+    section.set.iter().fold(headers, |headers, (name, value)| match &**value {
+        "" => headers.without(name),
+        value => headers.set(name, value),
+    })
+}
+
+fn cors(section: &CorsSection) -> Result<Cors, String> {
+    let method = |name: &String| {
+        let bad = |_| format!("[cors] methods: '{name}' is no method");
+        trilane::Method::from_bytes(name.as_bytes()).map_err(bad)
+    };
+    let mut cors = Cors::new()
+        .allow_origins(section.origins.iter().cloned())
+        .allow_headers(section.headers.iter().cloned())
+        .expose_headers(section.expose.iter().cloned());
+    if !section.methods.is_empty() {
+        cors =
+            cors.allow_methods(section.methods.iter().map(method).collect::<Result<Vec<_>, _>>()?);
+    }
+    if section.credentials {
+        cors = cors.allow_credentials();
+    }
+    if section.strict {
+        cors = cors.strict();
+    }
+    if let Some(age) = section.max_age {
+        cors = cors.max_age(Duration::from_secs(age));
+    }
+    cors.check().map_err(|error| format!("[cors] {error}"))?;
+    Ok(cors)
+}
+
+fn rate(section: &RateLimitSection) -> Result<(RateLimit, Option<Redis>, bool), String> {
+    let period = Duration::from_secs(section.period.max(1));
+    let quota = match section.burst {
+        0 => Quota::window(section.requests, period),
+        burst => Quota::bucket(section.requests, period, burst),
+    };
+    let redis = section.redis.as_deref().map(Redis::new).transpose();
+    let redis = redis.map_err(|error| format!("[rate_limit] redis: {error}"))?;
+    Ok((RateLimit::new(quota), redis, section.fail_closed))
+}
+
+fn proxies(section: &ProxiesSection) -> TrustedProxies {
+    let field = match section.field {
+        ProxyField::Forwarded => ClientField::Forwarded,
+        ProxyField::XForwardedFor => ClientField::XForwardedFor,
+        ProxyField::XRealIp => ClientField::XRealIp,
+    };
+    let proxies = TrustedProxies::new(field).proto().strip();
+    section.trusted.iter().fold(proxies, |proxies, network| match &**network {
+        "unix" => proxies.trust_unix(),
+        network => proxies.trust(network),
+    })
+}
