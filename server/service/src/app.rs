@@ -23,6 +23,9 @@ use crate::method::{Filter, MethodRouter};
 use crate::path::{self, BadPath};
 use crate::router::Moved;
 
+/// The only `:protocol` that routes know (RFC 8441 §5).
+const WEBSOCKET: &str = "websocket";
+
 /// A router that serves. One a shard.
 pub struct App {
     routes: Vec<Route>,
@@ -63,6 +66,8 @@ pub(crate) struct Route {
     template: Rc<Template>,
     handlers: Vec<(Method, Rc<Stack>)>,
     any: Option<Rc<Stack>>,
+    /// Opens WebSockets.
+    websocket: Option<Rc<Stack>>,
     /// Answers what no handler does.
     other: Rc<Stack>,
     /// Whose handlers take early data.
@@ -79,19 +84,23 @@ impl Route {
     ) -> Self {
         let filters = methods.handlers.iter().map(|entry| &entry.filter);
         let other = methods.chain.around(Rc::new(Allowed::new(filters, Rc::clone(known))));
-        let (mut handlers, mut any, mut early) = (Vec::new(), None, Vec::new());
+        let (mut handlers, mut early) = (Vec::new(), Vec::new());
+        let (mut any, mut websocket) = (None, None);
         for entry in methods.handlers {
             if entry.takes_early {
                 early.push(entry.filter.clone());
             }
             let stack = entry.chain.around((entry.make)(&()));
+            if entry.takes_websocket {
+                websocket = Some(Rc::clone(&stack));
+            }
             match entry.filter {
                 Filter::Any => any = Some(stack),
                 Filter::Only(method) => handlers.push((method, stack)),
             }
         }
         let template = Rc::new(Template { text: path.into(), names });
-        Self { template, handlers, any, other, early }
+        Self { template, handlers, any, websocket, other, early }
     }
 
     fn has_done(&self) -> bool {
@@ -99,13 +108,17 @@ impl Route {
         stacks.chain([&self.other]).any(|stack| stack.has_done())
     }
 
-    fn stack(&self, method: &Method) -> &Rc<Stack> {
+    fn stack(&self, head: &RequestHead) -> &Rc<Stack> {
+        let method = &head.method;
         let of = |wanted: &Method| {
             self.handlers.iter().find(|(method, _)| method == wanted).map(|(_, stack)| stack)
         };
         of(method)
             // RFC 9110 §9.3.2: HEAD is GET without the content, which the machine leaves out.
             .or_else(|| if *method == Method::HEAD { of(&Method::GET) } else { None })
+            .or_else(|| {
+                self.websocket.as_ref().filter(|_| head.connect_protocol() == Some(WEBSOCKET))
+            })
             .or_else(|| {
                 let asked_for = *method == Method::CONNECT || *method == Method::TRACE;
                 self.any.as_ref().filter(|_| !asked_for)
@@ -162,6 +175,10 @@ impl App {
 
     /// The stack for a request; notes in it which route it took.
     fn find(&self, request: &mut Request) -> &Rc<Stack> {
+        // RFC 9220 §3: a protocol that is not known here. RFC 8441 §5: WebSockets have paths as GET has.
+        if request.head().connect_protocol().is_some_and(|protocol| protocol != WEBSOCKET) {
+            return &self.connect;
+        }
         // Such a path was checked when its route was added, and begins with a slash: it needs no other look.
         if let Some(at) = self.fixed.at(request.path()) {
             return self.routed(request, at, SmallVec::new());
@@ -190,7 +207,7 @@ impl App {
     fn routed(&self, request: &mut Request, at: usize, values: Places) -> &Rc<Stack> {
         // Every number in the tree, and every fixed path's, is a route's.
         let route = &self.routes[at];
-        let stack = route.stack(request.method());
+        let stack = route.stack(request.head());
         request.set_params(Params::new(Rc::clone(&route.template), values));
         stack
     }
@@ -209,7 +226,7 @@ impl App {
                 self.templates.binary_search_by_key(&template, |(address, _)| *address).ok()?;
             self.routes.get(self.templates[at].1)
         });
-        found.map_or(&self.not_found, |route| route.stack(&exchange.head().method))
+        found.map_or(&self.not_found, |route| route.stack(exchange.head()))
     }
 }
 

@@ -27,7 +27,8 @@
 //! The reading order is the way of a request: [`app`] and [`path`] (which route), [`chain`] and
 //! [`layer`] (what stands around it), [`handler`] and [`extract`] (the call), [`respond`] (the
 //! answer). [`router`] and [`method`] put it together at the start; [`layers`] and [`body_limit`]
-//! are the layers that come with it, [`files`] is a handler that does. [`testing`] asks a router without sockets.
+//! are the layers that come with it, [`files`] is a handler that does, [`ws`] are WebSockets. [`testing`] asks a router without
+//! sockets.
 #![forbid(unsafe_code)]
 
 mod allow;
@@ -67,6 +68,7 @@ pub mod sse;
 pub mod testing;
 mod text;
 mod vary;
+pub mod ws;
 
 #[cfg(test)]
 mod tests;
@@ -95,7 +97,7 @@ pub use layers::{
     ForwardedHost, IpList, LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies,
     default_layers,
 };
-pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
+pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use principal::Principal;
 pub use rate::{Quota, RateLimit};
 pub use redirect::Redirect;
@@ -106,3 +108,4 @@ pub use router::Router;
 pub use sse::{Event, EventWriter, LastEventId, Sse};
 pub use trilane_exchange::{Error, Incoming, Outgoing, Request, Response, Shard};
 pub use trilane_semantics::{Fields, Method, Protocol, StatusCode};
+pub use ws::{WebSocket, WebSocketUpgrade};

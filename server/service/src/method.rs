@@ -25,6 +25,8 @@ pub(crate) struct Entry<S> {
     pub(crate) chain: Chain,
     /// It takes requests that may be replays.
     pub(crate) takes_early: bool,
+    /// It takes extended CONNECT for a WebSocket too.
+    pub(crate) takes_websocket: bool,
 }
 
 /// Makes an endpoint once the state is there.
@@ -105,7 +107,28 @@ where
     MethodRouter::default().any(handler)
 }
 
+/// A path whose WebSockets that handler opens, over every protocol: see [`WebSocketUpgrade`](crate::WebSocketUpgrade).
+pub fn websocket<H, T, S>(handler: H) -> MethodRouter<S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + 'static,
+{
+    MethodRouter::default().websocket(handler)
+}
+
 impl<S: Clone + 'static> MethodRouter<S> {
+    /// Opens WebSockets too: answers GET, as HTTP/1.1 asks for them (RFC 6455 §4.1), and CONNECT with `websocket` for its
+    /// `:protocol`, as HTTP/2 and HTTP/3 do (RFC 8441 §5, RFC 9220 §3).
+    #[must_use]
+    pub fn websocket<H: Handler<T, S>, T: 'static>(self, handler: H) -> Self {
+        let mut all = self.get(handler);
+        if let Some(entry) = all.handlers.last_mut() {
+            entry.takes_websocket = true;
+        }
+        all
+    }
+
     /// Answers that method too. Registering one twice is an error of
     /// [`Router::route`](crate::Router::route).
     #[must_use]
@@ -120,8 +143,9 @@ impl<S: Clone + 'static> MethodRouter<S> {
     }
 
     fn with<H: Handler<T, S>, T: 'static>(mut self, filter: Filter, handler: H) -> Self {
-        let (chain, takes_early) = (Chain::default(), false);
-        self.handlers.push(Entry { filter, make: make(handler), chain, takes_early });
+        let (chain, takes_early, takes_websocket) = (Chain::default(), false, false);
+        let make = make(handler);
+        self.handlers.push(Entry { filter, make, chain, takes_early, takes_websocket });
         self
     }
 }

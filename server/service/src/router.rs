@@ -211,6 +211,7 @@ impl<S: Clone + 'static> Router<S> {
                 make: bound(entry.make),
                 chain: entry.chain,
                 takes_early: entry.takes_early,
+                takes_websocket: entry.takes_websocket,
             });
             MethodRouter { handlers: handlers.collect(), chain: it.chain }
         };

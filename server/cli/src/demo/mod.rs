@@ -5,6 +5,7 @@ mod events;
 mod page;
 mod secure;
 mod users;
+mod ws;
 
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
@@ -83,6 +84,7 @@ fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
         .with_state(demo)
         .serve_dir("/static", files)
         .merge(users::routes(users))
+        .merge(ws::routes())
 }
 
 async fn front_page(request: Request) -> Html<String> {

@@ -1,0 +1,73 @@
+//! What comes in: pieces of the tunnel become messages, one ahead of who reads.
+
+use std::task::{Context, Poll};
+
+use trilane_exchange::{Frame, Incoming};
+use trilane_semantics::{Instant, Payload};
+use trilane_websocket::{Message, Receiver};
+
+use crate::ws::socket::Error;
+
+/// The incoming half of a socket.
+pub(crate) struct Reading {
+    incoming: Incoming,
+    receiver: Receiver,
+    /// What came last, and how much of it was looked at.
+    piece: Payload,
+    at: usize,
+    /// When something came last.
+    pub(crate) heard: Instant,
+    /// A message that waits for who reads.
+    pub(crate) ready: Option<Message>,
+    /// Nothing more comes, and why if that was not agreed on.
+    pub(crate) end: Option<Result<(), Error>>,
+    /// Nobody reads: messages are dropped.
+    pub(crate) is_unread: bool,
+}
+
+impl Reading {
+    pub(crate) fn new(incoming: Incoming, receiver: Receiver, heard: Instant) -> Self {
+        let (piece, at) = (Payload::new(), 0);
+        Self { incoming, receiver, piece, at, heard, ready: None, end: None, is_unread: false }
+    }
+
+    /// The next message; `Err` once, when the socket has failed.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Poll<Result<Message, Error>> {
+        loop {
+            let mut rest = self.piece.as_ref().get(self.at..).unwrap_or_default();
+            if !rest.is_empty() {
+                let polled = self.receiver.poll(&mut rest);
+                self.at = self.piece.len() - rest.len();
+                match polled {
+                    Ok(Some(message)) => return Poll::Ready(Ok(message)),
+                    Ok(None) => {}
+                    Err(error) => return Poll::Ready(Err(Error::Protocol(error))),
+                }
+            }
+            // What was looked at is given back before more is waited for.
+            (self.piece, self.at) = (Payload::new(), 0);
+            match self.incoming.poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(Frame::Data(data)))) => {
+                    (self.piece, self.heard) = (data, now);
+                }
+                // Trailers have no meaning in a tunnel.
+                Poll::Ready(Some(Ok(Frame::Trailers(_)))) => {}
+                // RFC 6455 §7.1.5: an end without a Close frame is none that was agreed on.
+                Poll::Ready(None | Some(Err(_))) => return Poll::Ready(Err(Error::Gone)),
+            }
+        }
+    }
+
+    /// Nothing more is read.
+    pub(crate) fn finish(&mut self, end: Result<(), Error>) {
+        if self.end.is_none() {
+            self.end = Some(end);
+            (self.incoming, self.piece) = (Incoming::empty(), Payload::new());
+        }
+    }
+}
