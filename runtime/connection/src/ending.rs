@@ -225,6 +225,10 @@ impl<M: Machine> Connection<M> {
     pub fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
         self.machine.drain();
         self.drain_at = Some(now + grace);
+        // A tunnel has no end of its own, unless who made it knows how to say so (`Shard::is_draining`).
+        for slot in self.slots.iter().filter(|slot| slot.is_tunnel()) {
+            slot.waker.waker().wake_by_ref();
+        }
         self.resume(host, now);
     }
 

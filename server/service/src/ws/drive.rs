@@ -36,9 +36,15 @@ impl<F: Future<Output = ()> + 'static> Driver<F> {
         {
             self.handler = Some(handler);
         }
-        if self.handler.is_none() && Rc::strong_count(&self.link) == 1 && !self.link.is_closed() {
-            let _ = self.link.send(Message::Close(Some(CloseFrame::new(CloseCode::NORMAL, ""))));
-        }
+        let is_alone = self.handler.is_none() && Rc::strong_count(&self.link) == 1;
+        let code = match () {
+            // RFC 6455 §7.4.1: a server goes down. The handler hears the client's answer to that.
+            () if self.link.shard.is_draining() => CloseCode::GOING_AWAY,
+            () if is_alone => CloseCode::NORMAL,
+            () => return,
+        };
+        // Nothing is said after another close.
+        let _ = self.link.send(Message::Close(Some(CloseFrame::new(code, ""))));
     }
 
     /// Asks a silent peer for a pong, and waits neither for that nor for a close longer than it may take.

@@ -8,6 +8,7 @@ use trilane_semantics::{Known, StatusCode};
 use trilane_websocket::{Deflate, Limits, Receiver, Role, Sender};
 
 use crate::extract::FromRequest;
+use crate::origin::OriginPattern;
 use crate::ws::drive::Driver;
 use crate::ws::handshake::{self, EXTENSIONS, Opening, PROTOCOL};
 use crate::ws::link::{Link, Options};
@@ -92,15 +93,14 @@ impl WebSocketUpgrade {
         self.selected
     }
 
-    /// Opens it for pages of these origins alone, such as `https://example.org`; others are answered with 403 (RFC 6455 §10.2). Who
-    /// names no origin is no browser. Without this anybody's page may open it, with the visitor's cookies.
+    /// Opens it for pages of these origins alone, such as `https://example.org` or `https://*.example.org`; others are answered with
+    /// 403 (RFC 6455 §10.2). Who names no origin is no browser. Without this anybody's page may open it, with the visitor's
+    /// cookies. What is no origin lets nobody in.
     #[must_use]
     pub fn allow_origins<'a>(mut self, origins: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut origins = origins.into_iter();
-        self.is_foreign = self
-            .origin
-            .as_deref()
-            .is_some_and(|origin| !origins.any(|known| known.eq_ignore_ascii_case(origin)));
+        let mut known = origins.into_iter().filter_map(OriginPattern::parse);
+        self.is_foreign =
+            self.origin.as_deref().is_some_and(|origin| !known.any(|known| known.has(origin)));
         self
     }
 
