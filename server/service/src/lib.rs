@@ -86,7 +86,7 @@ pub use extract::{
     ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, Tls,
     TypedHeader,
 };
-pub use files::ServeDir;
+pub use files::{FilesError, ServeDir};
 pub use form::Form;
 pub use handler::{Endpoint, Handler};
 pub use json::Json;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::files::FilesError;
+
 /// Why a router cannot be put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,13 @@ pub enum RouteError {
     Fallback {
         /// The prefix.
         prefix: String,
+    },
+    /// Files are served by settings that are wrong.
+    Files {
+        /// The prefix below which they are.
+        prefix: String,
+        /// What is wrong.
+        error: FilesError,
     },
     /// A host that no request can have, that two routers have, or that belongs to a router within
     /// another.
@@ -61,6 +70,7 @@ impl fmt::Display for RouteError {
             Self::Conflict { path, with } => write!(f, "route {path} conflicts with {with}"),
             Self::Duplicate { path, method } => write!(f, "route {path} has {method} twice"),
             Self::Fallback { prefix } => write!(f, "two fallbacks at prefix '{prefix}'"),
+            Self::Files { prefix, error } => write!(f, "files below '{prefix}': {error}"),
             Self::Host { host } => {
                 write!(f, "host '{host}' is none, or not alone, or not at the top")
             }

@@ -134,9 +134,14 @@ impl<S: Clone + 'static> Router<S> {
         self
     }
 
-    /// Serves files below a prefix such as `/static`, or `/` for all paths that no other route has.
+    /// Serves files below a prefix such as `/static`, or `/` for all paths that no other route has. An error is kept for
+    /// [`Router::build`].
     #[must_use]
-    pub fn serve_dir(self, prefix: &str, files: ServeDir) -> Self {
+    pub fn serve_dir(mut self, prefix: &str, files: ServeDir) -> Self {
+        if let Some(error) = files.error() {
+            let error = RouteError::Files { prefix: prefix.into(), error: error.clone() };
+            self.note(Err(error));
+        }
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
         let router = match prefix {
             "" => self,

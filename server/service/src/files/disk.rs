@@ -1,24 +1,28 @@
 //! The blocking side: which file a name stands for, and what is in it. Runs on the blocking pool
 //! alone.
 //!
-//! Names come from `name::clean`. Links are followed, and what they lead to must lie below the
-//! root. Who can turn a link between the look and the opening can write below the root, and is
-//! trusted with it.
+//! Names come from `name::clean`, and are looked up by `open`.
 
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::name;
+use super::listing;
+use super::open::{Root, is_missing};
+use super::options::Options;
+use crate::coding::Coding;
 
 /// The largest file that is read whole, in bytes. Measured: see benches/README.md.
 pub(super) const SMALL: u64 = 256 << 10;
+/// The codings of a file that may lie beside it, best first, with what is added to its name.
+pub(super) const SIBLINGS: [(Coding, &str); 3] =
+    [(Coding::Brotli, ".br"), (Coding::Zstd, ".zst"), (Coding::Gzip, ".gz")];
 /// How often a file that changes while it is read is read again.
 const TRIES: usize = 3;
-/// Too many links (errno of Linux).
-const ELOOP: i32 = 40;
+/// Two changes of a file within this time may look like one: file systems count time in ticks, some in two seconds.
+const TICK: Duration = Duration::from_secs(2);
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +30,32 @@ pub(super) struct Stamp {
     device: u64,
     inode: u64,
     pub(super) length: u64,
-    seconds: i64,
-    nanos: i64,
+    modified: (i64, i64),
+    /// When it was touched in any way. Nobody can set that.
+    changed: (i64, i64),
+}
+
+/// The state of a file and of its siblings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    name: Box<str>,
+    stamps: [Option<Stamp>; 1 + SIBLINGS.len()],
+}
+
+/// The content of a file, or of a sibling.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Of up to [`SMALL`] bytes: all of it.
+    Small(Vec<u8>),
+    Large(File),
+}
+
+/// A file, with the siblings that may stand for it.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) name: Box<str>,
+    pub(super) contents: Vec<(Coding, Content, Stamp)>,
+    pub(super) state: State,
 }
 
 /// What a name stands for.
@@ -35,94 +63,171 @@ pub(super) struct Stamp {
 pub(super) enum Found {
     /// A directory, asked for without the slash at its end.
     Directory,
-    /// A file of more than [`SMALL`] bytes.
-    Large(File, Stamp),
+    File(Box<Loaded>),
+    /// A page with what is in a directory.
+    Listing(String),
     /// Nothing that is served.
     Missing,
     /// The state that is known.
     Same,
-    /// A file, whole.
-    Small(Vec<u8>, Stamp),
 }
 
 impl Stamp {
-    fn new(metadata: &fs::Metadata) -> Self {
+    fn new(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             length: metadata.len(),
-            seconds: metadata.mtime(),
-            nanos: metadata.mtime_nsec(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
     /// A strong entity tag, of size and time of change.
-    pub(super) fn etag(&self) -> Box<str> {
-        format!("\"{:x}-{:x}.{:x}\"", self.length, self.seconds, self.nanos).into()
+    pub(super) fn etag(&self) -> String {
+        format!("\"{:x}-{:x}.{:x}\"", self.length, self.modified.0, self.modified.1)
     }
 
     /// When it was changed, in whole seconds; `None` before 1970.
     pub(super) fn modified(&self) -> Option<SystemTime> {
-        let seconds = u64::try_from(self.seconds).ok()?;
+        let seconds = u64::try_from(self.modified.0).ok()?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 }
 
-/// Finds what `name` stands for below `root`. Opens nothing when its state is `known`.
+impl State {
+    /// Whether a change after `now` would show.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        self.stamps.iter().flatten().all(|stamp| {
+            let seconds = u64::try_from(stamp.changed.0).unwrap_or(0);
+            let changed = UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + TICK);
+            changed.is_some_and(|settled| settled <= now)
+        })
+    }
+}
+
+/// Finds what `name` stands for below `root`. Opens nothing for reading when its state is `known`.
 ///
 /// # Errors
 /// What the system says, but for what only means that there is nothing to serve.
-pub(super) fn find(root: &Path, name: &str, known: Option<Stamp>) -> io::Result<Found> {
-    match look(root, name, known) {
+pub(super) fn find(
+    root: &Path,
+    name: &str,
+    options: &Options,
+    known: Option<&State>,
+) -> io::Result<Found> {
+    let found =
+        Root::open(root, options.symlinks).and_then(|root| look(&root, name, options, known));
+    match found {
         Err(error) if is_missing(&error) => Ok(Found::Missing),
         found => found,
     }
 }
 
-fn look(root: &Path, name: &str, known: Option<Stamp>) -> io::Result<Found> {
-    // Each time, so that a root that is a link may be turned to another directory.
-    let root = root.canonicalize()?;
-    let file = if name.is_empty() || name.ends_with('/') {
-        below(&root, &name::index(name))?
+fn look(
+    root: &Root<'_>,
+    name: &str,
+    options: &Options,
+    known: Option<&State>,
+) -> io::Result<Found> {
+    let (name, metadata) = if name.is_empty() || name.ends_with('/') {
+        match index(root, name, options)? {
+            Some(found) => found,
+            None if options.listing => {
+                return Ok(Found::Listing(listing::page(root, name, options)?));
+            }
+            None => return Ok(Found::Missing),
+        }
     } else {
-        below(&root, name)?
+        (name.to_owned(), root.look(name)?)
     };
-    let Some(file) = file else { return Ok(Found::Missing) };
-    let metadata = file.metadata()?;
-    if metadata.is_dir() && !name.is_empty() && !name.ends_with('/') {
+    if metadata.is_dir() {
         return Ok(Found::Directory);
     }
     if !metadata.is_file() {
         return Ok(Found::Missing);
     }
-    if known == Some(Stamp::new(&metadata)) {
+    let state = state(root, &name, &metadata, options)?;
+    if known == Some(&state) {
         return Ok(Found::Same);
     }
+    load(root, state)
+}
+
+/// The index of a directory, if it has one.
+fn index(
+    root: &Root<'_>,
+    directory: &str,
+    options: &Options,
+) -> io::Result<Option<(String, Metadata)>> {
+    for index in &options.indices {
+        let name = [directory, index].concat();
+        match root.look(&name) {
+            Ok(metadata) if metadata.is_file() => return Ok(Some((name, metadata))),
+            Err(error) if !is_missing(&error) => return Err(error),
+            Ok(_) | Err(_) => (),
+        }
+    }
+    Ok(None)
+}
+
+/// What tells whether a file, or one of its siblings, has changed.
+fn state(root: &Root<'_>, name: &str, metadata: &Metadata, options: &Options) -> io::Result<State> {
+    let mut stamps = [const { None }; 1 + SIBLINGS.len()];
+    stamps[0] = Some(Stamp::new(metadata));
+    if options.precompressed {
+        for (stamp, (_, suffix)) in stamps[1..].iter_mut().zip(SIBLINGS) {
+            match root.look(&[name, suffix].concat()) {
+                // By seconds: there are compressors that keep no more of the time of a file.
+                Ok(sibling) if sibling.is_file() && sibling.mtime() >= metadata.mtime() => {
+                    *stamp = Some(Stamp::new(&sibling));
+                }
+                Err(error) if !is_missing(&error) => return Err(error),
+                Ok(_) | Err(_) => (),
+            }
+        }
+    }
+    Ok(State { name: name.into(), stamps })
+}
+
+/// Reads a file and its siblings, or leaves them open.
+fn load(root: &Root<'_>, mut state: State) -> io::Result<Found> {
+    let names = [(Coding::Identity, "")].into_iter().chain(SIBLINGS);
+    let mut contents = Vec::new();
+    for (stamp, (coding, suffix)) in state.stamps.iter_mut().zip(names) {
+        if stamp.is_none() {
+            continue;
+        }
+        match read(root, &[&state.name, suffix].concat()) {
+            Ok((content, read)) => {
+                *stamp = Some(read);
+                contents.push((coding, content, read));
+            }
+            // A sibling that went away meanwhile is none.
+            Err(error) if coding != Coding::Identity && is_missing(&error) => *stamp = None,
+            Err(error) => return Err(error),
+        }
+    }
+    let name = state.name.clone();
+    Ok(Found::File(Box::new(Loaded { name, contents, state })))
+}
+
+fn read(root: &Root<'_>, name: &str) -> io::Result<(Content, Stamp)> {
     for _ in 0..TRIES {
-        let mut open = File::open(&file)?;
-        let stamp = Stamp::new(&open.metadata()?);
+        let mut file = root.read(name)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let stamp = Stamp::new(&metadata);
         if stamp.length > SMALL {
-            return Ok(Found::Large(open, stamp));
+            return Ok((Content::Large(file), stamp));
         }
         let mut content = Vec::with_capacity(stamp.length as usize + 1);
-        (&mut open).take(SMALL + 1).read_to_end(&mut content)?;
-        if content.len() as u64 == stamp.length && Stamp::new(&open.metadata()?) == stamp {
-            return Ok(Found::Small(content, stamp));
+        (&mut file).take(SMALL + 1).read_to_end(&mut content)?;
+        if content.len() as u64 == stamp.length && Stamp::new(&file.metadata()?) == stamp {
+            return Ok((Content::Small(content), stamp));
         }
     }
     Err(io::Error::other("the file changes faster than it can be read"))
-}
-
-/// The real place of a name, if it lies below the root, which is a real place.
-fn below(root: &Path, name: &str) -> io::Result<Option<PathBuf>> {
-    let place = root.join(name).canonicalize()?;
-    Ok(place.starts_with(root).then_some(place))
-}
-
-/// Whether an error only means that there is nothing to serve. Who may not read a file learns
-/// nothing of it.
-fn is_missing(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
-    let kinds = [InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied];
-    kinds.contains(&error.kind()) || error.raw_os_error() == Some(ELOOP)
 }

@@ -8,28 +8,27 @@ use std::borrow::Cow;
 use crate::path::decode;
 
 /// The decoded name, without a slash in front; it ends with one where a directory is meant. `None`
-/// for what can be no file: dot segments, hidden files, empty segments, NUL and other controls, `/`
-/// or `\` that were encoded, and what is not UTF-8. Allocates only when there is something to
-/// decode.
-pub(super) fn clean(raw: &str) -> Option<Cow<'_, str>> {
-    let directory = raw.strip_suffix('/').unwrap_or(raw);
-    if directory.is_empty() {
-        return raw.is_empty().then_some(Cow::Borrowed(raw));
+/// for what can be no file: dot segments, empty segments, NUL and other controls, `/` or `\` that were encoded, what
+/// is not UTF-8, and hidden files unless they are `shown`. Allocates only when there is something to decode.
+pub(super) fn clean(raw: &str, shown: bool) -> Option<Cow<'_, str>> {
+    let has_separator = |segment| decode(segment).is_none_or(|it| it.contains('/'));
+    if raw.contains('%') && raw.split('/').any(has_separator) {
+        return None;
     }
-    for segment in directory.split('/') {
-        let segment = decode(segment)?;
-        let is_plain = |char: char| !char.is_control() && !matches!(char, '/' | '\\');
-        if segment.is_empty() || segment.starts_with('.') || !segment.chars().all(is_plain) {
-            return None;
-        }
-    }
-    // Every segment was decoded alone, and has no separator: so the whole can be decoded at once.
-    decode(raw)
+    // No segment has a separator that was encoded, so the whole can be decoded at once.
+    decode(raw).filter(|name| name.is_empty() || is_clean(name, shown))
 }
 
-/// The name of the index of a directory.
-pub(super) fn index(directory: &str) -> String {
-    [directory, "index.html"].concat()
+/// Whether a decoded name, which may end with a slash, is one.
+pub(super) fn is_clean(name: &str, shown: bool) -> bool {
+    let plain = name.strip_suffix('/').unwrap_or(name);
+    plain.split('/').enumerate().all(|(at, segment)| {
+        let is_plain = |char: char| !char.is_control() && char != '\\';
+        // RFC 8615 §3: what is well known lies at the top, below a name with a dot.
+        let is_hidden = segment.starts_with('.') && !(at == 0 && segment == ".well-known");
+        let is_dots = matches!(segment, "." | "..");
+        !segment.is_empty() && !is_dots && (shown || !is_hidden) && segment.chars().all(is_plain)
+    })
 }
 
 #[cfg(test)]
@@ -46,8 +45,25 @@ mod tests {
             ("a%20b/c%C3%A9", "a b/c\u{e9}"),
             ("a..b", "a..b"),
             ("%61/", "a/"),
+            (".well-known", ".well-known"),
+            (".well-known/", ".well-known/"),
+            (".well-known/security.txt", ".well-known/security.txt"),
+            ("%2ewell-known/a", ".well-known/a"),
         ] {
-            assert_eq!(clean(raw).as_deref(), Some(name), "{raw}");
+            assert_eq!(clean(raw, false).as_deref(), Some(name), "{raw}");
+            assert_eq!(clean(raw, true).as_deref(), Some(name), "{raw}");
+        }
+        for hidden in [
+            ".git",
+            "a/.git/config",
+            "%2Egit",
+            "...",
+            ".well-known/.git",
+            "a/.well-known/b",
+            ".well-known-not",
+        ] {
+            assert_eq!(clean(hidden, false), None, "{hidden}");
+            assert!(clean(hidden, true).is_some(), "{hidden}");
         }
         for refused in [
             "/",
@@ -61,9 +77,8 @@ mod tests {
             "a/..",
             "a/../b",
             "%2e%2e/a",
-            ".git",
-            "a/.git/config",
-            "%2Egit",
+            ".well-known/../a",
+            ".well-known//a",
             "a%00",
             "a%0a",
             "a%2Fb",
@@ -74,7 +89,7 @@ mod tests {
             "a%",
             "a%2",
         ] {
-            assert_eq!(clean(refused), None, "{refused}");
+            assert_eq!((clean(refused, false), clean(refused, true)), (None, None), "{refused}");
         }
     }
 }

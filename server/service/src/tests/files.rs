@@ -17,10 +17,10 @@ use crate::{App, Response, Router, ServeDir};
 const LARGE: usize = (600 << 10) + 1;
 
 /// A directory that goes with the test.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("trilane-files-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
         let base = std::env::temp_dir().join(name);
@@ -46,11 +46,11 @@ impl Folder {
         folder
     }
 
-    fn root(&self) -> PathBuf {
+    pub(super) fn root(&self) -> PathBuf {
         self.0.join("root")
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.root().join(name), content).unwrap();
     }
 
@@ -66,16 +66,16 @@ impl Drop for Folder {
     }
 }
 
-fn get(app: &App, target: &str, fields: &[(&str, &str)]) -> Response {
+pub(super) fn get(app: &App, target: &str, fields: &[(&str, &str)]) -> Response {
     send(app, request("GET", target, fields, ""))
 }
 
-fn field(response: &Response, name: Known) -> Option<&str> {
+pub(super) fn field(response: &Response, name: Known) -> Option<&str> {
     response.head.fields.get_str(name)
 }
 
 /// The content, of memory or read from its file, and whether it is whole.
-fn drain(response: Response) -> (Vec<u8>, bool) {
+pub(super) fn drain(response: Response) -> (Vec<u8>, bool) {
     let mut source = match response.body {
         Outgoing::Empty => return (Vec::new(), true),
         Outgoing::Full(payload) => return read(&payload),
@@ -179,7 +179,7 @@ fn root_of(root: &Path) -> Router {
 #[test]
 fn conditions_and_ranges() {
     let folder = Folder::new();
-    let files = ServeDir::new(folder.root()).cache_control("max-age=60");
+    let files = ServeDir::new(folder.root()).cache_control("*", "max-age=60");
     let app = built(Router::new().serve_dir("/", files));
     for target in ["/a.txt", "/a.txt"] {
         let whole = get(&app, target, &[]);

@@ -6,6 +6,7 @@ mod cors;
 mod decompress;
 mod extractors;
 mod fields_and_forms;
+mod file_settings;
 mod files;
 mod hosts;
 mod layering;
