@@ -6,6 +6,7 @@
 mod config;
 mod examples;
 mod messages;
+mod compress;
 mod sse;
 
 use super::parity::{Ask, House, LANES};
