@@ -47,6 +47,7 @@ class Client:
         self.h3 = None
         self.sent = []
         self.heads, self.bodies, self.ended, self.resets = {}, {}, set(), {}
+        self.interim = []
         self.datagrams = []
         self.handshake = self.closed = None
         self.raw_heads = {}
@@ -96,7 +97,11 @@ class Client:
             self.raw_heads.setdefault(event.stream_id, bytearray()).extend(event.data[:4096])
         for event in self.h3.handle_event(event) if self.h3 else []:
             if isinstance(event, HeadersReceived):
-                self.heads.setdefault(event.stream_id, dict(event.headers))
+                head = dict(event.headers)
+                if head.get(b":status", b"").startswith(b"1"):
+                    self.interim.append(head)
+                else:
+                    self.heads.setdefault(event.stream_id, head)
             elif isinstance(event, DataReceived):
                 self.bodies.setdefault(event.stream_id, bytearray()).extend(event.data)
             elif isinstance(event, DatagramReceived):
@@ -322,6 +327,14 @@ def case_reset(port, certificates):
         if reply[-16:] == token:
             return {"reset": True, "short": reply[0] & 0xc0 == 0x40, "shorter": len(reply) < len(late) + 60}
     return {"reset": False}
+
+
+def case_hints(port, certificates, path):
+    """Interim responses, in the order in which they came, and the answer."""
+    client = Client(port, certificates).connected()
+    status, _ = client.get(path)
+    told = [[int(head[b":status"]), head.get(b"link", b"").decode()] for head in client.interim]
+    return {"status": status, "told": told}
 
 
 def case_certificate(port, certificates, name):

@@ -41,7 +41,10 @@ impl<M: Machine> Connection<M> {
                 let mut cx = Context::from_waker(slot.waker.waker());
                 match host.run(&slot.exchange, || running.poll(&mut cx)) {
                     Poll::Ready(response) => self.answer(host, now, &mut slot, response),
-                    Poll::Pending => false,
+                    Poll::Pending => {
+                        self.tell_hints(host, now, slot.id, &slot.exchange);
+                        false
+                    }
                 }
             }
             Stage::Sending { .. } => self.send(host, now, &mut slot),
@@ -75,6 +78,7 @@ impl<M: Machine> Connection<M> {
             host.stats().panics.add(1);
         }
         slot.deadline = None;
+        self.tell_hints(host, now, slot.id, &slot.exchange);
         let content = match &response.body {
             Outgoing::Empty => Content::None,
             body => body.length().map_or(Content::Unknown, Content::Exact),

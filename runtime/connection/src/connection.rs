@@ -404,6 +404,7 @@ impl<M: Machine> Connection<M> {
             Reply::Pending(running) => {
                 slot.stage = Stage::Running(running);
                 slot.deadline = Some(now + host.limits().handler_timeout);
+                self.tell_hints(host, now, slot.id, &slot.exchange);
                 self.release(host, now, slot);
                 self.send_datagrams(slot);
                 false

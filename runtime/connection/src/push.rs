@@ -1,9 +1,11 @@
-//! Promised exchanges (RFC 9113 §8.4): the answer to what a client is likely to ask for next, before it does.
+//! What a client is likely to ask for next: told it before the answer (RFC 8297), or promised with it (RFC 9113 §8.4).
 //!
-//! The service makes that answer as it makes others, and need not know.
+//! The service makes the answer to a promise as it makes others, and need not know.
 
+use trilane_exchange::{Exchange, Link};
 use trilane_semantics::{
-    Content, ExchangeId, Form, Instant, Known, Machine, Misuse, Protocol, RequestHead,
+    Content, ExchangeId, Form, Instant, Known, Machine, Method, Misuse, Protocol, RequestHead,
+    ResponseHead, StatusCode,
 };
 
 use crate::connection::Connection;
@@ -21,18 +23,64 @@ impl<M: Machine> Connection<M> {
         host: &Host,
         now: Instant,
         id: ExchangeId,
+        head: RequestHead,
+    ) -> Result<(), Misuse> {
+        let asked = self.slot(id).map(|slot| std::rc::Rc::clone(&slot.exchange));
+        self.promise(host, now, id, asked.ok_or(Misuse::NotNow)?.head(), head)
+    }
+
+    /// As [`Connection::push`], with the answer to `asked`.
+    fn promise(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        id: ExchangeId,
+        asked: &RequestHead,
         mut head: RequestHead,
     ) -> Result<(), Misuse> {
-        let asked = self.slot(id).map(|slot| slot.exchange.head());
-        let authority =
-            asked.and_then(|asked| Some((asked.authority()?.to_owned(), asked.protocol)));
-        let Some((authority, protocol)) = authority.filter(|_| head.form() == Form::Origin) else {
-            return Err(Misuse::NotNow);
-        };
-        let promise = self.named(&mut head, &authority, protocol).ok_or(Misuse::NotNow)?;
+        let authority = asked.authority().filter(|_| head.form() == Form::Origin);
+        let authority = authority.ok_or(Misuse::NotNow)?;
+        let promise = self.named(&mut head, authority, asked.protocol).ok_or(Misuse::NotNow)?;
         let promised = self.machine.push(id, &promise, &mut self.out)?;
         self.begin(host, now, promised, head, Content::None);
         Ok(())
+    }
+
+    /// Tells what the handler has hinted since the last time: by 103 (Early Hints), and by promises where they are taken.
+    #[inline]
+    pub(crate) fn tell_hints(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        id: ExchangeId,
+        exchange: &Exchange,
+    ) {
+        for links in exchange.take_hints() {
+            self.tell(host, now, id, exchange, &links);
+        }
+    }
+
+    #[cold]
+    fn tell(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        id: ExchangeId,
+        exchange: &Exchange,
+        links: &[Link],
+    ) {
+        let mut early = ResponseHead::new(StatusCode::EARLY_HINTS);
+        for link in links {
+            let path = link.promisable().filter(|_| host.limits().pushes > 0);
+            if let Some(head) = path.and_then(|path| promised(exchange.head(), path)) {
+                // Before the hint, so that the client does not ask for it. Who takes no promise is told all the same.
+                let _ = self.promise(host, now, id, exchange.head(), head);
+            }
+            // It was looked at when it was hinted.
+            let _ = early.fields.append(Known::Link, link.to_string());
+        }
+        // An exchange that takes none now, as a promise itself, is told nothing.
+        let _ = self.machine.interim(id, &early, &mut self.out);
     }
 
     /// The head as the client must see it, with its scheme, while the service is shown it as others.
@@ -48,4 +96,15 @@ impl<M: Machine> Connection<M> {
         let target = format!("{scheme}://{authority}{}", head.target());
         RequestHead::with_fields(head.method.clone(), protocol, head.fields.clone(), &target)
     }
+}
+
+/// The request that the client would make for `path`, as far as what it has asked for tells.
+fn promised(asked: &RequestHead, path: &str) -> Option<RequestHead> {
+    let mut head = RequestHead::new(Method::GET, path)?;
+    for name in [Known::AcceptEncoding, Known::AcceptLanguage, Known::UserAgent] {
+        for value in asked.fields.all(name) {
+            head.fields.append(name, value).ok()?;
+        }
+    }
+    Some(head)
 }

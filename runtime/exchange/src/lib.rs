@@ -3,6 +3,7 @@
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
 //! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what
+//! [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`] and [`client`] are what
 //! is known of who asks. Beside that way stand [`shard`],
 //! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and [`wake`],
 //! which leads a waker back to its shard.
@@ -17,6 +18,7 @@ pub mod current;
 pub mod datagrams;
 pub mod error;
 pub mod exchange;
+pub mod hints;
 pub mod incoming;
 pub mod interval;
 pub mod join;
@@ -48,6 +50,7 @@ pub use current::current;
 pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
 pub use error::Error;
 pub use exchange::{Exchange, Params, Request, Template};
+pub use hints::{HintError, Link};
 pub use incoming::{BodyError, Frame, Incoming};
 pub use interval::Interval;
 pub use join::{join, join_all};

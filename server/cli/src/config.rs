@@ -118,6 +118,8 @@ pub struct Http2Section {
     pub abuse: Option<u32>,
     /// Points that come back in a second.
     pub abuse_rate: Option<u32>,
+    /// Promises under way at once, to clients that take them; 0 for none. Default 0.
+    pub pushes: Option<usize>,
 }
 
 /// `[tls]`: everything but the first is read again on SIGHUP.
@@ -304,6 +306,7 @@ impl Http2Section {
         limits.pings = self.pings.unwrap_or(limits.pings);
         limits.abuse = self.abuse.unwrap_or(limits.abuse);
         limits.abuse_rate = self.abuse_rate.unwrap_or(limits.abuse_rate);
+        limits.pushes = self.pushes.unwrap_or(limits.pushes);
     }
 }
 
@@ -343,11 +346,12 @@ mod tests {
     #[test]
     fn limits_of_http2() {
         let text = "[limits]\nhandshake_timeout = 3\n[http2]\nstreams = 1\nstream_window = 2\nconnection_window = 3\n\
-                    continuations = 4\npings = 5\nabuse = 6\nabuse_rate = 7\n";
+                    continuations = 4\npings = 5\nabuse = 6\nabuse_rate = 7\npushes = 8\n";
         let limits = parse(text).unwrap().limits();
         let sizes = [limits.streams, limits.stream_window, limits.connection_window];
         assert_eq!((sizes, limits.continuations), ([1, 2, 3], 4));
         assert_eq!((limits.pings, limits.abuse, limits.abuse_rate), (5, 6, 7));
+        assert_eq!((limits.pushes, Limits::default().pushes), (8, 0));
         assert_eq!(limits.handshake_timeout, Duration::from_secs(3));
         assert_eq!(parse("[http2]\n").unwrap().limits(), Limits::default());
     }

@@ -2,6 +2,7 @@
 //! protocol.
 
 mod events;
+mod hints;
 mod page;
 mod secure;
 mod users;
@@ -76,6 +77,7 @@ fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
         .route("/stream/{n}", get(stream))
         .route("/datagrams", any(datagrams))
         .route("/events", get(events::events))
+        .route("/hints", get(hints::page))
         .route("/early", post(echo).early_data())
         .route("/slow/{ms}", get(slow))
         .route("/panic", get(fail))

@@ -7,6 +7,7 @@ mod config;
 mod examples;
 mod messages;
 mod compress;
+mod hints;
 mod sse;
 
 use super::parity::{Ask, House, LANES};

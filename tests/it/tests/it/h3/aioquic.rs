@@ -196,6 +196,14 @@ fn datagrams_come_back() {
 }
 
 #[test]
+fn hints_come_before_the_answer() {
+    let server = Process::demo(&["--log", "off"]);
+    let Some(got) = run(&server, "hints", &["/hints"]) else { return };
+    let told = json!([[103, "</static/style.css>; rel=preload; as=style"]]);
+    assert_eq!(got, json!({"status": 200, "told": told}));
+}
+
+#[test]
 fn a_connection_that_is_forgotten_is_reset() {
     // RFC 9000 §10.3.
     let server = Process::demo(&["--log", "off"]);

@@ -102,7 +102,7 @@ impl Answer {
             }
         }
         match status {
-            Some(status @ 100..200) => Got::Interim(status),
+            Some(status @ 100..200) => Got::Interim(Head { status, fields }),
             Some(status) if !self.has_head => {
                 self.has_head = true;
                 Got::Head(Head { status, fields })

@@ -18,7 +18,7 @@ fn continue_comes_when_the_handler_reads_and_not_before() {
             // RFC 9110 §10.1.1: its handler begins to read after 150 ms.
             let id = client.begin(&expecting("/test/late", length));
             assert_eq!(client.next_within(id, WHILE), Got::Nothing, "{}", lane.name());
-            assert_eq!(client.next(id), Got::Interim(100), "{}", lane.name());
+            assert_eq!(client.next(id), Got::proceed(), "{}", lane.name());
             client.send(id, b"hello").unwrap();
             if length == Length::Unknown {
                 client.finish(id, &[]).unwrap();
@@ -28,7 +28,7 @@ fn continue_comes_when_the_handler_reads_and_not_before() {
         }
         for target in ["/echo", "/echo/stream", "/upload"] {
             let id = client.begin(&expecting(target, Length::Exact(2)));
-            assert_eq!(client.next(id), Got::Interim(100), "{} {target}", lane.name());
+            assert_eq!(client.next(id), Got::proceed(), "{} {target}", lane.name());
             client.send(id, b"hi").unwrap();
             client.answer(id).whole().status(200);
         }

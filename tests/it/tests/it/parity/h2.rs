@@ -230,7 +230,7 @@ impl Connection {
         decoded.unwrap();
         let stream = &mut self.streams[at];
         stream.got.push_back(match status {
-            Some(status @ 100..200) => Got::Interim(status),
+            Some(status @ 100..200) => Got::Interim(Head { status, fields }),
             Some(status) if !stream.has_head => {
                 stream.has_head = true;
                 Got::Head(Head { status, fields })

@@ -124,7 +124,7 @@ impl Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Got {
     /// An interim response.
-    Interim(u16),
+    Interim(Head),
     /// The final response begins.
     Head(Head),
     /// Content, at least a byte.
@@ -137,6 +137,13 @@ pub(crate) enum Got {
     Cut,
     /// Nothing came in that time.
     Nothing,
+}
+
+impl Got {
+    /// 100 (Continue), which has no fields of ours.
+    pub(crate) const fn proceed() -> Self {
+        Self::Interim(Head { status: 100, fields: Vec::new() })
+    }
 }
 
 /// A request of a connection.
@@ -181,7 +188,7 @@ impl dyn Client + '_ {
         let mut answer = Answer::default();
         loop {
             match self.next(id) {
-                Got::Interim(status) => answer.interim.push(status),
+                Got::Interim(head) => answer.interim.push(head),
                 Got::Head(head) => answer.head = head,
                 Got::Data(data) => answer.body.extend_from_slice(&data),
                 Got::Trailers(fields) => answer.trailers = fields,
@@ -212,7 +219,7 @@ impl dyn Client + '_ {
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    pub(crate) interim: Vec<u16>,
+    pub(crate) interim: Vec<Head>,
     pub(crate) head: Head,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Vec<(String, String)>,

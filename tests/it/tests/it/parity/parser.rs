@@ -116,7 +116,7 @@ impl Parser {
         if status < 200 {
             assert!(length.is_none() && is_chunked.is_none(), "RFC 9110 §8.6: {head:?}");
             assert_ne!(self.to, To::Http10, "RFC 9110 §15.2: no 1xx to HTTP/1.0");
-            return Some((Got::Interim(status), n));
+            return Some((Got::Interim(head), n));
         }
         // RFC 9110 §6.6.1: an origin server with a clock MUST send Date.
         assert!(head.field("date").is_some_and(|date| date.len() == 29), "{head:?}");
