@@ -38,6 +38,7 @@ pub mod body_limit;
 pub mod chain;
 pub mod coding;
 pub mod conditional;
+pub mod cookies;
 pub mod extract;
 pub mod files;
 mod fixed;
@@ -82,6 +83,9 @@ pub use auth::{Auth, Denied, Grant, User, Verify};
 pub use body_limit::BodyLimit;
 pub use chain::Chain;
 pub use coding::{Coding, negotiate};
+pub use cookies::{
+    Cookie, CookieJar, CookieKeyError, CookieKeys, Cookies, PrivateCookies, SameSite, SignedCookies,
+};
 pub use extract::{
     ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, Tls,
     TypedHeader,

@@ -2,6 +2,7 @@
 
 mod auth;
 mod compress;
+mod cookies;
 mod cors;
 mod decompress;
 mod extractors;
