@@ -50,6 +50,7 @@ pub mod json;
 pub mod layer;
 pub mod layers;
 pub mod method;
+pub mod multipart;
 mod networks;
 mod origin;
 mod partial;
@@ -102,6 +103,8 @@ pub use layers::{
     default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
+pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
+pub use multipart::{Field, Multipart, MultipartLimits};
 pub use principal::Principal;
 pub use rate::{Quota, RateLimit};
 pub use redirect::Redirect;

@@ -13,6 +13,7 @@ mod hosts;
 mod layering;
 mod logging;
 mod rate;
+mod multipart;
 mod rejections;
 mod routing;
 mod security_headers;
