@@ -31,6 +31,7 @@
 //! sockets.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod allow;
 pub mod app;
 pub mod auth;
@@ -101,6 +102,8 @@ pub use layers::{
     AccessLog, ClientField, Compress, Cors, CorsError, Csp, Csrf, Decompress, Envelope, Format,
     ForwardedHost, IpList, LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies,
     default_layers,
+    AccessLog, Csp, Envelope, Format, LogSink, Metrics, Nonce, Recovery, RequestId,
+    SecurityHeaders, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};

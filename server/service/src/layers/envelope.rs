@@ -1,8 +1,9 @@
 //! The one form of errors (FEATURES W4): JSON, or RFC 9457 problem details for who asks for them.
 
 use trilane_exchange::{Error, Exchange, Outgoing, Refusal, Response, Shard};
-use trilane_semantics::{Fields, Known};
+use trilane_semantics::Known;
 
+use crate::accept::accepts;
 use crate::layer::{Hook, Phases};
 use crate::text::{number, since_epoch, string};
 
@@ -22,7 +23,7 @@ impl Hook for Envelope {
 
     fn after(&self, exchange: &Exchange, response: &mut Response) {
         if response.error.is_some() {
-            let problem = wants_problem(&exchange.head().fields);
+            let problem = accepts(&exchange.head().fields, PROBLEM.as_bytes());
             let form = if problem { Form::Problem } else { Form::Envelope };
             render(response, form, exchange.shard(), exchange.request_id());
         }
@@ -109,17 +110,4 @@ fn common(out: &mut String, error: &Error, shard: &Shard, id: Option<&str>) {
         Some(id) => string(out, id),
         None => out.push_str("null"),
     }
-}
-
-/// Whether Accept names problem details, with a weight that is not 0 (RFC 9110 §12.5.1).
-fn wants_problem(accept: &Fields) -> bool {
-    accept.list(Known::Accept).any(|member| {
-        let mut parts = member.split(|&b| b == b';').map(<[u8]>::trim_ascii);
-        let named = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(PROBLEM.as_bytes()));
-        let zero = |part: &[u8]| match part {
-            [b'q' | b'Q', b'=', weight @ ..] => weight.iter().all(|b| matches!(b, b'0' | b'.')),
-            _ => false,
-        };
-        named && !parts.any(zero)
-    })
 }

@@ -127,7 +127,6 @@ impl<'a> TestRequest<'a> {
     /// Makes it, and lets the handler come as far as it can without waiting.
     pub fn begin(mut self) -> TestCall {
         let client = self.client;
-        client.shard.stats().requests.add(1);
         let connection = Rc::new(self.connection.clone());
         let started = client.shard.now();
         let bytes_in = self.length();
@@ -136,8 +135,10 @@ impl<'a> TestRequest<'a> {
             Rc::new(Exchange::new(head, connection, client.shard.clone(), started))
         };
         let head = self.take_head();
+        let is_refused = head.is_err();
         let (exchange, reply): (_, Pin<Box<dyn Future<Output = Response>>>) = match head {
             Ok(head) => {
+                client.shard.stats().requests.add(1);
                 let exchange = exchange(head);
                 let request = Request::new(Rc::clone(&exchange), self.take_content());
                 let (app, limit) = (Rc::clone(&client.app), client.limits.handler_timeout);
@@ -153,7 +154,9 @@ impl<'a> TestRequest<'a> {
         let reply = client.shard.spawn(reply).abort_on_drop();
         client.settle();
         let (app, world) = (Rc::clone(&client.app), Rc::clone(&client.world));
-        TestCall { reply, done: TestResponse::before(app, exchange, world, bytes_in) }
+        let done = TestResponse::before(app, exchange, world, bytes_in);
+        // What was never begun has no end.
+        TestCall { reply, done: if is_refused { done.told() } else { done } }
     }
 
     fn take_head(&mut self) -> Result<RequestHead, Reason> {

@@ -62,6 +62,12 @@ impl TestResponse {
         }
     }
 
+    /// Its end is nobody's business.
+    pub(super) const fn told(mut self) -> Self {
+        self.outcome = Some(Outcome::Complete);
+        self
+    }
+
     /// It is there.
     pub(super) fn with(mut self, response: Response) -> Self {
         let Response { head, body, error, .. } = response;

@@ -14,6 +14,7 @@ mod layering;
 mod logging;
 mod rate;
 mod multipart;
+mod metrics;
 mod rejections;
 mod routing;
 mod security_headers;

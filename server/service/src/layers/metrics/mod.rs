@@ -1,0 +1,161 @@
+//! Prometheus (FEATURES W8): requests by route, shards by their counters, why connections closed, and what users add.
+//!
+//! Each shard counts for itself, with plain stores; who scrapes adds up. `recorder` is all that requests pass, `series` what it
+//! writes to, `collect` and `server` read it, `text` gives it the form that was asked for.
+
+mod collect;
+mod recorder;
+mod series;
+mod server;
+mod settings;
+mod text;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use prometheus_client::registry::{Metric, Registry};
+use trilane_exchange::{Request, Response, Stats};
+use trilane_semantics::{Known, StatusCode};
+
+use crate::chain::Chain;
+use crate::layer::Layer;
+use recorder::Recorder;
+use series::{Table, locked};
+use settings::Settings;
+use text::Form;
+
+/// The metrics of a server: made once, before its shards. A clone of it is the layer that records; put it on the router of each
+/// shard, and its [`handler`](Self::handler) at a path.
+///
+/// | metric | labels |
+/// | --- | --- |
+/// | `http_requests_total` | `method`, `path`, `status` |
+/// | `http_request_duration_seconds`, a histogram | `method`, `path` |
+/// | `http_request_size_bytes`, `http_response_size_bytes`, histograms of content as it was seen | |
+/// | `http_requests_in_flight` | |
+/// | `trilane_*`, the counters of [`Stats`] | `shard` |
+/// | `trilane_connections_closed_total` | `cause` |
+/// | `process_*`: memory, descriptors, CPU time, start | |
+///
+/// `path` is the route's template, such as `/users/{id}`; `unmatched` where no route was, `other` beyond
+/// [`series`](Self::series). `method` is `other` if RFC 9110 and RFC 5789 do not know it. `status` is what was sent, `none` if nothing was.
+///
+/// ```
+/// use trilane_service::{Metrics, Router, get};
+/// use prometheus_client::metrics::counter::Counter;
+///
+/// let metrics = Metrics::new().exclude("/metrics");
+/// let orders: Counter = Counter::default();
+/// metrics.register("orders", "Orders that were taken.", orders.clone());
+/// // On each shard:
+/// let router = Router::new()
+///     .route("/orders", get(move || async move { orders.inc(); "thank you" }))
+///     .route("/metrics", get(metrics.handler()))
+///     .layer(metrics.clone());
+/// # router.build().map(drop).unwrap();
+/// ```
+#[derive(Clone, Default)]
+pub struct Metrics {
+    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+}
+
+/// What all clones share.
+#[derive(Default)]
+struct Shared {
+    /// One a shard.
+    tables: Mutex<Vec<Arc<Table>>>,
+    users: Mutex<Registry>,
+}
+
+impl Metrics {
+    /// Metrics with default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Durations in buckets up to these bounds, in seconds. Default: 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5. Bounds that do not
+    /// rise are an error of [`Router::build`](crate::Router::build).
+    #[must_use]
+    pub fn buckets(mut self, seconds: impl Into<Vec<f64>>) -> Self {
+        Arc::make_mut(&mut self.settings).durations = seconds.into();
+        self
+    }
+
+    /// Sizes in buckets up to these bounds, in bytes. Default: 100, 1,000, 10,000, 100,000, 1,000,000.
+    #[must_use]
+    pub fn size_buckets(mut self, bytes: impl Into<Vec<u64>>) -> Self {
+        Arc::make_mut(&mut self.settings).sizes = bytes.into();
+        self
+    }
+
+    /// Does not count requests for exactly that path, but among those in flight.
+    #[must_use]
+    pub fn exclude(mut self, path: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.settings).excluded.push(path.into());
+        self
+    }
+
+    /// At most so many series of method, route and status on each shard; what comes then is counted as `other`. Default 2,000.
+    #[must_use]
+    pub fn series(mut self, most: usize) -> Self {
+        Arc::make_mut(&mut self.settings).series = most;
+        self
+    }
+
+    /// Adds a metric of the user's own, which is shared by its clones. The name of a counter has no `_total`: that is added.
+    pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
+        // A full stop is added there.
+        locked(&self.shared.users).register(name, help.trim_end_matches('.'), metric);
+    }
+
+    /// All of it as text, for `Accept: application/openmetrics-text` as OpenMetrics 1.0, else in Prometheus' own format 0.0.4.
+    #[must_use]
+    pub fn handler(
+        &self,
+    ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response>>> + Clone + 'static {
+        let metrics = self.clone();
+        move |request| {
+            let (metrics, form) = (metrics.clone(), Form::asked_for(&request.head().fields));
+            let (shard, all) = (request.shard().clone(), request.shard().all_stats());
+            // Adding up takes a while when there are many series, and a look at the system may wait.
+            Box::pin(async move {
+                let text = shard.blocking(move || metrics.render(&all, form)).await;
+                Response::new(StatusCode::OK)
+                    .field(Known::ContentType, form.content_type())
+                    .field(Known::CacheControl, "no-store")
+                    .body(text)
+            })
+        }
+    }
+
+    fn render(&self, stats: &[Arc<Stats>], form: Form) -> String {
+        let mut own = Registry::default();
+        let (tables, settings) = (locked(&self.shared.tables).clone(), Arc::clone(&self.settings));
+        own.register_collector(Box::new(collect::Requests { tables, settings }));
+        own.register_collector(Box::new(server::Server(stats.to_vec())));
+        text::render(&[&own, &locked(&self.shared.users)], form)
+    }
+}
+
+impl Layer for Metrics {
+    fn add_to(self, chain: &mut Chain) {
+        if let Some(fault) = self.settings.fault() {
+            chain.refuse("metrics", fault);
+            return;
+        }
+        let (bounds, sizes) = (self.settings.nanos().into(), self.settings.sizes.as_slice().into());
+        let table = Arc::new(Table::new(&bounds, &sizes));
+        locked(&self.shared.tables).push(Arc::clone(&table));
+        chain.add(Recorder::new(self.settings, table));
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Metrics({:?})", self.settings)
+    }
+}

@@ -1,0 +1,143 @@
+//! What one shard has counted: written by it alone with plain stores, read by whoever collects.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use trilane_exchange::stats::Counter;
+
+/// Values sorted into buckets, and their sum.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    /// The largest value of each bucket but the last, which has no end.
+    bounds: Arc<[u64]>,
+    buckets: Box<[Counter]>,
+    sum: Counter,
+}
+
+impl Histogram {
+    pub(super) fn new(bounds: &Arc<[u64]>) -> Self {
+        let buckets = (0..=bounds.len()).map(|_| Counter::default()).collect();
+        Self { bounds: Arc::clone(bounds), buckets, sum: Counter::default() }
+    }
+
+    pub(super) fn observe(&self, value: u64) {
+        let at = self.bounds.iter().position(|bound| value <= *bound).unwrap_or(self.bounds.len());
+        if let Some(bucket) = self.buckets.get(at) {
+            bucket.add(1);
+        }
+        self.sum.add(value);
+    }
+
+    /// Adds what it has to a total.
+    pub(super) fn add_to(&self, total: &mut Total) {
+        total.buckets.resize(self.buckets.len(), 0);
+        for (sum, bucket) in total.buckets.iter_mut().zip(&self.buckets) {
+            *sum += bucket.get();
+        }
+        total.sum += self.sum.get();
+    }
+}
+
+/// What several histograms of the same bounds have together.
+#[derive(Debug, Default)]
+pub(super) struct Total {
+    pub(super) buckets: Vec<u64>,
+    pub(super) sum: u64,
+}
+
+/// The requests of one method to one route.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) method: &'static str,
+    pub(super) path: Box<str>,
+    /// In nanoseconds.
+    pub(super) durations: Histogram,
+    /// By status; 0 stands for requests that ended without an answer.
+    statuses: Mutex<Vec<(u16, Arc<Counter>)>>,
+}
+
+impl Series {
+    /// The counter of a status. Takes a lock and may allocate: its caller keeps what it gets.
+    pub(super) fn status(&self, status: u16) -> Arc<Counter> {
+        let mut statuses = locked(&self.statuses);
+        if let Some((_, counter)) = statuses.iter().find(|(known, _)| *known == status) {
+            return Arc::clone(counter);
+        }
+        let counter = Arc::default();
+        statuses.push((status, Arc::clone(&counter)));
+        counter
+    }
+
+    /// Every status, and how many requests had it.
+    pub(super) fn statuses(&self) -> Vec<(u16, u64)> {
+        locked(&self.statuses).iter().map(|(status, counter)| (*status, counter.get())).collect()
+    }
+}
+
+/// Everything that one shard has counted of requests.
+#[derive(Debug)]
+pub(super) struct Table {
+    bounds: Arc<[u64]>,
+    series: Mutex<Vec<Arc<Series>>>,
+    pub(super) request_sizes: Histogram,
+    pub(super) response_sizes: Histogram,
+}
+
+impl Table {
+    /// Durations are sorted by `bounds`, in nanoseconds, sizes by `sizes`, in bytes.
+    pub(super) fn new(bounds: &Arc<[u64]>, sizes: &Arc<[u64]>) -> Self {
+        let (request_sizes, response_sizes) = (Histogram::new(sizes), Histogram::new(sizes));
+        let series = Mutex::default();
+        Self { bounds: Arc::clone(bounds), series, request_sizes, response_sizes }
+    }
+
+    /// The series of a method and a route. Takes a lock and may allocate: its caller keeps what it gets.
+    pub(super) fn series(&self, method: &'static str, path: &str) -> Arc<Series> {
+        let mut all = locked(&self.series);
+        if let Some(known) = all.iter().find(|it| it.method == method && *it.path == *path) {
+            return Arc::clone(known);
+        }
+        let durations = Histogram::new(&self.bounds);
+        let series = Series { method, path: path.into(), durations, statuses: Mutex::default() };
+        let series = Arc::new(series);
+        all.push(Arc::clone(&series));
+        series
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Series>> {
+        locked(&self.series).clone()
+    }
+}
+
+/// A panic while it was held leaves a list whole: adding to it is all that is done.
+pub(super) fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_go_into_the_first_bucket_that_holds_them() {
+        let histogram = Histogram::new(&[10, 20].into());
+        for value in [0, 10, 11, 20, 21, u64::from(u32::MAX)] {
+            histogram.observe(value);
+        }
+        let mut total = Total::default();
+        histogram.add_to(&mut total);
+        histogram.add_to(&mut total);
+        assert_eq!(total.buckets, [4, 4, 4]);
+        assert_eq!(total.sum, 2 * (10 + 11 + 20 + 21 + u64::from(u32::MAX)));
+    }
+
+    #[test]
+    fn a_series_is_made_once() {
+        let bounds = [1].into();
+        let table = Table::new(&bounds, &bounds);
+        let first = table.series("GET", "/a");
+        first.status(200).add(2);
+        assert!(Arc::ptr_eq(&first, &table.series("GET", "/a")));
+        assert!(!Arc::ptr_eq(&first, &table.series("PUT", "/a")));
+        assert_eq!(table.series("GET", "/a").statuses(), [(200, 2)]);
+    }
+}
