@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::time::SystemTime;
 
-use trilane_exchange::{Address, Exchange, Refusal, Response, Shard, Summary};
-use trilane_semantics::{Known, RequestHead, StatusCode};
+use trilane_exchange::{Address, Exchange, Refusal, Response, Shard, Summary, TraceContext};
+use trilane_semantics::{Cause, Known, RequestHead, StatusCode};
 
 use crate::layer::{Hook, Phases};
+use crate::principal::Principal;
 use crate::text::{escaped, number, string, timestamp};
 
 /// A line buffer that grew past this is not kept, in bytes.
@@ -33,12 +35,13 @@ impl<F: Fn(&str)> LogSink for F {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// An object: `timestamp`, `method`, `path`, `query`, `status`, `duration_us`, `bytes_in`,
-    /// `bytes_out`, `remote`, `user_agent`, `referer`, `protocol`, `request_id`, `outcome`; what is
-    /// not known is null.
+    /// `bytes_out`, `remote` (the connection's peer), `client` (whom a trusted proxy names, else the same), `user`, `user_agent`,
+    /// `referer`, `protocol`, `request_id`, `trace_id`, `span_id`, `outcome`, `closed` (why the connection has closed); what is not known
+    /// is null.
     #[default]
     Json,
-    /// `timestamp remote "method target protocol" status duration_us bytes_in bytes_out "referer"
-    /// "user agent" "request id" outcome`; what is not known is `-`.
+    /// `timestamp client "method target protocol" status duration_us bytes_in bytes_out "referer"
+    /// "user agent" "user" "request id" "trace id" outcome closed`; what is not known is `-`.
     Text,
 }
 
@@ -47,6 +50,7 @@ pub struct AccessLog {
     sink: Box<dyn LogSink>,
     format: Format,
     excluded: Vec<String>,
+    below: Vec<String>,
     line: Cell<String>,
 }
 
@@ -54,8 +58,8 @@ impl AccessLog {
     /// A log of JSON lines.
     #[must_use]
     pub fn new(sink: impl LogSink + 'static) -> Self {
-        let (format, excluded) = (Format::Json, Vec::new());
-        Self { sink: Box::new(sink), format, excluded, line: Cell::default() }
+        let (excluded, below, line) = Default::default();
+        Self { sink: Box::new(sink), format: Format::Json, excluded, below, line }
     }
 
     /// In that form instead.
@@ -70,6 +74,23 @@ impl AccessLog {
     pub fn exclude(mut self, path: impl Into<String>) -> Self {
         self.excluded.push(path.into());
         self
+    }
+
+    /// Without the requests for that path and all below it.
+    #[must_use]
+    pub fn exclude_prefix(mut self, prefix: impl Into<String>) -> Self {
+        let mut prefix = prefix.into();
+        prefix.truncate(prefix.trim_end_matches('/').len());
+        self.below.push(prefix);
+        self
+    }
+
+    fn is_excluded(&self, path: &str) -> bool {
+        let is_below = |prefix: &String| {
+            path.strip_prefix(&**prefix)
+                .is_some_and(|rest| matches!(rest.as_bytes(), [] | [b'/', ..]))
+        };
+        self.excluded.iter().any(|excluded| excluded == path) || self.below.iter().any(is_below)
     }
 }
 
@@ -93,7 +114,7 @@ impl Hook for AccessLog {
     }
 
     fn done(&self, exchange: &Exchange, summary: &Summary) {
-        if !self.excluded.iter().any(|path| path == exchange.head().path()) {
+        if !self.is_excluded(exchange.head().path()) {
             self.write(exchange.shard(), &Entry::of_exchange(exchange, summary));
         }
     }
@@ -121,6 +142,10 @@ struct Entry<'a> {
     micros: Option<u64>,
     bytes: Option<(u64, u64)>,
     remote: Address,
+    client: Address,
+    user: Option<Rc<Principal>>,
+    trace: Option<TraceContext>,
+    closed: Option<Cause>,
     request_id: Option<&'a str>,
     outcome: &'static str,
 }
@@ -135,6 +160,10 @@ impl<'a> Entry<'a> {
             micros: Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
             bytes: Some((summary.bytes_in, summary.bytes_out)),
             remote: exchange.connection().peer,
+            client: exchange.client().address,
+            user: exchange.noted(),
+            trace: exchange.trace(),
+            closed: summary.closed,
             request_id: exchange.request_id(),
             outcome: summary.outcome.label(),
         }
@@ -148,6 +177,10 @@ impl<'a> Entry<'a> {
             micros: None,
             bytes: None,
             remote: refusal.connection.peer,
+            client: refusal.connection.peer,
+            user: None,
+            trace: None,
+            closed: None,
             request_id,
             outcome: refusal.reason.label(),
         }
@@ -176,19 +209,25 @@ fn json(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     count(out, "bytes_out", entry.bytes.map(|(_, bytes_out)| bytes_out));
     out.push_str(",\"remote\":\"");
     // Writing to a string cannot fail; an address has nothing to escape.
-    let _ = write!(out, "{}\"", entry.remote);
+    let _ = write!(out, "{}\",\"client\":\"{}\"", entry.remote, entry.client);
+    member(out, "user", entry.user.as_deref().map(Principal::name));
     member(out, "user_agent", entry.field(Known::UserAgent).as_deref());
     member(out, "referer", entry.field(Known::Referer).as_deref());
     member(out, "protocol", entry.head.map(|head| head.protocol.as_str()));
     member(out, "request_id", entry.request_id);
+    let trace = entry.trace.map(|trace| trace.trace_id().to_string());
+    member(out, "trace_id", trace.as_deref());
+    let span = entry.trace.map(|trace| trace.span_id().to_string());
+    member(out, "span_id", span.as_deref());
     member(out, "outcome", Some(entry.outcome));
+    member(out, "closed", entry.closed.map(Cause::label));
     out.push('}');
 }
 
 fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     timestamp(out, wall);
     // Writing to a string cannot fail; an address has nothing to escape.
-    let _ = write!(out, " {} \"", entry.remote);
+    let _ = write!(out, " {} \"", entry.client);
     match entry.head {
         Some(head) => {
             for text in [head.method.as_str(), " ", head.target(), " ", head.protocol.as_str()] {
@@ -209,7 +248,9 @@ fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     for text in [
         entry.field(Known::Referer),
         entry.field(Known::UserAgent),
+        entry.user.as_deref().map(|user| Cow::Borrowed(user.name())),
         entry.request_id.map(Cow::Borrowed),
+        entry.trace.map(|trace| Cow::Owned(trace.trace_id().to_string())),
     ] {
         out.push(' ');
         match text {
@@ -217,8 +258,10 @@ fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
             None => out.push('-'),
         }
     }
-    out.push(' ');
-    out.push_str(entry.outcome);
+    for word in [entry.outcome, entry.closed.map_or("-", Cause::label)] {
+        out.push(' ');
+        out.push_str(word);
+    }
 }
 
 fn member(out: &mut String, name: &str, value: Option<&str>) {

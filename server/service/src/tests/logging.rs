@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::{Outcome, Service, Summary};
+use trilane_exchange::{Address, Client, Exchange, Outcome, Service, Summary, TraceContext};
+use trilane_semantics::Cause;
 
 use super::support::{built, request};
-use crate::{AccessLog, App, Format, Router, StatusCode, default_layers, get};
+use crate::{AccessLog, App, Format, Principal, Router, StatusCode, default_layers, get};
 
 pub(crate) fn summary() -> Summary {
     Summary {
@@ -24,9 +25,18 @@ fn app(format: Format) -> (App, Rc<RefCell<Vec<String>>>) {
     let lines: Rc<RefCell<Vec<String>>> = Rc::default();
     let sink = Rc::clone(&lines);
     let log = AccessLog::new(move |line: &str| sink.borrow_mut().push(line.to_owned()));
-    let log = log.format(format).exclude("/health");
+    let log = log.format(format).exclude("/health").exclude_prefix("/assets/");
     let router = Router::new().route("/", get(|| async {}));
     (built(router.layer(default_layers(Some(log)))), lines)
+}
+
+/// All that layers may know of a request.
+fn know(exchange: &Exchange) {
+    let address = Address::Ip(([198, 51, 100, 7], 0).into());
+    exchange.set_client(Client { address, is_secure: true });
+    exchange.note(Principal::from("ann"));
+    let parent = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    exchange.set_trace(TraceContext::parse(parent).unwrap());
 }
 
 const FIELDS: &[(&str, &str)] = &[("user-agent", "a\"b\tc"), ("referer", "http://r/")];
@@ -36,20 +46,25 @@ fn json_lines() {
     let (app, lines) = app(Format::Json);
     let mut full = request("GET", "/a\"b?c=d", FIELDS, "");
     full.set_request_id(b"id-1");
+    know(full.exchange());
     app.finished(full.exchange(), &summary());
     let bare = request("PUT", "/", &[], "");
-    let left = Summary { outcome: Outcome::PeerLeft, status: None, ..summary() };
+    let closed = Some(Cause::Transport);
+    let left = Summary { outcome: Outcome::PeerLeft, status: None, closed, ..summary() };
     app.finished(bare.exchange(), &left);
-    app.finished(request("GET", "/health?deep", &[], "").exchange(), &summary());
+    for path in ["/health?deep", "/assets", "/assets/", "/assets/a/b"] {
+        app.finished(request("GET", path, &[], "").exchange(), &summary());
+    }
     let expected = [
         "{\"timestamp\":\"2026-11-21T22:21:32.045Z\",\"method\":\"GET\",\"path\":\"/a\\\"b\",\
          \"query\":\"c=d\",\"status\":200,\"duration_us\":12345,\"bytes_in\":3,\"bytes_out\":4,\
-         \"remote\":\"192.0.2.1:4711\",\"user_agent\":\"a\\\"b\\tc\",\"referer\":\"http://r/\",\
-         \"protocol\":\"HTTP/1.1\",\"request_id\":\"id-1\",\"outcome\":\"complete\"}",
+         \"remote\":\"192.0.2.1:4711\",\"client\":\"198.51.100.7:0\",\"user\":\"ann\",\"user_agent\":\"a\\\"b\\tc\",\"referer\":\"http://r/\",\
+         \"protocol\":\"HTTP/1.1\",\"request_id\":\"id-1\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\
+         \"span_id\":\"00f067aa0ba902b7\",\"outcome\":\"complete\",\"closed\":null}",
         "{\"timestamp\":\"2026-11-21T22:21:32.045Z\",\"method\":\"PUT\",\"path\":\"/\",\
          \"query\":null,\"status\":null,\"duration_us\":12345,\"bytes_in\":3,\"bytes_out\":4,\
-         \"remote\":\"192.0.2.1:4711\",\"user_agent\":null,\"referer\":null,\
-         \"protocol\":\"HTTP/1.1\",\"request_id\":null,\"outcome\":\"peer_left\"}",
+         \"remote\":\"192.0.2.1:4711\",\"client\":\"192.0.2.1:4711\",\"user\":null,\"user_agent\":null,\"referer\":null,\
+         \"protocol\":\"HTTP/1.1\",\"request_id\":null,\"trace_id\":null,\"span_id\":null,\"outcome\":\"peer_left\",\"closed\":\"transport\"}",
     ];
     assert_eq!(*lines.borrow(), expected);
     for line in &*lines.borrow() {
@@ -62,13 +77,14 @@ fn text_lines() {
     let (app, lines) = app(Format::Text);
     let mut full = request("GET", "/a\"b?c=d", FIELDS, "");
     full.set_request_id(b"id-1");
+    know(full.exchange());
     app.finished(full.exchange(), &summary());
     let left = Summary { outcome: Outcome::Aborted, status: None, ..summary() };
     app.finished(request("PUT", "/", &[], "").exchange(), &left);
     let expected = [
-        "2026-11-21T22:21:32.045Z 192.0.2.1:4711 \"GET /a\\\"b?c=d HTTP/1.1\" 200 12345 3 4 \
-         \"http://r/\" \"a\\\"b\\tc\" \"id-1\" complete",
-        "2026-11-21T22:21:32.045Z 192.0.2.1:4711 \"PUT / HTTP/1.1\" - 12345 3 4 - - - aborted",
+        "2026-11-21T22:21:32.045Z 198.51.100.7:0 \"GET /a\\\"b?c=d HTTP/1.1\" 200 12345 3 4 \
+         \"http://r/\" \"a\\\"b\\tc\" \"ann\" \"id-1\" \"4bf92f3577b34da6a3ce929d0e0e4736\" complete -",
+        "2026-11-21T22:21:32.045Z 192.0.2.1:4711 \"PUT / HTTP/1.1\" - 12345 3 4 - - - - - aborted -",
     ];
     assert_eq!(*lines.borrow(), expected);
 }
