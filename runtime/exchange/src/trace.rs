@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use trilane_semantics::field::trim_ows;
+use trilane_semantics::{Fields, Known};
+
 use crate::shard::Shard;
 
 /// What is known of a request as a part of a trace: whose part it is, and whether others record it. It is copied, and takes no
@@ -51,6 +54,13 @@ impl TraceContext {
         })
     }
 
+    /// What came with a request: its only `traceparent`, if that is to be believed (§3.2, §4.1).
+    #[must_use]
+    pub fn of(fields: &Fields) -> Option<Self> {
+        let text = fields.get(Known::Traceparent)?;
+        if fields.is_repeated(Known::Traceparent) { None } else { Self::parse(text) }
+    }
+
     /// The beginning of a trace with that id, which must not be 0; a random one without.
     #[must_use]
     pub fn begin(shard: &Shard, trace_id: Option<u128>, is_sampled: bool) -> Self {
@@ -95,6 +105,49 @@ impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "00-{}-{}-{:02x}", self.trace_id(), self.span_id(), u8::from(self.is_sampled))
     }
+}
+
+/// What vendors have added to a trace (§3.3), as one list, to be sent on with a `traceparent` of it. `None` where there is nothing, and
+/// where no [`TraceContext`] came with it (§4.1), or any member of it is malformed: then nothing of it may be sent on (§4.3).
+#[must_use]
+pub fn trace_state(fields: &Fields) -> Option<String> {
+    TraceContext::of(fields)?;
+    let (mut state, mut keys) = (String::new(), Vec::new());
+    for line in fields.all("tracestate") {
+        // A comma separates members, and cannot be a part of one.
+        for member in line.split(|byte| *byte == b',').map(trim_ows) {
+            if member.is_empty() {
+                continue;
+            }
+            let (key, _) = key_and_value(member)?;
+            if keys.len() == MEMBERS || keys.contains(&key) {
+                return None;
+            }
+            keys.push(key);
+            if !state.is_empty() {
+                state.push(',');
+            }
+            state.push_str(std::str::from_utf8(member).ok()?);
+        }
+    }
+    (!state.is_empty()).then_some(state)
+}
+
+/// Members of a `tracestate` at most (§3.3.1.1).
+const MEMBERS: usize = 32;
+
+/// A member of a `tracestate` (§3.3.1.3).
+fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, value) = member.split_at(member.iter().position(|byte| *byte == b'=')?);
+    let value = &value[1..];
+    let is_key =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(byte);
+    let is_key = matches!(key, [b'a'..=b'z' | b'0'..=b'9', ..])
+        && key.len() <= 256
+        && key.iter().all(is_key);
+    let is_value = (1..=256).contains(&value.len())
+        && value.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'=');
+    (is_key && is_value).then_some((key, value))
 }
 
 /// The id of a trace.
@@ -184,6 +237,28 @@ mod tests {
         for end in 0..GOOD.len() {
             assert_eq!(TraceContext::parse(&GOOD.as_bytes()[..end]), None);
         }
+    }
+
+    #[test]
+    fn state_goes_on_only_if_all_of_it_is_good() {
+        let state = |parents: &[&str], states: &[&str]| {
+            let mut fields = Fields::new();
+            parents.iter().for_each(|it| fields.append(Known::Traceparent, it).unwrap());
+            states.iter().for_each(|it| fields.append("tracestate", it).unwrap());
+            trace_state(&fields)
+        };
+        let good = |states: &[&str]| state(&[GOOD], states);
+        assert_eq!(good(&["a=1, b@c=2 3 ,,", "d=4"]).as_deref(), Some("a=1,b@c=2 3,d=4"));
+        assert_eq!(state(&[], &["a=1"]), None);
+        assert_eq!(state(&[GOOD, GOOD], &["a=1"]), None);
+        let long = format!("a={}", "x".repeat(257));
+        for bad in ["a", "=1", "A=1", "a=1,a=2", "a=1=2", "a=", "a=\u{e9}", "-a=1", &long, ""] {
+            assert_eq!(good(&[bad]), None, "{bad}");
+        }
+        let many =
+            |count: usize| (0..count).map(|n| format!("a{n}=1")).collect::<Vec<_>>().join(",");
+        assert!(good(&[&many(32)]).is_some());
+        assert_eq!(good(&[&many(33)]), None);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub mod chain;
 pub mod coding;
 pub mod conditional;
 pub mod cookies;
+pub mod events;
 pub mod extract;
 pub mod files;
 mod fixed;
@@ -103,7 +104,7 @@ pub use layers::{
     ForwardedHost, IpList, LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies,
     default_layers,
     AccessLog, Csp, Envelope, Format, LogSink, Metrics, Nonce, Recovery, RequestId,
-    SecurityHeaders, default_layers,
+    SecurityHeaders, Trace, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};

@@ -13,6 +13,7 @@ mod recovery;
 mod request_id;
 mod security_headers;
 mod trusted_proxies;
+mod trace;
 
 pub use access_log::{AccessLog, Format, LogSink};
 pub use compress::{Compress, is_text};
@@ -27,6 +28,7 @@ pub use recovery::Recovery;
 pub use request_id::RequestId;
 pub use security_headers::SecurityHeaders;
 pub use trusted_proxies::{ClientField, ForwardedHost, TrustedProxies};
+pub use trace::Trace;
 
 use crate::chain::Chain;
 use crate::layer::Layer;

@@ -23,3 +23,4 @@ mod support;
 mod testing;
 mod tokens;
 mod trusted;
+mod tracing;
