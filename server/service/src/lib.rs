@@ -101,13 +101,11 @@ pub use jsonwebtoken::Algorithm as JwtAlgorithm;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{
     AccessLog, ClientField, Compress, Cors, CorsError, Csp, Csrf, Decompress, Envelope, Format,
-    ForwardedHost, IpList, LogSink, Nonce, Recovery, RequestId, SecurityHeaders, TrustedProxies,
-    default_layers,
-    AccessLog, Csp, Envelope, Format, LogSink, Metrics, Nonce, Recovery, RequestId,
-    SecurityHeaders, Trace, default_layers,
+    ForwardedHost, IpList, LogSink, Metrics, Nonce, Recovery, RequestId, SecurityHeaders, Trace,
+    TrustedProxies, default_layers,
 };
-pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
+pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use multipart::{Field, Multipart, MultipartLimits};
 pub use principal::Principal;
 pub use rate::{Quota, RateLimit};

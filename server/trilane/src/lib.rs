@@ -28,10 +28,8 @@ pub use running::Running;
 pub use server::{Log, RunError, Server};
 pub use trilane_exchange::{
     AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, DatagramError, Datagrams,
-    Frame, Interval, JoinHandle, Outcome, Stats, Summary, TlsInfo, TlsVersion, Undelivered, Writer,
-    join, join_all,
     Frame, HintError, Interval, JoinHandle, Link, Outcome, Stats, Summary, TlsInfo, TlsVersion,
-    Writer, join, join_all,
+    Undelivered, Writer, join, join_all,
 };
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;

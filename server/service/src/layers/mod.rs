@@ -12,8 +12,8 @@ mod metrics;
 mod recovery;
 mod request_id;
 mod security_headers;
-mod trusted_proxies;
 mod trace;
+mod trusted_proxies;
 
 pub use access_log::{AccessLog, Format, LogSink};
 pub use compress::{Compress, is_text};
@@ -27,8 +27,8 @@ pub use metrics::Metrics;
 pub use recovery::Recovery;
 pub use request_id::RequestId;
 pub use security_headers::SecurityHeaders;
-pub use trusted_proxies::{ClientField, ForwardedHost, TrustedProxies};
 pub use trace::Trace;
+pub use trusted_proxies::{ClientField, ForwardedHost, TrustedProxies};
 
 use crate::chain::Chain;
 use crate::layer::Layer;

@@ -3,11 +3,11 @@
 //! A case starts a server of a few routes with [`House::serving`](super::parity::House::serving), and goes through
 //! [`LANES`](super::parity::LANES) with it.
 
+mod compress;
 mod config;
 mod examples;
-mod messages;
-mod compress;
 mod hints;
+mod messages;
 mod sse;
 
 use super::parity::{Ask, House, LANES};
