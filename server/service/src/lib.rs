@@ -104,7 +104,6 @@ pub use layers::{
     ForwardedHost, IpList, LogSink, Metrics, Nonce, Recovery, RequestId, SecurityHeaders, Trace,
     TrustedProxies, default_layers,
 };
-pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put};
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use multipart::{Field, Multipart, MultipartLimits};
 pub use principal::Principal;
