@@ -28,7 +28,7 @@ pub(crate) struct Deflated {
     keeps_context: bool,
     bits: u8,
     level: u8,
-    /// Messages below this many bytes go as they are.
+    /// Messages below this many bytes go as they are; unless it is 0, so do those that would grow.
     from: usize,
     deflater: Option<Deflater>,
 }
@@ -55,7 +55,7 @@ impl Deflated {
             return out;
         }
         give(deflater);
-        out.filter(|out| out.len() < message.len())
+        out.filter(|out| out.len() < message.len() || self.from == 0)
     }
 }
 

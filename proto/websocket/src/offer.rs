@@ -56,7 +56,8 @@ impl Deflate {
         Self { level: level.clamp(1, 9), ..self }
     }
 
-    /// Messages of fewer bytes than that go as they are.
+    /// Messages of fewer bytes than that go as they are, and so do those that would not become smaller, unless they may be referred
+    /// to. With 0 all are deflated.
     #[must_use]
     pub const fn from(self, from: usize) -> Self {
         Self { from, ..self }

@@ -146,8 +146,10 @@ fn what_gains_nothing_goes_as_it_is() {
     assert_eq!(write(&mut sender, Message::from("short")), b"\x81\x05short");
     let noise: Vec<u8> =
         (0..200_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    assert_eq!(write(&mut sender, Message::from(noise))[0], 0x82);
+    assert_eq!(write(&mut sender, Message::from(noise.clone()))[0], 0x82);
     assert_eq!(write(&mut sender, Message::from("a".repeat(200)))[0], 0xc1);
+    let (mut sender, _) = pair(Role::Server, Some((Deflate::new().from(0), "permessage-deflate")));
+    assert_eq!(write(&mut sender, Message::from(noise))[0], 0xc2, "but where all are asked for");
 }
 
 #[test]
