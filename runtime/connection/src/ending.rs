@@ -126,6 +126,10 @@ impl<M: Machine> Connection<M> {
 
     /// The peer has closed its half while we work for it: it has left (as nginx and hyper see it).
     pub(crate) fn peer_left(&mut self, host: &Host, now: Instant) {
+        // What has not come never will: who reads a tunnel over HTTP/2 would not learn of it otherwise.
+        for writer in self.slots.iter().filter_map(|slot| slot.writer.as_ref()) {
+            writer.end(Err(BodyError::Gone));
+        }
         // Answers that are on their way may still arrive: a half-closed peer can read. Whether it does is seen
         // only when something is sent: a source that is silent for long is not waited for.
         if self.slots.iter().all(|slot| matches!(slot.stage, Stage::Sending { .. })) {
