@@ -24,3 +24,4 @@ mod testing;
 mod tokens;
 mod tracing;
 mod trusted;
+mod ws;

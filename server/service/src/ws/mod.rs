@@ -20,9 +20,9 @@
 //! The frames are `trilane-websocket`'s. Here the reading order is: [`upgrade`] (what is agreed on) with `handshake`, [`socket`]
 //! (what handlers hold), `link` with `reading` and `writing` (what lies between a socket and its connection), `drive` (who moves it).
 
-mod drive;
+pub(crate) mod drive;
 mod handshake;
-mod link;
+pub(crate) mod link;
 mod reading;
 pub mod socket;
 pub mod upgrade;

@@ -1,0 +1,381 @@
+//! WebSockets without a connection: who may open one, and what a socket does by itself as time passes.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use trilane_exchange::{Frame, Incoming, IncomingWriter, Source};
+use trilane_semantics::Payload;
+use trilane_websocket::{Limits, Receiver, Role, Sender};
+
+use super::support::{built, request, send};
+use crate::testing::TestClient;
+use crate::ws::drive::Driver;
+use crate::ws::link::{Link, Options};
+use crate::ws::{CloseCode, CloseFrame, Error, Message, WebSocket, WebSocketUpgrade};
+use crate::{App, Response, Router, get, websocket};
+
+const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+const UPGRADE: [(&str, &str); 3] = [
+    ("connection", "keep-alive, Upgrade"),
+    ("upgrade", "WebSocket"),
+    ("sec-websocket-version", "13"),
+];
+
+async fn open(upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .protocols(["v2", "v1"])
+        .allow_origins(["https://example.org", "https://*.example.net"])
+        .on_upgrade(|_| async {})
+}
+
+fn app() -> App {
+    built(Router::new().route("/ws", websocket(open)).route("/", get(|| async { "" })))
+}
+
+/// The answer to a good handshake with these fields more.
+fn ask(more: &[(&str, &str)]) -> Response {
+    let fields = [&UPGRADE[..], &[KEY], more].concat();
+    send(&app(), request("GET", "/ws", &fields, ""))
+}
+
+#[test]
+fn a_handshake() {
+    // RFC 6455 §1.3, §4.2.2.
+    let response = ask(&[("sec-websocket-protocol", "v0, v1"), ("sec-websocket-protocol", "v2")]);
+    let fields = &response.head.fields;
+    assert_eq!(response.head.status, 101);
+    assert_eq!(fields.get_str("upgrade"), Some("websocket"));
+    assert_eq!(fields.get_str("connection"), Some("upgrade"));
+    assert_eq!(fields.get_str("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(fields.get_str("sec-websocket-protocol"), Some("v2"));
+    assert_eq!(fields.get_str("sec-websocket-extensions"), None);
+    let response =
+        ask(&[("sec-websocket-extensions", "permessage-deflate; x, permessage-deflate")]);
+    let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    assert_eq!(response.head.fields.get_str("sec-websocket-extensions"), Some(agreed));
+    assert_eq!(response.head.fields.get_str("sec-websocket-protocol"), None);
+}
+
+#[test]
+fn what_is_no_handshake() {
+    let [connection, upgrade, version] = UPGRADE;
+    let with = |name, value| (name, value);
+    for (of, fields, status) in [
+        ("§4.2.1 no upgrade", vec![version, KEY], 426),
+        ("§4.2.1 another upgrade", vec![connection, with("upgrade", "h2c"), version, KEY], 426),
+        ("§4.2.1 no connection option", vec![upgrade, version, KEY], 426),
+        ("§4.4 no version", vec![connection, upgrade, KEY], 426),
+        ("§4.4 version 8", vec![connection, upgrade, with("sec-websocket-version", "8"), KEY], 426),
+        ("§4.2.1 no key", UPGRADE.to_vec(), 400),
+        ("§4.2.1 two keys", [&UPGRADE[..], &[KEY, KEY]].concat(), 400),
+        ("§4.2.1 15 bytes", [&UPGRADE[..], &[with(KEY.0, "MTIzNDU2Nzg5MDEyMzQ1")]].concat(), 400),
+        (
+            "§4.2.1 no base64",
+            [&UPGRADE[..], &[with(KEY.0, "dGhlIHNhbXBsZSBub25jZ===")]].concat(),
+            400,
+        ),
+    ] {
+        let response = send(&app(), request("GET", "/ws", &fields, ""));
+        assert_eq!(response.head.status, status, "{of}");
+        // RFC 9110 §15.5.22: a 426 MUST have Upgrade.
+        let names = response.head.fields.get_str("upgrade");
+        assert_eq!(names, (status == 426).then_some("websocket"), "{of}");
+        let is_of_version = of.contains("version");
+        assert_eq!(response.head.fields.contains("sec-websocket-version"), is_of_version, "{of}");
+    }
+    for (origin, status) in [
+        ("https://example.org", 101),
+        ("https://a.example.net", 101),
+        ("https://example.org:444", 403),
+        ("http://example.org", 403),
+        ("null", 403),
+    ] {
+        assert_eq!(ask(&[("origin", origin)]).head.status, status, "{origin}");
+    }
+    assert_eq!(ask(&[("sec-websocket-extensions", "a; =")]).head.status, 400, "RFC 6455 §9.1");
+}
+
+#[test]
+fn extended_connect_reaches_the_same_route() {
+    let connect = |target, protocol: &str| {
+        let mut request = request("CONNECT", target, &[UPGRADE[2]], "");
+        request.head_mut().set_connect_protocol(protocol);
+        let response = send(&app(), request);
+        let fields = &response.head.fields;
+        assert!(!fields.contains("sec-websocket-accept") && !fields.contains("upgrade"));
+        response.head.status.as_u16()
+    };
+    // RFC 8441 §5.
+    assert_eq!(connect("/ws", "websocket"), 200);
+    assert_eq!(connect("/", "websocket"), 405, "a route that opens none");
+    assert_eq!(connect("/elsewhere", "websocket"), 404);
+    assert_eq!(connect("/ws", "connect-udp"), 501, "RFC 9220 §3");
+}
+
+/// A socket whose connection is the test, and what its client says and hears.
+struct Talk {
+    client: TestClient,
+    source: Pin<Box<dyn Source>>,
+    incoming: Option<IncomingWriter>,
+    sender: Sender,
+    receiver: Receiver,
+}
+
+impl Talk {
+    fn new<F>(options: Options, handler: impl FnOnce(WebSocket) -> F) -> Self
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let client = TestClient::new(Router::new()).unwrap();
+        let (writer, incoming) = Incoming::tunnel();
+        writer.open();
+        let shard = client.shard().clone();
+        let (receiver, sender) =
+            (Receiver::new(Role::Server, Limits::default()), Sender::new(Role::Server));
+        let link = Link::new(shard, options, incoming, receiver, sender);
+        let handler = Box::pin(handler(WebSocket::new(&link)));
+        let source = Box::pin(Driver::new(link, handler));
+        let receiver = Receiver::new(Role::Client, Limits::default());
+        Self { client, source, incoming: Some(writer), sender: Sender::new(Role::Client), receiver }
+    }
+
+    fn say(&mut self, message: impl Into<Message>) {
+        let mut wire = Vec::new();
+        self.sender.push(message.into(), [1, 2, 3, 4], &mut wire).unwrap();
+        self.incoming.as_ref().unwrap().push(Frame::Data(Payload::from(wire)));
+    }
+
+    /// What it says now, and whether that was all.
+    fn hear(&mut self) -> (Vec<Message>, bool) {
+        let mut heard = Vec::new();
+        loop {
+            match self.source.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Some(Ok(Frame::Data(data)))) => {
+                    let mut data = data.as_ref();
+                    while let Some(message) = self.receiver.poll(&mut data).unwrap() {
+                        heard.push(message);
+                    }
+                }
+                Poll::Ready(None) => return (heard, true),
+                Poll::Pending => return (heard, false),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn after(&mut self, seconds: u64) -> (Vec<Message>, bool) {
+        self.client.advance(Duration::from_secs(seconds));
+        self.hear()
+    }
+}
+
+fn closed(code: CloseCode, reason: &str) -> Message {
+    Message::Close(Some(CloseFrame::new(code, reason)))
+}
+
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if message.is_data() {
+            socket.send(message).await.unwrap();
+        }
+    }
+}
+
+/// What a handler has heard.
+type Heard = Rc<RefCell<Vec<Option<Result<Message, Error>>>>>;
+
+/// A handler that hears all there is, and its end.
+fn listen(heard: &Heard) -> impl FnOnce(WebSocket) -> Pin<Box<dyn Future<Output = ()>>> + use<> {
+    let heard = Rc::clone(heard);
+    |mut socket: WebSocket| {
+        Box::pin(async move {
+            loop {
+                let message = socket.recv().await;
+                let is_end = message.is_none();
+                heard.borrow_mut().push(message);
+                if is_end {
+                    break;
+                }
+            }
+        })
+    }
+}
+
+#[test]
+fn pings_are_answered_and_a_close_is_with_its_code() {
+    let mut talk = Talk::new(Options::default(), echo);
+    talk.say("one");
+    talk.say(Message::Ping("p".into()));
+    talk.say("two");
+    let all = vec![Message::from("one"), Message::Pong("p".into()), Message::from("two")];
+    assert_eq!(talk.hear(), (all, false));
+    talk.say(closed(CloseCode(4000), "bye"));
+    assert_eq!(talk.hear(), (vec![closed(CloseCode(4000), "bye")], true));
+}
+
+#[test]
+fn a_handler_hears_a_close_and_then_nothing() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    talk.say(closed(CloseCode::NORMAL, ""));
+    assert!(talk.hear().1);
+    assert_eq!(*heard.borrow(), [Some(Ok(closed(CloseCode::NORMAL, ""))), None]);
+}
+
+#[test]
+fn a_handler_whose_client_has_left_goes_on_to_its_end() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    assert_eq!(talk.hear(), (vec![], false));
+    let Talk { client, source, .. } = talk;
+    drop(source);
+    assert!(heard.borrow().is_empty());
+    client.settle();
+    assert_eq!(*heard.borrow(), [Some(Err(Error::Gone)), None]);
+}
+
+#[test]
+fn an_end_without_a_close_is_told() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    talk.incoming.as_ref().unwrap().end(Ok(()));
+    assert_eq!(talk.hear(), (vec![], true));
+    assert_eq!(*heard.borrow(), [Some(Err(Error::Gone)), None]);
+}
+
+#[test]
+fn a_mistake_is_told_to_both() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    talk.incoming.as_ref().unwrap().push(Frame::Data(Payload::from(&b"\x81\x01x"[..])));
+    let (said, is_end) = talk.hear();
+    assert!(
+        is_end
+            && matches!(&said[..], [Message::Close(Some(frame))] if frame.code == CloseCode::PROTOCOL)
+    );
+    assert!(matches!(heard.borrow()[..], [Some(Err(Error::Protocol(_))), None]));
+}
+
+#[test]
+fn a_handler_that_ends_closes() {
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        socket.send("only this").await.unwrap();
+    });
+    let all = vec![Message::from("only this"), closed(CloseCode::NORMAL, "")];
+    assert_eq!(talk.hear(), (all, false));
+    talk.say("nobody reads this");
+    assert_eq!(talk.hear(), (vec![], false));
+    talk.say(closed(CloseCode::NORMAL, ""));
+    assert_eq!(talk.hear(), (vec![], true));
+}
+
+#[test]
+fn a_close_is_waited_for_but_not_for_ever() {
+    let done = Rc::new(RefCell::new(false));
+    let flag = Rc::clone(&done);
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        socket.close(CloseCode::POLICY, "enough").await;
+        *flag.borrow_mut() = true;
+    });
+    assert_eq!(talk.hear(), (vec![closed(CloseCode::POLICY, "enough")], false));
+    assert_eq!(talk.after(4), (vec![], false));
+    assert!(!*done.borrow());
+    assert_eq!(talk.after(1), (vec![], true));
+    // What the handler does at its end is done when its connection lets go.
+    let Talk { client, source, .. } = talk;
+    drop(source);
+    client.settle();
+    assert!(*done.borrow());
+}
+
+#[test]
+fn a_silent_client_is_asked_and_then_given_up() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    assert_eq!(talk.hear(), (vec![], false));
+    let ping = vec![Message::Ping("".into())];
+    assert_eq!(talk.after(29), (vec![], false));
+    assert_eq!(talk.after(1), (ping.clone(), false));
+    talk.say(Message::Pong("".into()));
+    assert_eq!(talk.after(19), (vec![], false));
+    assert_eq!(talk.after(29), (vec![], false), "it has answered 19 s after it was asked");
+    assert_eq!(talk.after(1), (ping, false));
+    assert_eq!(talk.after(19), (vec![], false));
+    assert_eq!(talk.after(1), (vec![closed(CloseCode::INTERNAL, "no pong came")], true));
+    assert_eq!(*heard.borrow(), [Some(Err(Error::Timeout)), None]);
+}
+
+#[test]
+fn a_client_that_our_handler_holds_back_is_not_given_up() {
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        std::future::pending::<()>().await;
+        drop(socket);
+    });
+    talk.say("nobody takes this");
+    talk.say(Message::Pong("".into()));
+    assert_eq!(talk.hear(), (vec![], false));
+    assert_eq!(talk.after(1000), (vec![], false));
+}
+
+#[test]
+fn a_shard_that_drains_closes() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    assert_eq!(talk.hear(), (vec![], false));
+    talk.client.drain();
+    assert_eq!(talk.hear(), (vec![closed(CloseCode::GOING_AWAY, "")], false));
+    talk.say(closed(CloseCode::GOING_AWAY, ""));
+    assert_eq!(talk.hear(), (vec![], true));
+    assert_eq!(*heard.borrow(), [Some(Ok(closed(CloseCode::GOING_AWAY, ""))), None]);
+}
+
+#[test]
+fn who_writes_waits_for_room() {
+    let options = Options { write_buffer: 10, ..Options::default() };
+    let sent = Rc::new(RefCell::new(0));
+    let count = Rc::clone(&sent);
+    let mut talk = Talk::new(options, |socket| async move {
+        while *count.borrow() < 4 {
+            socket.send("12345678").await.unwrap();
+            *count.borrow_mut() += 1;
+        }
+        let sender = socket.sender();
+        assert_eq!(sender.try_send("1"), Err(Error::Full));
+        drop(socket);
+        std::future::pending().await
+    });
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(talk.source.as_mut().poll_frame(&mut cx).is_ready());
+    assert_eq!(*sent.borrow(), 1, "as much waits as may");
+    assert!(talk.source.as_mut().poll_frame(&mut cx).is_ready());
+    assert_eq!(*sent.borrow(), 2);
+    let (said, _) = talk.hear();
+    assert_eq!((said.len(), *sent.borrow()), (2, 4), "not what was tried");
+}
+
+#[test]
+fn others_write_too_and_the_last_of_them_closes() {
+    let kept = Rc::new(RefCell::new(None));
+    let keep = Rc::clone(&kept);
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        *keep.borrow_mut() = Some(socket.split());
+    });
+    assert_eq!(talk.hear(), (vec![], false));
+    let (sender, mut receiver) = kept.take().unwrap();
+    sender.try_send("from elsewhere").unwrap();
+    assert_eq!(talk.hear(), (vec![Message::from("from elsewhere")], false));
+    talk.say("to elsewhere");
+    let mut cx = Context::from_waker(Waker::noop());
+    {
+        let next = std::pin::pin!(receiver.recv());
+        assert_eq!(next.poll(&mut cx), Poll::Ready(Some(Ok(Message::from("to elsewhere")))));
+    }
+    drop(receiver);
+    assert_eq!(talk.hear(), (vec![], false));
+    drop(sender);
+    assert_eq!(talk.hear(), (vec![closed(CloseCode::NORMAL, "")], false));
+}
