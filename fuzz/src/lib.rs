@@ -26,6 +26,7 @@ mod script;
 mod targets;
 mod tls_session;
 mod transport;
+mod websocket;
 
 pub use chunked::chunked;
 pub use client::client;
@@ -45,6 +46,7 @@ pub use quic_route::quic_route;
 pub use router::router;
 pub use targets::targets;
 pub use tls_session::tls_session;
+pub use websocket::websocket;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -69,4 +71,5 @@ pub const ALL: &[(&str, Target)] = &[
     ("router", router),
     ("targets", targets),
     ("tls_session", tls_session),
+    ("websocket", websocket),
 ];
