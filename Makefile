@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps run test soak planted bench fuzz lint doc
+.PHONY: help deps run test soak autobahn planted bench fuzz lint doc
 
 CARGO ?= cargo
 ARGS ?=
@@ -51,9 +51,9 @@ deps: ## Look for what is needed; install it as root, else say how
 		echo "not here: $$wished; their cases are skipped; for them: sudo $$install $$wished" >&2; \
 	fi
 	@venv="$${CARGO_TARGET_DIR:-target}/aioquic"; \
-	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic" 2> /dev/null; then \
+	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic, h2, kosoku, websockets" 2> /dev/null; then \
 		{ python3 -m venv "$$venv" && "$$venv/bin/pip" install --quiet -r tests/it/aioquic.txt; } || \
-			echo "not here: aioquic, a client of HTTP/3; its cases are skipped; it needs python3 with venv" >&2; \
+			echo "not here: clients in Python; their cases are skipped; they need python3 with venv" >&2; \
 	fi
 	@if ! command -v $(CARGO) > /dev/null; then \
 		echo "missing: cargo; install a Rust toolchain with rustup" >&2; exit 1; \
@@ -73,6 +73,13 @@ test: deps lint ## Formatting, lints, documentation, and every test
 
 soak: deps ## The long form of the simulation: make soak SOAK=1000
 	SOAK=$(SOAK) $(CARGO) test --release --locked -p trilane-sim
+
+autobahn: deps ## All of Autobahn's cases of WebSockets, some minutes of them: reports in target/autobahn
+	$(CARGO) build --release --locked --bin trilane -p trilane-cli
+	@target="$${CARGO_TARGET_DIR:-target}"; \
+	exec 3< <(exec "$$target/release/trilane" demo --log off --http 127.0.0.1:0 --https off); \
+	trap "kill $$!" EXIT; read -r ready <&3; ready="$${ready#*http=}"; \
+	"$$target/aioquic/bin/kosoku" -p 2 -o "$$target/autobahn" "ws://$${ready%% *}/ws"
 
 bench: deps ## Time, instructions and allocations, without sockets
 	$(CARGO) bench --locked --profile max -p trilane-benches --benches

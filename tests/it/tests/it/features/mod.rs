@@ -9,6 +9,7 @@ mod examples;
 mod hints;
 mod messages;
 mod sse;
+mod ws;
 
 use super::parity::{Ask, House, LANES};
 

@@ -90,7 +90,13 @@ impl Connection {
         for (name, value) in &ask.fields {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
+        if ask.is_websocket {
+            // RFC 6455 §4.1.
+            head.push_str("connection: upgrade\r\nupgrade: websocket\r\n");
+            head.push_str("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+        }
         match ask.length {
+            _ if ask.is_websocket => {}
             Length::None => {}
             Length::Exact(n) => write!(head, "content-length: {n}\r\n").unwrap(),
             Length::Unknown => head.push_str("transfer-encoding: chunked\r\n"),
@@ -134,13 +140,14 @@ impl Client for Connection {
     fn begin(&mut self, ask: &Ask) -> Id {
         let to = match (ask.method, self.lane.version) {
             ("HEAD", _) => To::Head,
+            _ if ask.is_websocket => To::Upgrade,
             (_, Version::V10) => To::Http10,
             _ => To::Other,
         };
         self.under_way.push_back((self.begun, Parser::new(to)));
         self.got.push(VecDeque::new());
         self.begun += 1;
-        self.is_chunked = ask.length == Length::Unknown;
+        self.is_chunked = ask.length == Length::Unknown && !ask.is_websocket;
         // A server that is gone says so when its answer is asked for.
         let _ = self.wire.write(self.head(ask).as_bytes());
         self.begun - 1

@@ -102,6 +102,13 @@ fn number(payload: &[u8]) -> u32 {
 
 /// The name and value of each line of a head.
 pub(super) fn lines(ask: &Ask, scheme: &str) -> Vec<(String, String)> {
+    let connect = [
+        (":method", "CONNECT"),
+        (":protocol", "websocket"),
+        (":authority", "it"),
+        (":scheme", scheme),
+        (":path", &ask.target),
+    ];
     let all = [
         (":method", ask.method),
         (":authority", if ask.method == "CONNECT" { &ask.target } else { "it" }),
@@ -109,7 +116,12 @@ pub(super) fn lines(ask: &Ask, scheme: &str) -> Vec<(String, String)> {
         (":path", &ask.target),
     ];
     // RFC 9113 §8.5: CONNECT has no more than the first two.
-    let pseudo = if ask.method == "CONNECT" { &all[..2] } else { &all };
+    let pseudo = match ask.method {
+        // RFC 8441 §4, §5.
+        _ if ask.is_websocket => &connect[..],
+        "CONNECT" => &all[..2],
+        _ => &all,
+    };
     let mut lines: Vec<_> =
         pseudo.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     for (name, value) in &ask.fields {

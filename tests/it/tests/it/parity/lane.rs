@@ -82,15 +82,24 @@ pub(crate) struct Ask {
     pub(crate) target: String,
     pub(crate) fields: Vec<(&'static str, String)>,
     pub(crate) length: Length,
+    /// It asks for a WebSocket, in the words that the protocol has for that.
+    pub(crate) is_websocket: bool,
 }
 
 impl Ask {
     pub(crate) fn new(method: &'static str, target: impl Into<String>) -> Self {
-        Self { method, target: target.into(), fields: Vec::new(), length: Length::None }
+        let (target, fields, length) = (target.into(), Vec::new(), Length::None);
+        Self { method, target, fields, length, is_websocket: false }
     }
 
     pub(crate) fn get(target: impl Into<String>) -> Self {
         Self::new("GET", target)
+    }
+
+    /// What comes for it is a tunnel, after 101 or 200.
+    pub(crate) fn websocket(target: impl Into<String>) -> Self {
+        let ask = Self { length: Length::Unknown, is_websocket: true, ..Self::get(target) };
+        ask.field("sec-websocket-version", "13")
     }
 
     pub(crate) fn post(target: impl Into<String>, length: Length) -> Self {

@@ -8,6 +8,7 @@ use super::lane::{Got, Head};
 pub(crate) enum To {
     Head,
     Http10,
+    Upgrade,
     Other,
 }
 
@@ -113,6 +114,12 @@ impl Parser {
             text.parse().unwrap()
         });
         let is_chunked = head.field("transfer-encoding").map(|coding| coding == "chunked");
+        if status == 101 {
+            assert_eq!(self.to, To::Upgrade, "RFC 9110 §15.2.2: {head:?}");
+            // What follows is the tunnel's.
+            (self.keeps, self.at) = (false, At::UntilClose);
+            return Some((Got::Head(head), n));
+        }
         if status < 200 {
             assert!(length.is_none() && is_chunked.is_none(), "RFC 9110 §8.6: {head:?}");
             assert_ne!(self.to, To::Http10, "RFC 9110 §15.2: no 1xx to HTTP/1.0");
