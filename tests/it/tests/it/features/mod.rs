@@ -6,6 +6,7 @@
 mod compress;
 mod config;
 mod examples;
+mod files;
 mod hints;
 mod messages;
 mod sse;

@@ -1,0 +1,454 @@
+//! Static files (FEATURES R3) row by row: conditions and ranges as RFC 9110 has them, siblings, settings, and names that are
+//! none. Of small files, which are kept in memory, and of large ones, which are kept open.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use trilane::{Router, ServeDir};
+
+use crate::parity::{Answer, Ask, Client, Folder, House, LANES, eventually, secure};
+
+/// What both files hold, and the large one many times.
+const CONTENT: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+const BEFORE: &str = "Tue, 31 Dec 2019 23:59:59 GMT";
+const CHANGED: &str = "Wed, 01 Jan 2020 00:00:00 GMT";
+const AFTER: &str = "Wed, 01 Jan 2020 00:00:01 GMT";
+
+/// A file with that time of change.
+fn write_at(folder: &Folder, name: &str, content: impl AsRef<[u8]>) {
+    folder.write(name, content);
+    let file = File::options().write(true).open(folder.0.join(name)).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_836_800)).unwrap();
+}
+
+fn serving(folder: &Folder, set: impl Fn(ServeDir) -> ServeDir + Send + Sync + 'static) -> House {
+    let root = folder.0.clone();
+    House::serving(move |_| Router::new().serve_dir("/", set(ServeDir::new(&root))))
+}
+
+/// A request for `target` with those fields, where `{etag}` stands for its entity tag.
+fn ask(
+    client: &mut dyn Client,
+    method: &'static str,
+    target: &str,
+    etag: &str,
+    fields: &[(&'static str, &str)],
+) -> Answer {
+    let ask = fields.iter().fold(Ask::new(method, target), |ask, (name, value)| {
+        ask.field(name, value.replace("{etag}", etag))
+    });
+    client.ask(&ask)
+}
+
+/// Fields of a GET, and the status that is right for it.
+type Row = (&'static [(&'static str, &'static str)], u16);
+
+const CONDITIONS: &[Row] = &[
+    (&[], 200),
+    (&[("if-match", "*")], 200),
+    (&[("if-match", "{etag}")], 200),
+    (&[("if-match", "\"x\", {etag}")], 200),
+    (&[("if-match", "\"x\""), ("if-match", "{etag}")], 200),
+    (&[("if-match", "W/{etag}")], 412),
+    (&[("if-match", "\"x\"")], 412),
+    (&[("if-match", "{etag}"), ("if-unmodified-since", BEFORE)], 200),
+    (&[("if-match", "\"x\""), ("if-unmodified-since", AFTER)], 412),
+    (&[("if-unmodified-since", BEFORE)], 412),
+    (&[("if-unmodified-since", CHANGED)], 200),
+    (&[("if-unmodified-since", AFTER)], 200),
+    (&[("if-unmodified-since", "soon")], 200),
+    (&[("if-none-match", "*")], 304),
+    (&[("if-none-match", "{etag}")], 304),
+    (&[("if-none-match", "W/{etag}")], 304),
+    (&[("if-none-match", "\"x\" ,\t{etag}")], 304),
+    (&[("if-none-match", "\"x\""), ("if-none-match", "{etag}")], 304),
+    (&[("if-none-match", "x, {etag}")], 304),
+    (&[("if-none-match", "\"x\"")], 200),
+    (&[("if-none-match", "x")], 200),
+    (&[("if-none-match", "\"x\""), ("if-modified-since", AFTER)], 200),
+    (&[("if-none-match", "{etag}"), ("if-modified-since", BEFORE)], 304),
+    (&[("if-modified-since", BEFORE)], 200),
+    (&[("if-modified-since", CHANGED)], 304),
+    (&[("if-modified-since", AFTER)], 304),
+    (&[("if-modified-since", "Wednesday, 01-Jan-20 00:00:00 GMT")], 304),
+    (&[("if-modified-since", "Wed Jan  1 00:00:00 2020")], 304),
+    (&[("if-modified-since", "2020-01-01T00:00:00Z")], 200),
+    (&[("if-match", "\"x\""), ("if-none-match", "{etag}")], 412),
+    (&[("if-match", "{etag}"), ("if-none-match", "{etag}")], 304),
+    (&[("if-none-match", "{etag}"), ("range", "bytes=0-0")], 304),
+    (&[("if-match", "\"x\""), ("range", "bytes=0-0")], 412),
+];
+
+#[test]
+fn conditions_row_by_row() {
+    let folder = Folder::new();
+    write_at(&folder, "small.txt", CONTENT);
+    write_at(&folder, "large.txt", CONTENT.repeat(10_000));
+    let house = serving(&folder, |files| files.cache_control("*", "max-age=60"));
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        for target in ["/small.txt", "/large.txt"] {
+            let whole = client.ask(&Ask::get(target)).status(200);
+            let etag = whole.head.field("etag").unwrap();
+            assert!(etag.starts_with('"'), "{etag}");
+            assert_eq!(whole.head.field("last-modified"), Some(CHANGED));
+            for (fields, status) in CONDITIONS.iter().copied() {
+                for method in ["GET", "HEAD"] {
+                    let answer = ask(&mut *client, method, target, etag, fields);
+                    let context = format!("{} {method} {target} {fields:?}", lane.name());
+                    // RFC 9110 §14.2: a HEAD has no ranges.
+                    assert_eq!(answer.head.status, status, "{context}");
+                    let field = |name| answer.head.field(name);
+                    match status {
+                        304 => {
+                            assert_eq!(field("etag"), Some(etag), "{context}");
+                            assert_eq!(field("cache-control"), Some("max-age=60"));
+                            assert_eq!(
+                                (field("content-type"), field("last-modified")),
+                                (None, None)
+                            );
+                            assert!(field("date").is_some() && answer.body.is_empty());
+                        }
+                        412 => assert_eq!(field("cache-control"), Some("no-store"), "{context}"),
+                        _ => {
+                            let length = whole.body.len().to_string();
+                            assert_eq!(field("content-length"), Some(&*length), "{context}");
+                            let content = if method == "GET" { &whole.body[..] } else { &[] };
+                            assert!(answer.body == content, "{context}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a Range field, perhaps with others, comes to: parts of the content, or a status.
+enum Right {
+    Parts(&'static [(usize, usize)]),
+    Whole,
+    Unsatisfiable,
+}
+
+use Right::{Parts, Unsatisfiable, Whole};
+
+/// Of a content of 36 bytes.
+const RANGES: &[(&[(&str, &str)], Right)] = &[
+    (&[("range", "bytes=0-0")], Parts(&[(0, 0)])),
+    (&[("range", "bytes=5-9")], Parts(&[(5, 9)])),
+    (&[("range", "bytes=30-")], Parts(&[(30, 35)])),
+    (&[("range", "bytes=35-99")], Parts(&[(35, 35)])),
+    (&[("range", "bytes=-1")], Parts(&[(35, 35)])),
+    (&[("range", "bytes=-99")], Parts(&[(0, 35)])),
+    (&[("range", "BYTES=1-2")], Parts(&[(1, 2)])),
+    (&[("range", "bytes=0-0,10-11")], Parts(&[(0, 0), (10, 11)])),
+    (&[("range", "bytes=10-11, 0-0 , -2")], Parts(&[(10, 11), (0, 0), (34, 35)])),
+    (&[("range", "bytes=0-5,3-9,8-9")], Parts(&[(0, 9)])),
+    (&[("range", "bytes=0-0,99-")], Parts(&[(0, 0)])),
+    (&[("range", "bytes=36-")], Unsatisfiable),
+    (&[("range", "bytes=99-100,-0")], Unsatisfiable),
+    (&[("range", "bytes=5-4")], Whole),
+    (&[("range", "bytes=0-0,5-4")], Whole),
+    (&[("range", "bytes=a-b")], Whole),
+    (&[("range", "bytes=")], Whole),
+    (&[("range", "lines=0-0")], Whole),
+    (&[("range", "bytes=0-0"), ("range", "bytes=0-0")], Whole),
+    (&[("range", "bytes=1-2"), ("if-range", "{etag}")], Parts(&[(1, 2)])),
+    (&[("range", "bytes=1-2,4-5"), ("if-range", "{etag}")], Parts(&[(1, 2), (4, 5)])),
+    (&[("range", "bytes=1-2"), ("if-range", "W/{etag}")], Whole),
+    (&[("range", "bytes=1-2"), ("if-range", "\"x\"")], Whole),
+    (&[("range", "bytes=99-"), ("if-range", "\"x\"")], Whole),
+    (&[("range", "bytes=1-2"), ("if-range", CHANGED)], Parts(&[(1, 2)])),
+    (&[("range", "bytes=1-2"), ("if-range", BEFORE)], Whole),
+    (&[("range", "bytes=1-2"), ("if-range", AFTER)], Whole),
+    (&[("range", "bytes=1-2"), ("if-match", "{etag}")], Parts(&[(1, 2)])),
+    (&[("range", "bytes=1-2"), ("if-none-match", "\"x\"")], Parts(&[(1, 2)])),
+    (&[("if-range", "\"x\"")], Whole),
+];
+
+#[test]
+fn ranges_row_by_row() {
+    let folder = Folder::new();
+    write_at(&folder, "small.txt", CONTENT);
+    let house = serving(&folder, |files| files);
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        let whole = client.ask(&Ask::get("/small.txt")).status(200);
+        assert_eq!(whole.head.field("accept-ranges"), Some("bytes"));
+        let etag = whole.head.field("etag").unwrap();
+        for (fields, right) in RANGES {
+            let answer = ask(&mut *client, "GET", "/small.txt", etag, fields);
+            let context = format!("{} {fields:?}: {answer:?}", lane.name());
+            let length = answer.body.len().to_string();
+            assert_eq!(answer.head.field("content-length"), Some(&*length), "{context}");
+            let range = answer.head.field("content-range");
+            let text = |(first, last): (usize, usize)| CONTENT[first..=last].to_owned();
+            match right {
+                Whole => assert_eq!(
+                    (answer.head.status, range, answer.text()),
+                    (200, None, CONTENT.into())
+                ),
+                Unsatisfiable => assert_eq!((answer.head.status, range), (416, Some("bytes */36"))),
+                Parts([one]) => {
+                    assert_eq!((answer.head.status, answer.text()), (206, text(*one)), "{context}");
+                    assert_eq!(range, Some(&*format!("bytes {}-{}/36", one.0, one.1)), "{context}");
+                }
+                Parts(several) => {
+                    assert_eq!((answer.head.status, range), (206, None), "{context}");
+                    let parts = parts_of(&answer).into_iter();
+                    let parts: Vec<_> = parts
+                        .map(|(range, part)| (range, String::from_utf8(part).unwrap()))
+                        .collect();
+                    let right = several.iter().map(|&(first, last)| {
+                        (format!("bytes {first}-{last}/36"), text((first, last)))
+                    });
+                    assert_eq!(parts, right.collect::<Vec<_>>(), "{context}");
+                }
+            }
+            if answer.head.status < 300 {
+                assert_eq!(answer.head.field("etag"), Some(etag), "{context}");
+            }
+            // RFC 9110 §14.2: Range is for GET alone.
+            let bare = ask(&mut *client, "HEAD", "/small.txt", etag, fields);
+            assert_eq!(bare.head.field("content-range"), None, "{context}");
+            assert_eq!(bare.head.status, 200, "{context}");
+        }
+    }
+}
+
+/// Each part of multipart/byteranges (RFC 9110 §14.6), by its Content-Range.
+fn parts_of(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+    let kind = answer.head.field("content-type").unwrap();
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").expect(kind);
+    let delimiter = format!("\r\n--{boundary}").into_bytes();
+    let (mut parts, mut rest) = (Vec::new(), &answer.body[..]);
+    let cut = |rest: &[u8], mark: &[u8]| {
+        rest.windows(mark.len()).position(|window| window == mark).map(|at| (at, at + mark.len()))
+    };
+    assert_eq!(cut(rest, &delimiter).map(|(at, _)| at), Some(0), "nothing comes before");
+    while let Some((end, next)) = cut(rest, &delimiter) {
+        if !parts.is_empty() || end > 0 {
+            let (head, content) = cut(&rest[..end], b"\r\n\r\n").unwrap();
+            let head = String::from_utf8(rest[..head].to_vec()).unwrap();
+            let range =
+                head.strip_prefix("\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-range: ");
+            parts.push((range.expect(&head).to_owned(), rest[content..end].to_vec()));
+        }
+        rest = &rest[next..];
+    }
+    assert_eq!(rest, b"--\r\n");
+    parts
+}
+
+#[test]
+fn parts_of_a_large_file() {
+    let folder = Folder::new();
+    let large: Vec<u8> = (0..1 << 20).map(|at: u32| (at ^ (at >> 7)) as u8).collect();
+    folder.write("large.txt", &large);
+    let house = serving(&folder, |files| files);
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        let ask = Ask::get("/large.txt").field("range", "bytes=500000-899999,0-0,-300000");
+        for _ in 0..2 {
+            let answer = client.ask(&ask).status(206);
+            let length = answer.body.len().to_string();
+            assert_eq!(answer.head.field("content-length"), Some(&*length), "{}", lane.name());
+            let parts = parts_of(&answer);
+            // The first and the last overlap, and are one.
+            assert_eq!(parts.len(), 2, "{}", lane.name());
+            assert!(parts[0] == ("bytes 500000-1048575/1048576".into(), large[500_000..].to_vec()));
+            assert!(parts[1] == ("bytes 0-0/1048576".into(), large[..1].to_vec()));
+        }
+        let many = (0..100).map(|at| format!("{0}-{0}", at * 10)).collect::<Vec<_>>().join(",");
+        let many = Ask::get("/large.txt").field("range", format!("bytes={many}"));
+        assert!(client.ask(&many).status(200).body == large, "{}", lane.name());
+    }
+}
+
+#[test]
+fn compressed_siblings_and_settings() {
+    let folder = Folder::new();
+    for (name, content) in [
+        ("app.js", "plain"),
+        ("app.js.gz", "gzip"),
+        ("app.js.br", "brotli"),
+        ("index.html", "<p>app"),
+        ("docs/a&b.txt", "a"),
+    ] {
+        folder.write(name, content);
+    }
+    let house = serving(&folder, |files| {
+        files.cache_control("*.js", "max-age=31536000, immutable").listing().fallback("index.html")
+    });
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        let mut tags = Vec::new();
+        for (accept, coding, content) in [
+            ("identity", None, "plain"),
+            ("gzip, deflate", Some("gzip"), "gzip"),
+            ("gzip, br", Some("br"), "brotli"),
+            ("br;q=0.3, gzip;q=0.5, identity;q=0.1", Some("gzip"), "gzip"),
+            ("br;q=0, gzip;q=0", None, "plain"),
+        ] {
+            let ask = Ask::get("/app.js").field("accept-encoding", accept);
+            let answer = client.ask(&ask).status(200);
+            assert_eq!(answer.head.field("content-encoding"), coding, "{} {accept}", lane.name());
+            assert_eq!(answer.head.field("vary"), Some("accept-encoding"));
+            assert_eq!(answer.head.field("content-type"), Some("text/javascript; charset=utf-8"));
+            assert_eq!(answer.head.field("cache-control"), Some("max-age=31536000, immutable"));
+            assert_eq!(answer.text(), content);
+            let etag = answer.head.field("etag").unwrap().to_owned();
+            let same = client.ask(&ask.clone().field("if-none-match", &*etag)).status(304);
+            assert_eq!(same.head.field("vary"), Some("accept-encoding"));
+            let part =
+                client.ask(&ask.field("range", "bytes=-2").field("if-range", &*etag)).status(206);
+            assert_eq!(part.head.field("content-encoding"), coding);
+            assert_eq!(part.text(), content[content.len() - 2..]);
+            tags.push(etag);
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        assert_eq!(tags.len(), 3);
+        let list = client.ask(&Ask::get("/docs/")).status(200);
+        assert!(list.text().contains("<a href=\"./a%26b.txt\">a&amp;b.txt</a>"), "{}", list.text());
+        let page = client.ask(&Ask::get("/some/route")).status(200);
+        assert_eq!((page.text(), page.head.field("vary")), ("<p>app".into(), None));
+        client.ask(&Ask::get("/.env")).status(404);
+    }
+}
+
+#[test]
+fn nothing_leads_out() {
+    let folder = Folder::new();
+    folder.write("in.txt", "in");
+    fs::create_dir(folder.0.join(".well-known")).unwrap();
+    folder.write(".well-known/security.txt", "Contact:");
+    folder.write(".env", "secret");
+    let made = Command::new("mkfifo").arg(folder.0.join("pipe")).status().unwrap();
+    assert!(made.success());
+    for (target, link) in [
+        ("in.txt", "link"),
+        ("/etc/passwd", "far"),
+        ("../../../../../../etc/passwd", "near"),
+        ("/proc/self/root/etc/passwd", "magic"),
+        ("pipe", "to-pipe"),
+        ("..", "docs/up"),
+    ] {
+        symlink(target, folder.0.join(link)).unwrap();
+    }
+    let house = serving(&folder, |files| files);
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        assert_eq!(client.ask(&Ask::get("/link")).status(200).text(), "in");
+        assert_eq!(client.ask(&Ask::get("/docs/up/in.txt")).status(200).text(), "in");
+        client.ask(&Ask::get("/.well-known/security.txt")).status(200);
+        for path in [
+            "far",
+            "near",
+            "magic",
+            "pipe",
+            "to-pipe",
+            ".env",
+            "%2eenv",
+            "..",
+            "%2e%2e/x",
+            "..%2fx",
+            "docs/%2e%2e/in.txt",
+            "docs/up/up/../in.txt",
+            "/in.txt",
+            "docs//up",
+            "in.txt/",
+            "in.txt%5c",
+            "docs%2fup",
+        ] {
+            let answer = client.ask(&Ask::get(format!("/{path}"))).status(404);
+            assert_eq!(answer.json()["error"]["code"], "NOT_FOUND", "{} {path}", lane.name());
+        }
+        client.ask(&Ask::get("/in.txt%00")).status(400);
+    }
+}
+
+#[test]
+fn an_edit_has_another_tag_on_every_shard() {
+    let folder = Folder::new();
+    let house = serving(&folder, |files| files.revalidate(Duration::from_millis(1)));
+    for lane in LANES {
+        folder.write("a.txt", "one");
+        let seen = |content: &str| {
+            // Each connection may be another shard's.
+            let answer = lane.open(&house).ask(&Ask::get("/a.txt"));
+            let etag = answer.head.fields.iter().find(|(name, _)| name == "etag").cloned();
+            (answer.text() == content).then_some(etag)
+        };
+        eventually("the file is there", || seen("one").is_some());
+        let first = seen("one").flatten();
+        // As long as before, and at once.
+        folder.write("a.txt", "two");
+        let mut second = None;
+        eventually("the edit shows", || {
+            second = (0..8).map(|_| seen("two")).last().flatten().flatten();
+            second.is_some()
+        });
+        assert_ne!(first, second, "{}", lane.name());
+        fs::remove_file(folder.0.join("a.txt")).unwrap();
+        eventually("its end shows", || {
+            lane.open(&house).ask(&Ask::get("/a.txt")).head.status == 404
+        });
+    }
+}
+
+/// curl, the client that we did not write: parts, what is left of a download, and what has not changed.
+#[test]
+fn curl_asks_for_parts() {
+    let folder = Folder::new();
+    write_at(&folder, "a.txt", CONTENT);
+    let house = serving(&folder, |files| files);
+    let place = std::env::temp_dir().join(format!("trilane-curl-{}", std::process::id()));
+    fs::create_dir_all(&place).unwrap();
+    let curl = |arguments: &[&str]| {
+        let mut command = Command::new("curl");
+        command
+            .args(["-sS", "-o", "out", "-w", "%{http_code}", "--max-time", "20"])
+            .args(arguments);
+        let Ok(output) = command.current_dir(&place).output() else { return None };
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "curl {arguments:?}: {errors}");
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let out = || fs::read_to_string(place.join("out")).unwrap();
+    let certificate = secure::files().0.to_str().unwrap().to_owned();
+    let (clear, secure) = (house.address(), house.at(crate::parity::Over::Tls));
+    let over = [
+        (format!("http://{clear}/a.txt"), "--http1.1"),
+        (format!("http://{clear}/a.txt"), "--http2-prior-knowledge"),
+        (format!("https://{secure}/a.txt"), "--http2"),
+    ];
+    for (url, protocol) in &over {
+        let curl = |arguments: &[&str]| {
+            curl(&[arguments, &["--cacert", &certificate, protocol, url]].concat())
+        };
+        let Some(status) = curl(&["-r", "10-12"]) else {
+            let text = b"\nskipped: there is no curl on this machine\n\n";
+            std::io::stderr().write_all(text).unwrap();
+            return;
+        };
+        assert_eq!((&*status, &*out()), ("206", "abc"));
+        assert_eq!(curl(&["-r", "0-1,-2"]).unwrap(), "206");
+        assert!(
+            out().contains("\r\n\r\n01\r\n--") && out().contains("\r\n\r\nyz\r\n--"),
+            "{}",
+            out()
+        );
+        fs::write(place.join("out"), &CONTENT[..20]).unwrap();
+        assert_eq!((curl(&["-C", "-"]).unwrap(), out()), ("206".into(), CONTENT.into()));
+        let _ = fs::remove_file(place.join("tag"));
+        assert_eq!(curl(&["--etag-save", "tag"]).unwrap(), "200");
+        assert_eq!(curl(&["--etag-compare", "tag"]).unwrap(), "304");
+        assert_eq!(curl(&["-z", CHANGED]).unwrap(), "304");
+        assert_eq!(curl(&["-z", BEFORE]).unwrap(), "200");
+    }
+    fs::remove_dir_all(place).unwrap();
+}
