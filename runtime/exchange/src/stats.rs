@@ -83,6 +83,8 @@ pub struct Stats {
     pub file_sent: Counter,
     /// Bytes of files that the ring has read, because they were not in memory or because a task asked for them.
     pub file_read: Counter,
+    /// Bytes of files, and of what is known of them, that are kept in memory now.
+    pub file_cache: Counter,
     /// Sends whose memory the kernel read where it was, and did not copy when it took them.
     pub uncopied: Counter,
     /// Handlers that panicked.

@@ -65,6 +65,11 @@ impl Cache {
         Self { most, total, fresh: options.revalidate, uses: 0, entries }
     }
 
+    /// Bytes of memory, as they are counted.
+    pub(super) const fn bytes(&self) -> usize {
+        self.total.bytes
+    }
+
     /// What is kept of that name.
     pub(super) fn find(&mut self, name: &str, now: Instant) -> Option<Hit> {
         let kept = self.entries.get_mut(name)?;

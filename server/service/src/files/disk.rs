@@ -13,6 +13,7 @@ use super::listing;
 use super::open::{Root, is_missing};
 use super::options::Options;
 use crate::coding::Coding;
+use crate::text::since_epoch;
 
 /// The largest file that is read whole, in bytes. Measured: see benches/README.md.
 pub(super) const SMALL: u64 = 256 << 10;
@@ -96,12 +97,13 @@ impl Stamp {
 }
 
 impl State {
-    /// Whether a change after `now` would show.
+    /// Whether every change after `now` would show.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+        let now = since_epoch(now);
         self.stamps.iter().flatten().all(|stamp| {
+            // The second in which it changed is over by then.
             let seconds = u64::try_from(stamp.changed.0).unwrap_or(0);
-            let changed = UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + TICK);
-            changed.is_some_and(|settled| settled <= now)
+            Duration::from_secs(seconds.saturating_add(1)).saturating_add(TICK) <= now
         })
     }
 }
@@ -139,7 +141,7 @@ fn look(
             None => return Ok(Found::Missing),
         }
     } else {
-        (name.to_owned(), root.look(name)?)
+        named(root, name, options)?
     };
     if metadata.is_dir() {
         return Ok(Found::Directory);
@@ -169,6 +171,22 @@ fn index(
         }
     }
     Ok(None)
+}
+
+/// What that name is, or else with an extension.
+fn named(root: &Root<'_>, name: &str, options: &Options) -> io::Result<(String, Metadata)> {
+    let bare = match root.look(name) {
+        Err(error) if is_missing(&error) => error,
+        found => return Ok((name.to_owned(), found?)),
+    };
+    for extension in &options.extensions {
+        let name = [name, ".", extension].concat();
+        match root.look(&name) {
+            Err(error) if is_missing(&error) => (),
+            found => return Ok((name, found?)),
+        }
+    }
+    Err(bare)
 }
 
 /// What tells whether a file, or one of its siblings, has changed.
@@ -230,4 +248,56 @@ fn read(root: &Root<'_>, name: &str) -> io::Result<(Content, Stamp)> {
         }
     }
     Err(io::Error::other("the file changes faster than it can be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_known_again() {
+        let root = std::env::temp_dir().join(format!("trilane-disk-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        fs::write(root.join("a"), "one").unwrap();
+        let options = Options::default();
+        let find = |known: Option<&State>| find(&root, "a", &options, known).unwrap();
+        let state_of = |found| match found {
+            Found::File(loaded) => loaded.state,
+            other => panic!("{other:?}"),
+        };
+        let first = state_of(find(None));
+        assert!(matches!(find(Some(&first)), Found::Same));
+        fs::write(root.join("a"), "longer").unwrap();
+        let second = state_of(find(Some(&first)));
+        assert_ne!(first, second);
+        // A sibling that comes is a change, and so is one that goes.
+        fs::write(root.join("a.br"), "").unwrap();
+        let third = state_of(find(Some(&second)));
+        assert!(matches!(find(Some(&third)), Found::Same));
+        fs::remove_file(root.join("a.br")).unwrap();
+        assert_eq!(state_of(find(Some(&third))), second);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_has_just_changed_is_not_settled() {
+        let stamp = |changed| Stamp {
+            device: 0,
+            inode: 0,
+            length: 0,
+            modified: (0, 0),
+            changed: (changed, 999_999_999),
+        };
+        let state = |sibling| State {
+            name: "a".into(),
+            stamps: [Some(stamp(10)), None, Some(stamp(sibling)), None],
+        };
+        let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
+        assert!(!state(0).is_settled(at(12_999)) && state(0).is_settled(at(13_000)));
+        assert!(!state(20).is_settled(at(22_999)) && state(20).is_settled(at(23_000)));
+        assert!(state(-1).is_settled(at(13_000)));
+        assert!(!state(i64::MAX).is_settled(at(13_000)));
+    }
 }

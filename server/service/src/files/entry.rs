@@ -1,7 +1,7 @@
 //! What is known of a file: how each of its codings is described (RFC 9110 §8), and its content, read or open.
 
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use smallvec::SmallVec;
 use trilane_semantics::{Fields, Known, Payload};
@@ -11,6 +11,7 @@ use super::mime;
 use super::options::Options;
 use crate::coding::{Coding, negotiate};
 use crate::conditional::Validators;
+use crate::text::since_epoch;
 
 /// A file, with the codings that it is there in.
 #[derive(Debug)]
@@ -55,7 +56,9 @@ impl Entry {
                     (Payload::from_file(Rc::new(file), 0, stamp.length as usize), stamp.etag())
                 }
             };
-            maker.variant(coding, content, etag, stamp.modified())
+            // RFC 9110 §8.8.2.1: a time that is still to come MUST be that of the message, or one before it, that this is.
+            let modified = stamp.modified().map(|at| at.min(seconds(now)));
+            maker.variant(coding, content, etag, modified)
         });
         Self { variants: variants.collect(), state: Some((loaded.state, now)) }
     }
@@ -151,6 +154,11 @@ impl<'a> Maker<'a> {
 /// Values are our own, or were checked when they were set.
 fn put(fields: &mut Fields, name: Known, value: &str) {
     let _ = fields.append(name, value);
+}
+
+/// Without fractions of a second.
+fn seconds(at: SystemTime) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch(at).as_secs())
 }
 
 /// `fmt_http_date` panics past the year 9999.

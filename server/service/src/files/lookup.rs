@@ -92,7 +92,7 @@ impl ServeDir {
         if let (Ok(Found::Same), Some(entry)) = (&found, stale) {
             return Target::File(entry);
         }
-        self.kept.files.borrow_mut().forget(name);
+        self.change(shard, |files| files.forget(name));
         match found {
             Ok(Found::File(loaded)) => {
                 self.keep(shard, name, Entry::of_disk(*loaded, &self.options, wall))
@@ -109,8 +109,17 @@ impl ServeDir {
 
     fn keep(&self, shard: &Shard, name: &str, entry: Entry) -> Target {
         let entry = Rc::new(entry);
-        self.kept.files.borrow_mut().keep(name, Rc::clone(&entry), shard.now());
+        self.change(shard, |files| files.keep(name, Rc::clone(&entry), shard.now()));
         Target::File(entry)
+    }
+
+    /// Changes what is kept, and counts how much that is.
+    fn change(&self, shard: &Shard, change: impl FnOnce(&mut Cache)) {
+        let mut files = self.kept.files.borrow_mut();
+        let before = files.bytes() as u64;
+        change(&mut files);
+        shard.stats().file_cache.sub(before);
+        shard.stats().file_cache.add(files.bytes() as u64);
     }
 
     fn lack(&self, shard: &Shard, name: &str, nothing: Nothing) -> Target {
@@ -121,20 +130,20 @@ impl ServeDir {
 
 /// A file that is part of the program.
 fn of_program(files: &Program, name: &str, options: &Options) -> Result<Entry, Nothing> {
-    let is_directory = name.is_empty() || name.ends_with('/');
-    let found = match is_directory {
-        true => options
-            .indices
-            .iter()
-            .map(|index| [name, index].concat())
-            .find(|name| files.contains_key(&**name)),
-        false => files.contains_key(name).then(|| name.to_owned()),
-    };
-    let Some(name) = found else {
+    let is_there = |name: &String| files.contains_key(&**name);
+    let found = if name.is_empty() || name.ends_with('/') {
+        options.indices.iter().map(|index| [name, index].concat()).find(is_there)
+    } else if files.contains_key(name) {
+        Some(name.to_owned())
+    } else {
         let below = [name, "/"].concat();
-        let has_more = !is_directory && files.keys().any(|key| key.starts_with(&below));
-        return Err(if has_more { Nothing::Directory } else { Nothing::Missing });
+        if files.keys().any(|key| key.starts_with(&below)) {
+            return Err(Nothing::Directory);
+        }
+        let named = |extension: &Box<str>| [name, ".", extension].concat();
+        options.extensions.iter().map(named).find(is_there)
     };
+    let name = found.ok_or(Nothing::Missing)?;
     let codings = [(Coding::Identity, "")].into_iter().chain(SIBLINGS);
     let codings = codings.take(if options.precompressed { 1 + SIBLINGS.len() } else { 1 });
     let contents: SmallVec<[_; 1 + SIBLINGS.len()]> = codings

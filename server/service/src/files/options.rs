@@ -14,6 +14,8 @@ use super::pattern::Pattern;
 pub(super) struct Options {
     /// The names of indices, best first.
     pub(super) indices: Vec<Box<str>>,
+    /// What may be added to a name that is none, best first.
+    pub(super) extensions: Vec<Box<str>>,
     pub(super) listing: bool,
     pub(super) hidden_files: bool,
     pub(super) symlinks: bool,
@@ -37,6 +39,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             indices: vec!["index.html".into()],
+            extensions: Vec::new(),
             listing: false,
             hidden_files: false,
             symlinks: true,
@@ -154,6 +157,18 @@ impl ServeDir {
             options.indices = names.into_iter().map(Into::into).collect();
             for name in options.indices.clone() {
                 options.check_name(&name);
+            }
+        })
+    }
+
+    /// With these extensions for names that are none by themselves, best first: with `["html"]`, `/about` is `about.html`.
+    /// Default: none.
+    #[must_use]
+    pub fn extensions<'n>(self, extensions: impl IntoIterator<Item = &'n str>) -> Self {
+        self.set(|options| {
+            options.extensions = extensions.into_iter().map(Into::into).collect();
+            for extension in options.extensions.clone() {
+                options.check_name(&extension);
             }
         })
     }

@@ -10,6 +10,7 @@ use trilane_semantics::Known;
 
 use super::files::{Folder, drain, field, get};
 use super::support::{built, request, request_of, seen, send};
+use crate::testing::TestClient;
 use crate::{App, FilesError, Response, RouteError, Router, ServeDir};
 
 fn app(files: ServeDir) -> App {
@@ -257,6 +258,70 @@ fn indices_and_lists() {
 }
 
 #[test]
+fn names_without_extension() {
+    let folder = Folder::new();
+    for (name, content) in [("about.html", "<p>about"), ("about.htm", "second"), ("bare.html", "")]
+    {
+        folder.write(name, content);
+    }
+    let of_disk = ServeDir::new(folder.root());
+    let of_program = ServeDir::embedded([
+        ("a.txt", &b"0123456789"[..]),
+        ("about.html", b"<p>about"),
+        ("about.htm", b"second"),
+        ("bare.html", b""),
+        ("bare/x", b""),
+    ]);
+    for files in [of_disk, of_program] {
+        let files = files.extensions(["html", "htm"]).cache_control("*.html", "no-cache");
+        let app = app(files);
+        for (target, status, text) in [
+            ("/about", 200, "<p>about"),
+            ("/about.htm", 200, "second"),
+            ("/a.txt", 200, "0123456789"),
+            ("/about/", 404, ""),
+            ("/none", 404, ""),
+            // A directory is what it is.
+            ("/bare", 301, ""),
+        ] {
+            assert_eq!(seen(get(&app, target, &[])), (status, text.into()), "{target}");
+        }
+        let about = get(&app, "/about", &[]);
+        assert_eq!(field(&about, Known::ContentType), Some("text/html; charset=utf-8"));
+        assert_eq!(field(&about, Known::CacheControl), Some("no-cache"));
+    }
+}
+
+/// RFC 9110 §8.8.2.1, MUST: never later than the message.
+#[test]
+fn a_change_that_is_still_to_come() {
+    let folder = Folder::new();
+    let file = File::options().write(true).open(folder.root().join("a.txt")).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(1_000_000)).unwrap();
+    let app = app(ServeDir::new(folder.root()));
+    let answer = get(&app, "/a.txt", &[]);
+    assert_eq!(field(&answer, Known::LastModified), Some("Sat, 21 Nov 2026 22:21:32 GMT"));
+}
+
+#[test]
+fn what_is_kept_is_counted() {
+    let folder = Folder::new();
+    for name in ["one", "two"] {
+        folder.write(name, vec![b'x'; 100_000]);
+    }
+    let files = ServeDir::new(folder.root()).cache_bytes(150_000);
+    let client = TestClient::new(Router::new().serve_dir("/", files)).unwrap();
+    let kept = || client.stats().file_cache.get();
+    for path in ["/one", "/two", "/one"] {
+        assert_eq!(client.get(path).send().status(), 200);
+        assert!((100_000..110_000).contains(&kept()), "{}", kept());
+    }
+    fs::remove_file(folder.root().join("one")).unwrap();
+    client.advance(Duration::from_secs(1));
+    assert_eq!((client.get("/one").send().status(), kept()), (404, 0));
+}
+
+#[test]
 fn fallbacks() {
     let folder = Folder::new();
     let root = folder.root();
@@ -329,6 +394,7 @@ fn settings_are_checked_at_the_start() {
         (new().fallback("/index.html"), name("/index.html")),
         (new().not_found(""), name("")),
         (new().index(["ok", "a/"]), name("a/")),
+        (new().extensions(["html", ""]), name("")),
         // The first mistake, wherever there are more.
         (new().fallback("").cache_control("x", "\n"), name("")),
     ] {

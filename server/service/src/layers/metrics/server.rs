@@ -21,8 +21,12 @@ pub(super) struct Server(pub(super) Vec<Arc<Stats>>);
 type Get = fn(&Stats) -> u64;
 
 /// Those that rise and fall.
-const GAUGES: [(&str, &str, Get); 1] =
-    [("trilane_connections_open", "Connections open now.", |stats| stats.open.get())];
+const GAUGES: [(&str, &str, Get); 2] = [
+    ("trilane_connections_open", "Connections open now.", |stats| stats.open.get()),
+    ("trilane_file_cache_bytes", "Bytes of files kept in memory now.", |stats| {
+        stats.file_cache.get()
+    }),
+];
 
 /// Those that only rise.
 const COUNTERS: [(&str, &str, Get); 29] = [
