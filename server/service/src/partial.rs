@@ -40,16 +40,17 @@ pub(crate) fn of(whole: Response, request: &Fields, random: impl FnOnce() -> u64
     }
 }
 
-/// Several parts (RFC 9110 §15.3.7.2), each with the Content-Type of the whole, and its Content-Range.
+/// Several parts (RFC 9110 §15.3.7.2), each with the Content-Type of the whole, and its Content-Range. In capitals, since not
+/// every reader of parts is as careful with names (§5.1) as readers of heads are.
 fn multipart(mut partial: Response, content: &Payload, parts: &Ranges, random: u64) -> Response {
     let kind = partial.head.fields.get(Known::ContentType).map(<[u8]>::to_vec);
     let kind = kind.as_deref().unwrap_or(b"application/octet-stream");
     let boundary = format!("{random:016x}");
     let mut pieces = Vec::with_capacity(parts.len() * 2 + 1);
     for part in parts {
-        let mut head = format!("\r\n--{boundary}\r\ncontent-type: ").into_bytes();
+        let mut head = format!("\r\n--{boundary}\r\nContent-Type: ").into_bytes();
         head.extend_from_slice(kind);
-        head.extend_from_slice(b"\r\ncontent-range: ");
+        head.extend_from_slice(b"\r\nContent-Range: ");
         head.extend_from_slice(content_range(part, content.len() as u64).as_bytes());
         head.extend_from_slice(b"\r\n\r\n");
         pieces.push(head.into());

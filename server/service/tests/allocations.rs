@@ -1,5 +1,5 @@
-//! A warm route allocates nothing, with the default layers and a log around it, and with a
-//! middleware.
+//! A warm route allocates nothing, with the default layers and a log around it, with a middleware, and with a file that is
+//! kept.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -14,7 +14,9 @@ use trilane_exchange::{
     Service, Shard, Stats, Summary,
 };
 use trilane_semantics::{Instant, Method, RequestHead, StatusCode};
-use trilane_service::{AccessLog, App, Hook, Next, Path, Router, default_layers, from_fn, get};
+use trilane_service::{
+    AccessLog, App, Hook, Next, Path, Router, ServeDir, default_layers, from_fn, get,
+};
 
 struct Counting;
 
@@ -115,7 +117,10 @@ fn a_warm_route_allocates_nothing() {
     let kept: Rc<RefCell<Option<Rc<Exchange>>>> = Rc::default();
     let log = AccessLog::new(|line: &str| assert!(line.len() > 100));
     let around = from_fn(|request: Request, next: Next| async move { next.run(request).await });
+    let files = [("a.css", &b"p{}"[..]), ("a.css.br", b"")];
+    let files = ServeDir::embedded(files).cache_control("*", "max-age=60");
     let app = Router::new()
+        .serve_dir("/static", files)
         .route("/allocates", get(|| async { String::from("Hello, World!") }))
         .route("/around", get(|| async { "Hello, World!" }).layer(around))
         .route("/plaintext", get(|| async { "Hello, World!" }))
@@ -125,7 +130,7 @@ fn a_warm_route_allocates_nothing() {
         .build()
         .unwrap();
     assert!(third(&app, &kept, "/allocates") > 0, "the allocator counts");
-    for target in ["/plaintext", "/users/7", "/around"] {
+    for target in ["/plaintext", "/users/7", "/around", "/static/a.css"] {
         assert_eq!(third(&app, &kept, target), 0, "{target}");
     }
 }

@@ -350,6 +350,8 @@ fn fallbacks() {
         assert_eq!((field(&answer, Known::ETag), answer.head.fields.len()), (None, 2));
         assert_eq!(seen(answer), (404, "<p>nothing".into()));
     }
+    let both = app(ServeDir::new(&root).fallback("a.txt").not_found("404.html"));
+    assert_eq!(seen(get(&both, "/x", &[])), (200, "0123456789".into()));
     let both = app(ServeDir::new(&root).fallback("none").not_found("404.html"));
     assert_eq!(seen(get(&both, "/x", &[])), (404, "<p>nothing".into()));
     let none = get(&app(ServeDir::new(&root).not_found("none")), "/x", &[]);

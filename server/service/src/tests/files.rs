@@ -211,8 +211,8 @@ fn conditions_and_ranges() {
         assert_eq!(field(&two, Known::ETag), Some(&*etag));
         assert_eq!(two.head.status.as_u16(), 206);
         let part = |range: &str, content: &str| {
-            let kind = "content-type: text/plain; charset=utf-8";
-            let range = format!("content-range: bytes {range}/10");
+            let kind = "Content-Type: text/plain; charset=utf-8";
+            let range = format!("Content-Range: bytes {range}/10");
             format!("\r\n--0000000000000001\r\n{kind}\r\n{range}\r\n\r\n{content}")
         };
         let end = "\r\n--0000000000000001--\r\n".to_owned();

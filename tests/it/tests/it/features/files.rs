@@ -110,6 +110,7 @@ fn conditions_row_by_row() {
                                 (field("content-type"), field("last-modified")),
                                 (None, None)
                             );
+                            assert_eq!(field("content-length"), None, "{context}");
                             assert!(field("date").is_some() && answer.body.is_empty());
                         }
                         412 => assert_eq!(field("cache-control"), Some("no-store"), "{context}"),
@@ -143,6 +144,8 @@ const RANGES: &[(&[(&str, &str)], Right)] = &[
     (&[("range", "bytes=35-99")], Parts(&[(35, 35)])),
     (&[("range", "bytes=-1")], Parts(&[(35, 35)])),
     (&[("range", "bytes=-99")], Parts(&[(0, 35)])),
+    (&[("range", "bytes=0-")], Parts(&[(0, 35)])),
+    (&[("range", "bytes=0-0,-1")], Parts(&[(0, 0), (35, 35)])),
     (&[("range", "BYTES=1-2")], Parts(&[(1, 2)])),
     (&[("range", "bytes=0-0,10-11")], Parts(&[(0, 0), (10, 11)])),
     (&[("range", "bytes=10-11, 0-0 , -2")], Parts(&[(10, 11), (0, 0), (34, 35)])),
@@ -234,7 +237,7 @@ fn parts_of(answer: &Answer) -> Vec<(String, Vec<u8>)> {
             let (head, content) = cut(&rest[..end], b"\r\n\r\n").unwrap();
             let head = String::from_utf8(rest[..head].to_vec()).unwrap();
             let range =
-                head.strip_prefix("\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-range: ");
+                head.strip_prefix("\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: ");
             parts.push((range.expect(&head).to_owned(), rest[content..end].to_vec()));
         }
         rest = &rest[next..];
