@@ -44,12 +44,15 @@ pub struct ConnectionInfo {
     pub peer: Address,
     /// What the TLS handshake has found out; none in clear.
     pub tls: Option<Rc<TlsInfo>>,
+    /// Which of the server's listeners it came by, in the order in which they were given: those in clear, then those for TLS.
+    /// None over QUIC.
+    pub listener: Option<usize>,
 }
 
 impl ConnectionInfo {
     /// A connection in clear.
     #[must_use]
     pub const fn new(local: Address, peer: Address) -> Self {
-        Self { local, peer, tls: None }
+        Self { local, peer, tls: None, listener: None }
     }
 }

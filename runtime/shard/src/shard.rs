@@ -295,7 +295,8 @@ impl Shard {
         let extent = if peer.is_some() { Extent::All } else { Extent::Part };
         let local = self.locals.get(listener).copied().unwrap_or(Address::Unix);
         let peer = peer.map_or(Address::Unix, Address::Ip);
-        let info = Rc::new(ConnectionInfo::new(local, peer));
+        let listener = Some(listener);
+        let info = Rc::new(ConnectionInfo { listener, ..ConnectionInfo::new(local, peer) });
         let key = self.sockets.insert_with(|key| {
             let (host, name) = (&self.host, key.pack());
             let conversation = match session {

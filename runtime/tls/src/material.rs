@@ -60,6 +60,11 @@ impl Material {
         self.loaded.iter().map(|certified| Shown { certified })
     }
 
+    /// The names in all certificates, in small letters; `*.example.org` among them. Some may come twice.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.loaded.iter().flat_map(|loaded| &loaded.names).map(String::as_str)
+    }
+
     /// The places, in [`Material::identities`], of those that a client is shown who asks for this name (in small letters), best
     /// first: they may differ in the kind of their keys. None: its handshake ends.
     #[must_use]

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use trilane_semantics::RequestHead;
 
 /// Routers, or apps, of hosts; sorted by host, in lower case.
+#[derive(Clone)]
 pub(crate) struct Hosts<T>(Vec<(String, T)>);
 
 impl<T> Default for Hosts<T> {
@@ -39,7 +40,12 @@ impl<T> Hosts<T> {
         if self.0.is_empty() {
             return None;
         }
-        let at = self.position(of_authority(head.authority()?)).ok()?;
+        self.find_host(of_authority(head.authority()?))
+    }
+
+    /// What belongs to a host.
+    pub(crate) fn find_host(&self, host: &str) -> Option<&T> {
+        let at = self.position(host).ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
 
@@ -97,7 +103,7 @@ fn compare(one: &[u8], other: &[u8]) -> Ordering {
 }
 
 /// The host of an authority: without its port, and without the dot of a name that is complete.
-fn of_authority(authority: &str) -> &str {
+pub(crate) fn of_authority(authority: &str) -> &str {
     let host = match authority.find(']') {
         // RFC 3986 §3.2.2: an IP literal has colons of its own.
         Some(end) if authority.starts_with('[') => &authority[..=end],

@@ -48,6 +48,7 @@ pub mod form;
 mod forwarded;
 pub mod handler;
 mod host;
+mod https_redirect;
 pub mod json;
 pub mod layer;
 pub mod layers;
@@ -96,6 +97,7 @@ pub use extract::{
 pub use files::{FilesError, ServeDir};
 pub use form::Form;
 pub use handler::{Endpoint, Handler};
+pub use https_redirect::{HttpsRedirect, InvalidHost};
 pub use json::Json;
 pub use jsonwebtoken::Algorithm as JwtAlgorithm;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};

@@ -10,6 +10,7 @@ mod fields_and_forms;
 mod file_settings;
 mod files;
 mod hosts;
+mod https_redirect;
 mod layering;
 mod logging;
 mod metrics;
