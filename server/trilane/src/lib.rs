@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod log;
+mod redirect;
 pub mod running;
 pub mod server;
 

@@ -13,18 +13,36 @@ use crate::server::RunError;
 #[derive(Debug)]
 pub struct Running {
     server: trilane_shard::Server,
+    /// How many of its addresses in clear do more than redirect.
+    open: usize,
     log: Option<LogWriter>,
 }
 
 impl Running {
-    pub(crate) const fn new(server: trilane_shard::Server, log: Option<LogWriter>) -> Self {
-        Self { server, log }
+    pub(crate) const fn new(
+        server: trilane_shard::Server,
+        open: usize,
+        log: Option<LogWriter>,
+    ) -> Self {
+        Self { server, open, log }
     }
 
     /// Where it listens for HTTP in clear, ports chosen.
     #[must_use]
     pub fn addresses(&self) -> &[ListenAddress] {
-        self.server.addresses()
+        self.clear().0
+    }
+
+    /// Where it listens in clear to redirect to HTTPS, ports chosen.
+    #[must_use]
+    pub fn redirect_addresses(&self) -> &[ListenAddress] {
+        self.clear().1
+    }
+
+    /// Those that do more than redirect, and the others.
+    fn clear(&self) -> (&[ListenAddress], &[ListenAddress]) {
+        let all = self.server.addresses();
+        all.split_at(self.open.min(all.len()))
     }
 
     /// The port of the first address in clear; `None` if there is none, or if it is a unix socket.

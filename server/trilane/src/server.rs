@@ -9,12 +9,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use trilane_semantics::Limits;
-use trilane_service::{AccessLog, Format, Router, Shard, default_layers};
+use trilane_service::{AccessLog, Format, HttpsRedirect, Router, Shard, default_layers};
 use trilane_shard::{Config, ListenAddress, Secure, StartError, Topology};
 
 use trilane_tls::Acceptor;
 
 use crate::log::LogWriter;
+use crate::redirect::RedirectAll;
 use crate::running::Running;
 
 /// Where access logs go, and in which form.
@@ -44,6 +45,7 @@ pub struct Server<F> {
     zero_copy_from: usize,
     h2c: bool,
     connections: Option<NonZero<usize>>,
+    redirect: Option<(Vec<String>, HttpsRedirect)>,
     log: Log,
     drain: (Duration, Duration),
 }
@@ -72,6 +74,8 @@ pub enum RunError {
     NoCertificate,
     /// It is to listen for HTTP/3 on what is no UDP address.
     NotUdp(ListenAddress),
+    /// It is to redirect to HTTPS, and neither is a port named nor does it listen for TLS over TCP.
+    Nowhere,
 }
 
 impl fmt::Display for RunError {
@@ -81,6 +85,7 @@ impl fmt::Display for RunError {
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
             Self::NotUdp(address) => write!(f, "{address} is no UDP address: HTTP/3 needs one"),
+            Self::Nowhere => f.write_str("there is no HTTPS to redirect to"),
             Self::NoCertificate => f.write_str("HTTP over TLS or QUIC needs a certificate"),
         }
     }
@@ -117,6 +122,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             zero_copy_from: 0,
             h2c: false,
             connections: None,
+            redirect: None,
             log: Log::Off,
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
         }
@@ -176,6 +182,18 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[must_use]
     pub const fn without_steering(mut self) -> Self {
         self.quic.is_unsteered = true;
+        self
+    }
+
+    /// Listens on these addresses too, in clear, and does nothing there but redirect to HTTPS: to the port that `redirect` names,
+    /// else to the first that TLS has. What `redirect` excepts is answered as elsewhere.
+    #[must_use]
+    pub fn redirect<A: Into<String>>(
+        mut self,
+        addresses: impl IntoIterator<Item = A>,
+        redirect: HttpsRedirect,
+    ) -> Self {
+        self.redirect = Some((addresses.into_iter().map(Into::into).collect(), redirect));
         self
     }
 
@@ -253,9 +271,19 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         for text in &self.listen {
             listen.push(text.parse().map_err(RunError::Address)?);
         }
+        let (open, mut redirect) = (listen.len(), None);
+        if let Some((addresses, to)) = self.redirect {
+            for text in &addresses {
+                listen.push(text.parse().map_err(RunError::Address)?);
+            }
+            redirect = Some(RedirectAll::new(to, open..listen.len()));
+        }
         let mut config = Config::new(listen)?;
         let secure: Result<Vec<_>, _> = self.secure.iter().map(|text| text.parse()).collect();
-        let secure = secure.map_err(RunError::Address)?;
+        let secure: Vec<ListenAddress> = secure.map_err(RunError::Address)?;
+        if redirect.as_ref().is_some_and(|redirect| !redirect.has_somewhere(&secure)) {
+            return Err(RunError::Nowhere);
+        }
         #[cfg(feature = "http3")]
         {
             config.quic = quic(self.quic, self.tls.as_ref())?;
@@ -281,14 +309,20 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             Log::Off => None,
             Log::Json | Log::Text => Some(LogWriter::new(io::stdout())?),
         };
-        let of_shards = writer.clone();
+        let (of_shards, to_https) = (writer.clone(), redirect.clone());
         let server = trilane_shard::Server::start(config, move |shard| {
             let format = if log == Log::Text { Format::Text } else { Format::Json };
             let log = of_shards.clone().map(|writer| AccessLog::new(writer).format(format));
-            let app = app(shard).layer(default_layers(log)).build()?;
-            Ok(Rc::new(app) as _)
+            let mut app = app(shard);
+            if let Some(redirect) = &to_https {
+                app = app.layer(redirect.clone());
+            }
+            Ok(Rc::new(app.layer(default_layers(log)).build()?) as _)
         })?;
-        Ok(Running::new(server, writer))
+        if let Some(redirect) = redirect {
+            redirect.found(server.secure_addresses());
+        }
+        Ok(Running::new(server, open, writer))
     }
 
     /// Starts it, and waits until SIGTERM or SIGINT has drained it.
