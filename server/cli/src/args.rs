@@ -42,6 +42,10 @@ pub struct Serve {
     /// is the number that it got there.
     #[arg(long, value_name = "ADDR|off")]
     pub http3: Vec<String>,
+    /// Listen on ADDR in clear, and do nothing there but redirect to HTTPS: whoever asks for a name in our certificates, or in
+    /// `[redirect]`. Repeatable.
+    #[arg(long, value_name = "ADDR|off")]
+    pub redirect: Vec<String>,
     /// The certificate chain, in PEM. Default: those of the configuration file, or else one for development.
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,

@@ -14,6 +14,7 @@ use crate::layers::{
     CompressionSection, CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection,
 };
 use crate::quic::{EarlyChoice, QuicSection};
+use crate::redirect::RedirectSection;
 
 /// Sections of the schema whose features are not in this version.
 const LATER: [&str; 6] = ["hosts", "upstreams", "routes", "cache", "admin", "auth"];
@@ -46,6 +47,8 @@ pub struct Config {
     pub quic: QuicSection,
     /// How TLS is done.
     pub tls: TlsSection,
+    /// From HTTP to HTTPS.
+    pub redirect: RedirectSection,
     /// How to stop.
     pub drain: DrainSection,
     /// How the ring is used.
@@ -341,6 +344,17 @@ mod tests {
         );
         assert_eq!(config.drain(), (Duration::from_secs(2), Duration::from_secs(9)));
         assert_eq!(parse(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn from_http_to_https() {
+        let text = "[redirect]\nlisten = [':80']\nhosts = ['a', '*.a']\nto = 'b'\nport = 1\n\
+                    moved_permanently = true\nexcept = ['/x/']\n";
+        let RedirectSection { listen, hosts, to, port, moved_permanently, except } =
+            parse(text).unwrap().redirect;
+        assert_eq!((listen.concat(), hosts.join(" ")), (":80".to_owned(), "a *.a".to_owned()));
+        assert_eq!((to.as_deref(), port, moved_permanently), (Some("b"), Some(1), true));
+        assert_eq!(except, ["/x/"]);
     }
 
     #[test]

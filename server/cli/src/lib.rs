@@ -7,5 +7,6 @@ pub mod config;
 pub mod demo;
 pub mod layers;
 pub mod quic;
+pub mod redirect;
 pub mod run;
 pub mod secure;

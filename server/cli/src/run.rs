@@ -11,6 +11,7 @@ use crate::args::{Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
 use crate::demo;
 use crate::layers::Layers;
+use crate::redirect::redirect;
 use crate::secure::Tls;
 
 /// Where the demo listens when nobody says where.
@@ -125,6 +126,11 @@ fn serve(
     for address in secure {
         server = server.listen_secure(address);
     }
+    let acceptor = tls.as_ref().map(Tls::acceptor);
+    let to_https = redirect(&flags, &config, acceptor.as_ref()).map_err(Failure::Setting)?;
+    if let Some((addresses, to_https)) = to_https {
+        server = server.redirect(addresses, to_https);
+    }
     #[cfg(feature = "http3")]
     {
         server = quic.into_iter().fold(server, Server::listen_quic).quic(config.quic.settings());
@@ -166,10 +172,14 @@ fn serve(
     };
     let (http, https) = (list(running.addresses()), list(running.secure_addresses()));
     let h3 = list(running.udp_addresses());
+    let redirect = match running.redirect_addresses() {
+        [] => String::new(),
+        addresses => format!(" redirect={}", list(addresses)),
+    };
     let (shards, pid) = (running.stats().len(), std::process::id());
     writeln!(
         io::stdout(),
-        "trilane ready http={http} https={https} h3={h3} shards={shards} pid={pid}"
+        "trilane ready http={http} https={https} h3={h3}{redirect} shards={shards} pid={pid}"
     )
     .and_then(|()| io::stdout().flush())
     .map_err(Failure::Output)?;

@@ -9,6 +9,7 @@ mod examples;
 mod files;
 mod hints;
 mod messages;
+mod redirect;
 mod sse;
 mod ws;
 

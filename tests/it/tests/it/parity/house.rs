@@ -62,7 +62,7 @@ pub(crate) struct House {
     quic: SocketAddr,
     stats: Vec<Arc<Stats>>,
     pub(crate) probe: Arc<Probe>,
-    _running: Running,
+    running: Running,
 }
 
 impl House {
@@ -111,7 +111,7 @@ impl House {
         let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
         let ListenAddress::Udp(quic) = running.udp_addresses()[0] else { panic!("not UDP") };
         let (stats, probe) = (running.stats().to_vec(), Arc::default());
-        Self { address, secure, quic, stats, probe, _running: running }
+        Self { address, secure, quic, stats, probe, running }
     }
 
     /// A counter, summed over the shards.
@@ -150,6 +150,14 @@ impl House {
     /// Where it speaks in clear.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it does nothing but redirect.
+    pub(crate) fn redirect(&self) -> SocketAddr {
+        match self.running.redirect_addresses() {
+            [ListenAddress::Tcp(address)] => *address,
+            other => panic!("not one: {other:?}"),
+        }
     }
 
     /// Where it speaks over that.
