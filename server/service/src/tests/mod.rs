@@ -5,6 +5,7 @@ mod compress;
 mod cookies;
 mod cors;
 mod decompress;
+mod etags;
 mod extractors;
 mod fields_and_forms;
 mod file_settings;

@@ -5,6 +5,7 @@
 
 mod compress;
 mod config;
+mod etag;
 mod examples;
 mod files;
 mod hints;
