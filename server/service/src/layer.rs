@@ -177,7 +177,7 @@ impl Future for Rest {
     }
 }
 
-fn function<M, F>(make: M) -> Rc<dyn Around>
+pub(crate) fn function<M, F>(make: M) -> Rc<dyn Around>
 where
     M: Fn(Request, Next) -> F + 'static,
     F: Future<Output = Response> + 'static,

@@ -36,6 +36,7 @@ mod allow;
 pub mod app;
 pub mod auth;
 pub mod body_limit;
+pub mod cache;
 pub mod chain;
 pub mod coding;
 pub mod conditional;
@@ -85,6 +86,7 @@ pub use auth::jwt_keys::{JwtKey, JwtKeyError, JwtKeys};
 pub use auth::scope::RequireScope;
 pub use auth::{Auth, Denied, Grant, User, Verify};
 pub use body_limit::BodyLimit;
+pub use cache::{Cache, CacheConfig};
 pub use chain::Chain;
 pub use coding::{Coding, negotiate};
 pub use cookies::{

@@ -1,5 +1,5 @@
-//! A warm route allocates nothing, with the default layers and a log around it, with a middleware, and with a file that is
-//! kept.
+//! A warm route allocates nothing, with the default layers and a log around it, with a middleware or a cache, and with a
+//! file that is kept.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
@@ -15,7 +15,7 @@ use trilane_exchange::{
 };
 use trilane_semantics::{Instant, Method, RequestHead, StatusCode};
 use trilane_service::{
-    AccessLog, App, Hook, Next, Path, Router, ServeDir, default_layers, from_fn, get,
+    AccessLog, App, Cache, CacheConfig, Hook, Next, Path, Router, ServeDir, default_layers, from_fn, get,
 };
 
 struct Counting;
@@ -119,9 +119,11 @@ fn a_warm_route_allocates_nothing() {
     let around = from_fn(|request: Request, next: Next| async move { next.run(request).await });
     let files = [("a.css", &b"p{}"[..]), ("a.css.br", b"")];
     let files = ServeDir::embedded(files).cache_control("*", "max-age=60");
+    let cached = || async { ([("cache-control", "max-age=60"), ("etag", "\"1\"")], "made once") };
     let app = Router::new()
         .serve_dir("/static", files)
         .route("/allocates", get(|| async { String::from("Hello, World!") }))
+        .route("/cached", get(cached).layer(Cache::new(CacheConfig::new())))
         .route("/around", get(|| async { "Hello, World!" }).layer(around))
         .route("/plaintext", get(|| async { "Hello, World!" }))
         .route("/users/{id}", get(|Path(_): Path<u32>| async { "Hello, World!" }))
@@ -130,7 +132,7 @@ fn a_warm_route_allocates_nothing() {
         .build()
         .unwrap();
     assert!(third(&app, &kept, "/allocates") > 0, "the allocator counts");
-    for target in ["/plaintext", "/users/7", "/around", "/static/a.css"] {
+    for target in ["/plaintext", "/users/7", "/around", "/static/a.css", "/cached"] {
         assert_eq!(third(&app, &kept, target), 0, "{target}");
     }
 }

@@ -93,7 +93,7 @@ impl Hook for ETags {
 }
 
 /// Makes a 304 of a 200: without content, and without what describes it.
-fn make_not_modified(response: &mut Response) {
+pub(crate) fn make_not_modified(response: &mut Response) {
     response.head.status = StatusCode::NOT_MODIFIED;
     response.body = Outgoing::Empty;
     for &name in OF_CONTENT {

@@ -24,6 +24,7 @@ pub use csrf::Csrf;
 pub use decompress::Decompress;
 pub use envelope::Envelope;
 pub use etag::ETags;
+pub(crate) use etag::make_not_modified;
 pub use ip_list::IpList;
 pub use metrics::Metrics;
 pub use recovery::Recovery;

@@ -1,6 +1,7 @@
 //! Tests without sockets: requests are made by hand, replies are polled.
 
 mod auth;
+mod caching;
 mod compress;
 mod cookies;
 mod cors;

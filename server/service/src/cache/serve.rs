@@ -1,0 +1,472 @@
+//! What is done with a request: answered from the store, held back for another one's answer, or forwarded to the handler.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+
+use trilane_exchange::{Error, Exchange, Outgoing, Reply, Request, Response, Shard};
+use trilane_semantics::{Known, Method, RequestHead, StatusCode};
+
+use super::Settings;
+use super::answer::answer;
+use super::control::{Allows, Asks};
+use super::flight::{Boarding, Leader, Outcome};
+use super::freshness::Use;
+use super::keeping::{Keeping, Kept};
+use super::near::Near;
+use super::policy::may_store;
+use super::status::{Forward, Told};
+use super::store::{Resource, Ticket};
+use super::stored::{Stored, Times, storable};
+use super::vary::Selection;
+use crate::chain::Around;
+use crate::layer::{Next, function};
+use crate::principal::Principal;
+
+/// Who has waited for others this often asks the handler itself.
+const WAITS: usize = 2;
+
+/// Requests that only the handler can judge (RFC 9111 §4.3.2).
+const OF_ORIGIN: &[Known] = &[Known::IfMatch, Known::IfUnmodifiedSince];
+/// Conditions and ranges of the client's own.
+const OF_CLIENT: &[Known] =
+    &[Known::IfNoneMatch, Known::IfModifiedSince, Known::Range, Known::IfRange];
+
+/// The cache of one shard, around its handlers.
+pub(super) struct Front {
+    here: Rc<Here>,
+    slow: Rc<dyn Around>,
+}
+
+/// What a shard has of the cache.
+struct Here {
+    shared: Arc<Settings>,
+    near: Near,
+    /// Memory for keys.
+    key: Cell<String>,
+}
+
+impl Front {
+    pub(super) fn new(shared: Arc<Settings>) -> Self {
+        let here = Rc::new(Here { shared, near: Near::new(), key: Cell::default() });
+        let ours = Rc::clone(&here);
+        let slow = function(move |request, next| Rc::clone(&ours).serve(request, next));
+        Self { here, slow }
+    }
+}
+
+impl Around for Front {
+    /// A hit that this shard knows of is answered at once.
+    fn call(&self, request: Request, next: Next, cx: &mut Context<'_>) -> Reply {
+        match self.here.hit(&request) {
+            Some(response) => Reply::Ready(response),
+            None => self.slow.call(request, next, cx),
+        }
+    }
+}
+
+/// What there is for a request.
+enum Found {
+    /// The answer.
+    Hit(Response),
+    /// The answer, and what is to be fetched anew.
+    HitAndRefresh(Response, Arc<Stored>),
+    /// Nothing that will do without the handler; perhaps something that can be asked about.
+    Nothing(Forward, Option<Arc<Stored>>),
+}
+
+/// What is on the way to the handler, and what shall come of it.
+struct Errand {
+    key: String,
+    ticket: Ticket,
+    asks: Asks,
+    why: Forward,
+    stale: Option<Arc<Stored>>,
+    leader: Option<Leader>,
+}
+
+impl Here {
+    /// The answer, if it is a hit, and this shard has given it before.
+    fn hit(&self, request: &Request) -> Option<Response> {
+        if !is_ours(request) {
+            return None;
+        }
+        let asks = Asks::of(&request.head().fields);
+        let key = self.key_of(request);
+        let hash = self.shared.store.hash(&key);
+        let resource = self.near.find(hash, &key);
+        self.key.set(key);
+        if asks.no_store {
+            return None;
+        }
+        match self.find(Some(resource?), request, &asks) {
+            Found::Hit(response) => Some(response),
+            Found::HitAndRefresh(..) | Found::Nothing(..) => None,
+        }
+    }
+
+    async fn serve(self: Rc<Self>, request: Request, next: Next) -> Response {
+        let asks = Asks::of(&request.head().fields);
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return self.forward_other(request, next).await;
+        }
+        if !is_ours(&request) || asks.no_store {
+            let why = if asks.no_store { Forward::Request } else { Forward::Bypass };
+            let mut response = next.run(request).await;
+            Told::forwarded(why).tell(&mut response);
+            return response;
+        }
+        let key = self.key_of(&request);
+        let store = &self.shared.store;
+        let hash = store.hash(&key);
+        let mut waits = 0;
+        loop {
+            let (resource, ticket) = store.look(hash, &key);
+            if let Some(resource) = &resource {
+                self.near.put(hash, resource);
+            }
+            let (why, stale) = match self.find(resource.clone(), &request, &asks) {
+                Found::Hit(response) => return response,
+                Found::HitAndRefresh(response, stored) if stored.begin_refresh() => {
+                    let why = Forward::Stale;
+                    let (stale, leader) = (Some(stored), None);
+                    self.refresh(request, next, Errand { key, ticket, asks, why, stale, leader });
+                    return response;
+                }
+                Found::HitAndRefresh(response, _) => return response,
+                Found::Nothing(why, stale) => (why, stale),
+            };
+            if asks.only_if_cached {
+                // RFC 9111 §5.2.1.7.
+                return Error::new(StatusCode::GATEWAY_TIMEOUT).message("it is not stored").into();
+            }
+            let may_wait = waits < WAITS && self.may_coalesce(&request, &asks);
+            let boarding = match self.shared.config.patience.filter(|_| may_wait) {
+                Some(patience) => {
+                    let name = flight_name(&key, resource.as_deref(), &request);
+                    (store.board(name, ticket), patience)
+                }
+                None => (Boarding::Alone, std::time::Duration::ZERO),
+            };
+            let leader = match boarding {
+                (Boarding::Alone, _) => None,
+                (Boarding::Lead(leader), _) => Some(leader),
+                (Boarding::Follow(follower), patience) => {
+                    waits += 1;
+                    match follower.wait(request.shard().sleep(patience)).await {
+                        Some(Outcome::Landed(stored)) => {
+                            if let Some(response) = self.collapsed(&stored, &request, &asks, why) {
+                                return response;
+                            }
+                        }
+                        Some(Outcome::Failed) => (),
+                        Some(Outcome::Alone) | None => waits = WAITS,
+                    }
+                    continue;
+                }
+            };
+            let errand = Errand { key, ticket, asks, why, stale, leader };
+            return self.fetch(request, next, errand).await;
+        }
+    }
+
+    /// What the store has for a request.
+    fn find(&self, resource: Option<Arc<Resource>>, request: &Request, asks: &Asks) -> Found {
+        let Some(resource) = resource else { return Found::Nothing(Forward::UriMiss, None) };
+        let fields = &request.head().fields;
+        let Some(stored) = resource.choose(fields) else {
+            return Found::Nothing(Forward::VaryMiss, None);
+        };
+        // RFC 9111 §3.5: what does not say so is for nobody with credentials; nobody knows whether it would be the same.
+        if has_credentials(request.exchange()) && !stored.allows.is_for_all() {
+            return Found::Nothing(Forward::Miss, None);
+        }
+        let now = request.shard().wall();
+        let standing = stored.standing(now);
+        let from_store = || {
+            let mut response = answer(stored, request.head(), now, request.shard());
+            Told { ttl: Some(standing.ttl()), ..Told::default() }.tell(&mut response);
+            response
+        };
+        match standing.judge(asks) {
+            Use::Hit => Found::Hit(from_store()),
+            Use::HitAndRefresh if *request.method() == Method::GET && !stored.is_refreshing() => {
+                Found::HitAndRefresh(from_store(), Arc::clone(stored))
+            }
+            Use::HitAndRefresh => Found::Hit(from_store()),
+            Use::Stale => Found::Nothing(Forward::Stale, Some(Arc::clone(stored))),
+            Use::Unwanted => Found::Nothing(Forward::Request, Some(Arc::clone(stored))),
+        }
+    }
+
+    /// What another request was answered with, if it is for this one.
+    fn collapsed(
+        &self,
+        stored: &Stored,
+        request: &Request,
+        asks: &Asks,
+        why: Forward,
+    ) -> Option<Response> {
+        let now = request.shard().wall();
+        let standing = stored.standing(now);
+        let is_for_us = stored.selection.matches(&request.head().fields)
+            && matches!(standing.judge(asks), Use::Hit | Use::HitAndRefresh);
+        is_for_us.then(|| {
+            let mut response = answer(stored, request.head(), now, request.shard());
+            let told = Told::forwarded(why);
+            Told { ttl: Some(standing.ttl()), is_collapsed: true, ..told }.tell(&mut response);
+            response
+        })
+    }
+
+    /// Whether a request may wait for another one's answer, and others for its own: an ordinary GET.
+    fn may_coalesce(&self, request: &Request, asks: &Asks) -> bool {
+        let fields = &request.head().fields;
+        *request.method() == Method::GET
+            && !asks.no_cache
+            && !has_credentials(request.exchange())
+            && !fields.has_any(OF_CLIENT)
+    }
+
+    /// Asks the handler, and stores what it may.
+    async fn fetch(&self, request: Request, next: Next, errand: Errand) -> Response {
+        let (shard, exchange) = (request.shard().clone(), Rc::clone(request.exchange()));
+        let asked = shard.wall();
+        let is_get = *request.method() == Method::GET;
+        let validates = errand.stale.as_ref().filter(|stored| is_get && stored.has_validator());
+        let request = match validates {
+            Some(stored) => conditional(request, stored),
+            None => request,
+        };
+        let is_conditional = validates.is_some();
+        let mut response = next.run(request).await;
+        let times = Times { asked, now: shard.wall() };
+        let status = response.head.status;
+        if let Some(stored) = &errand.stale {
+            let head = exchange.head();
+            if is_conditional && status == StatusCode::NOT_MODIFIED {
+                let stored = Arc::clone(stored);
+                return self.validated(&stored, &response, head, times, errand, &shard);
+            }
+            if status.is_server_error() && stored.stands_in_for_errors(times.now) {
+                let mut response = answer(stored, head, times.now, &shard);
+                let ttl = Some(stored.standing(times.now).ttl());
+                let told = Told::forwarded(errand.why);
+                Told { status: Some(status.as_u16()), ttl, ..told }.tell(&mut response);
+                return response;
+            }
+        }
+        let mut told = Told::forwarded(errand.why);
+        if is_get {
+            self.store(&exchange, &mut response, errand, times, &mut told);
+        } else {
+            self.freshen(&response, &errand, times);
+        }
+        told.tell(&mut response);
+        response
+    }
+
+    /// Stores a response to GET, if it may be.
+    fn store(
+        &self,
+        exchange: &Exchange,
+        response: &mut Response,
+        errand: Errand,
+        times: Times,
+        told: &mut Told,
+    ) {
+        let (request, shard) = (exchange.head(), exchange.shard());
+        let config = &self.shared.config;
+        let Errand { key, ticket, asks, leader, .. } = errand;
+        let allows = Allows::of(&response.head.fields, config.targeted);
+        let policy = (config.heuristic, config.cookies);
+        let selection = Selection::of(&response.head.fields, &request.fields).filter(|_| {
+            // What becomes of an error's content is not known here.
+            response.error.is_none()
+                && may_store(
+                    has_credentials(exchange),
+                    &asks,
+                    &response.head,
+                    &allows,
+                    times.now,
+                    policy,
+                )
+        });
+        let Some(selection) = selection else {
+            if let Some(leader) = leader {
+                let has_failed = response.head.status.is_server_error();
+                leader.land(if has_failed { Outcome::Failed } else { Outcome::Alone });
+            }
+            return;
+        };
+        let mut head = trilane_semantics::ResponseHead::new(response.head.status);
+        head.fields = storable(&response.head.fields, times.now);
+        let keeping = Keeping {
+            store: Arc::clone(&self.shared.store),
+            key: key.into(),
+            ticket,
+            head,
+            selection,
+            allows,
+            times,
+            heuristic: config.heuristic,
+            leader,
+        };
+        if let Kept::Now(stored) = keeping.keep(response) {
+            (told.is_stored, told.ttl) = (true, Some(stored.standing(times.now).ttl()));
+            // The handler may not have looked at the client's own conditions and range.
+            if response.head.status == StatusCode::OK && request.fields.has_any(OF_CLIENT) {
+                *response = answer(&stored, request, times.now, shard);
+            }
+        }
+    }
+
+    /// The handler says that what is stored is right (RFC 9111 §4.3.4).
+    fn validated(
+        &self,
+        stored: &Stored,
+        update: &Response,
+        request: &RequestHead,
+        times: Times,
+        errand: Errand,
+        shard: &Shard,
+    ) -> Response {
+        let config = &self.shared.config;
+        let fields = &update.head.fields;
+        let mut told = Told { status: Some(304), ..Told::forwarded(errand.why) };
+        // A strong tag that is not the stored one's means another response, which must not be brought up to date (MUST NOT).
+        let strong = fields.get(Known::ETag).filter(|tag| !tag.starts_with(b"W/"));
+        let is_other = strong.is_some_and(|tag| stored.head.fields.get(Known::ETag) != Some(tag));
+        if is_other && stored.head.fields.contains(Known::ETag) {
+            let mut response = answer(stored, request, times.now, shard);
+            told.tell(&mut response);
+            return response;
+        }
+        let updated = Arc::new(stored.updated(fields, config.targeted, times, config.heuristic));
+        told.is_stored = self.shared.store.keep(&errand.key, errand.ticket, &updated);
+        told.ttl = Some(updated.standing(times.now).ttl());
+        if let Some(leader) = errand.leader {
+            leader.land(Outcome::Landed(Arc::clone(&updated)));
+        }
+        let mut response = answer(&updated, request, times.now, shard);
+        told.tell(&mut response);
+        response
+    }
+
+    /// An answer to HEAD brings what is stored up to date, or shows that it is not (RFC 9111 §4.3.5).
+    fn freshen(&self, response: &Response, errand: &Errand, times: Times) {
+        let Some(stored) = &errand.stale else { return };
+        if response.head.status != StatusCode::OK || stored.head.status != StatusCode::OK {
+            return;
+        }
+        let fields = &response.head.fields;
+        let differs =
+            |name: Known| fields.contains(name) && fields.get(name) != stored.head.fields.get(name);
+        let length = response.body.length().filter(|_| !matches!(response.body, Outgoing::Empty));
+        let said = fields.get(Known::ContentLength).and_then(super::control::delta_seconds);
+        let is_longer = said.or(length).is_some_and(|length| length != stored.body.len() as u64);
+        if is_longer || differs(Known::ETag) || differs(Known::LastModified) {
+            self.shared.store.forget(&errand.key);
+            return;
+        }
+        let config = &self.shared.config;
+        let updated = stored.updated(fields, config.targeted, times, config.heuristic);
+        self.shared.store.keep(&errand.key, errand.ticket, &Arc::new(updated));
+    }
+
+    /// Fetches anew what was answered stale, beside the answer (RFC 5861 §3).
+    fn refresh(self: Rc<Self>, mut request: Request, next: Next, errand: Errand) {
+        let shard = request.shard().clone();
+        // The client's own conditions are answered already.
+        OF_CLIENT.iter().for_each(|&name| {
+            request.head_mut().fields.remove(name);
+        });
+        let refreshing = Refreshing(errand.stale.clone());
+        drop(shard.spawn(async move {
+            let mut response = self.fetch(request, next, errand).await;
+            // It is stored when all of it was made.
+            if let Outgoing::Stream { source, .. } = &mut response.body {
+                while let Some(Ok(_)) = poll_fn(|cx| source.as_mut().poll_frame(cx)).await {}
+            }
+            drop(refreshing);
+        }));
+    }
+
+    /// Methods that are not answered from the store. What is not safe makes what is stored invalid (RFC 9111 §4.4, MUST).
+    async fn forward_other(&self, request: Request, next: Next) -> Response {
+        let exchange = Rc::clone(request.exchange());
+        let is_safe = matches!(*request.method(), Method::OPTIONS | Method::TRACE);
+        let key = (!is_safe).then(|| self.key_of(&request));
+        let mut response = next.run(request).await;
+        let status = response.head.status;
+        if let Some(key) = key.filter(|_| status.is_success() || status.is_redirection()) {
+            self.shared.store.forget(&key);
+            let is_secure = exchange.client().is_secure;
+            for name in [Known::Location, Known::ContentLocation] {
+                let other = response.head.fields.get_str(name).and_then(|reference| {
+                    self.shared.config.key.of_reference(exchange.head(), is_secure, reference)
+                });
+                other.iter().for_each(|key| self.shared.store.forget(key));
+            }
+        }
+        Told::forwarded(Forward::Method).tell(&mut response);
+        response
+    }
+
+    fn key_of(&self, request: &Request) -> String {
+        let mut key = self.key.take();
+        let is_secure = request.exchange().client().is_secure;
+        self.shared.config.key.write(request.head(), is_secure, &mut key);
+        key
+    }
+}
+
+/// Somebody fetches a new response in place of this one, as long as it lasts.
+struct Refreshing(Option<Arc<Stored>>);
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|stored| stored.end_refresh());
+    }
+}
+
+/// Whether the cache may answer such a request: one without content, which the handler need not judge, and which no tunnel
+/// begins with.
+fn is_ours(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.body.promised() == Some(0)
+        && !request.head().fields.has_any(OF_ORIGIN)
+}
+
+/// Whether who asks is known by credentials: in Authorization, or such as another layer has verified.
+fn has_credentials(exchange: &Exchange) -> bool {
+    exchange.head().fields.contains(Known::Authorization) || exchange.noted::<Principal>().is_some()
+}
+
+/// Asks whether `stored` is still right, in place of what the client asked about (RFC 9111 §4.3.1).
+fn conditional(mut request: Request, stored: &Stored) -> Request {
+    let fields = &mut request.head_mut().fields;
+    for &name in OF_CLIENT {
+        fields.remove(name);
+    }
+    let pairs = [(Known::ETag, Known::IfNoneMatch), (Known::LastModified, Known::IfModifiedSince)];
+    for (from, to) in pairs {
+        if let Some(value) = stored.head.fields.get(from) {
+            // It stands in a field already.
+            let _ = fields.append(to, value);
+        }
+    }
+    request
+}
+
+/// Who has the same name may get the same response: the key, and the fields that are known to choose among its responses.
+fn flight_name(key: &str, resource: Option<&Resource>, request: &Request) -> Vec<u8> {
+    let mut name = Vec::with_capacity(key.len() + 64);
+    name.extend_from_slice(key.as_bytes());
+    if let Some(resource) = resource {
+        resource.write_choice(&request.head().fields, &mut name);
+    }
+    name
+}
