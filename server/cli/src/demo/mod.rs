@@ -1,6 +1,7 @@
 //! The demo application: one route for each thing that a server must do well. The same on every
 //! protocol.
 
+mod cached;
 mod events;
 mod hints;
 mod page;
@@ -20,6 +21,7 @@ use trilane::{
     Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, any, get, post,
 };
 
+use cached::Cached;
 use users::Users;
 
 /// The most content that `/echo` keeps, in bytes.
@@ -51,8 +53,8 @@ const SAMPLE: [(&str, &[u8]); 3] = [
 /// The demo for a server: makes its routes on each shard, around one collection of users. The files
 /// below `root` take the place of the sample at `/static/`.
 pub fn app(root: Option<PathBuf>) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
-    let users = Users::default();
-    move |shard| on_shard(shard, root.clone(), users.clone())
+    let (users, cached) = (Users::default(), Cached::default());
+    move |shard| on_shard(shard, root.clone(), users.clone(), cached.clone())
 }
 
 /// The demo's routes for a server of one shard.
@@ -61,7 +63,7 @@ pub fn router(shard: &Shard, root: Option<PathBuf>) -> Router {
     app(root)(shard)
 }
 
-fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
+fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users, cached: Cached) -> Router {
     let demo = Demo { shard: shard.clone(), piece: vec![b'x'; PIECE].into() };
     let files = root.map_or_else(|| ServeDir::embedded(SAMPLE), ServeDir::new);
     Router::new()
@@ -87,6 +89,7 @@ fn on_shard(shard: &Shard, root: Option<PathBuf>, users: Users) -> Router {
         .serve_dir("/static", files)
         .merge(users::routes(users))
         .merge(ws::routes())
+        .merge(cached::routes(cached))
 }
 
 async fn front_page(request: Request) -> Html<String> {

@@ -5,6 +5,8 @@
 
 mod compress;
 mod config;
+mod cache;
+mod coalesce;
 mod etag;
 mod examples;
 mod files;
