@@ -2,6 +2,7 @@
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
@@ -211,6 +212,50 @@ fn a_waker_ends_sleep_or_the_next_one() {
             other.join().unwrap();
         }
     });
+}
+
+/// Each sleeps through glommio when the other knocks, as shards do that have nothing to do but for each other.
+#[test]
+fn shards_end_each_others_sleep() {
+    const ROUNDS: u64 = 20;
+    const LONG: Duration = Duration::from_secs(20);
+    let turn = Arc::new(AtomicU64::new(0));
+    let (sender, receiver) = mpsc::channel();
+    let shards: Vec<_> = (0..2)
+        .map(|me| {
+            let (turn, sender) = (Arc::clone(&turn), sender.clone());
+            let (give, other) = mpsc::channel::<Waker>();
+            sender.send(give).unwrap();
+            let (ready, waker) = mpsc::channel();
+            let shard = LocalExecutorBuilder::default().spawn(move || async move {
+                let mut ring = Ring::new(SMALL).unwrap();
+                ready.send(ring.waker()).unwrap();
+                let other = other.recv().unwrap();
+                // One that time ends comes first, as it most often does.
+                ring.sleep(Some(Duration::from_millis(5))).await.unwrap();
+                let start = Instant::now();
+                for round in 0..ROUNDS {
+                    while turn.load(Ordering::SeqCst) < 2 * round + me {
+                        ring.sleep(Some(LONG)).await.unwrap();
+                        ring.turn(&mut Vec::new()).unwrap();
+                    }
+                    // By now the other one is fast asleep.
+                    thread::sleep(Duration::from_millis(5));
+                    turn.fetch_add(1, Ordering::SeqCst);
+                    other.wake();
+                }
+                assert!(start.elapsed() < LONG / 2, "a knock was slept through");
+            });
+            (shard.unwrap(), waker.recv().unwrap())
+        })
+        .collect();
+    let wakers: Vec<_> = shards.iter().map(|(_, waker)| waker.clone()).collect();
+    for waker in wakers.into_iter().rev() {
+        receiver.recv().unwrap().send(waker).unwrap();
+    }
+    for (shard, _) in shards {
+        shard.join().unwrap();
+    }
 }
 
 #[test]
