@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 use trilane_exchange::Response;
-use trilane_semantics::Known;
+use trilane_semantics::{Known, NameRef};
 
 use super::quota::{Decision, Quota};
 
@@ -26,11 +26,11 @@ pub(super) fn add(response: &mut Response, name: &str, policy: &str, decision: &
     let before = fields.get_str(REMAINING).and_then(|left| left.parse::<u64>().ok());
     if before.is_none_or(|left| decision.left < left) {
         for (field, value) in [(LIMIT, decision.most), (REMAINING, decision.left), (RESET, reset)] {
-            // Digits are valid, as is all that follows: the name was checked.
             let digits = &mut itoa::Buffer::new();
             let digits = digits.format(value);
+            // All these are valid, or were checked; only 65,535 lines are too many.
             let _ = match before {
-                None => fields.append(field, digits),
+                None => fields.append_checked(NameRef::Other(field.as_bytes()), digits.as_bytes()),
                 Some(_) => fields.set(field, digits),
             };
         }
@@ -42,8 +42,8 @@ pub(super) fn add(response: &mut Response, name: &str, policy: &str, decision: &
         state.extend_from_slice(parameter.as_bytes());
         state.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
-    let _ = fields.append(POLICY, policy);
-    let _ = fields.append(STATE, &state);
+    let _ = fields.append_checked(NameRef::Other(POLICY.as_bytes()), policy.as_bytes());
+    let _ = fields.append_checked(NameRef::Other(STATE.as_bytes()), &state);
     if !decision.is_allowed {
         let retry = whole_seconds(decision.retry).max(1);
         // RFC 6585 §4, RFC 9110 §10.2.3.

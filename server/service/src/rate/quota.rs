@@ -181,6 +181,11 @@ impl Quota {
         self.decision(is_allowed, left, rest, wait)
     }
 
+    /// Nothing is left for so many nanoseconds.
+    pub(crate) fn refused(&self, wait: u64) -> Decision {
+        self.decision(false, 0, wait, wait)
+    }
+
     /// The nanoseconds that a bucket stands for.
     const fn room(&self) -> u64 {
         self.most.saturating_mul(self.time)

@@ -158,7 +158,7 @@ impl Here {
         let now = shard.now();
         let table = self.shared.limit.0.table();
         let wait = table.peek(hash, |account| account.refused(now, charge.cost))?;
-        Some(charge.quota.counted(false, charge.quota.most(), wait, wait))
+        Some(charge.quota.refused(wait))
     }
 
     fn remember(&self, shard: &Shard, hash: u64, charge: &Charge, decision: &Decision) {

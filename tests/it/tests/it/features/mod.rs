@@ -13,6 +13,8 @@ mod files;
 mod hints;
 mod messages;
 mod redirect;
+mod rate;
+mod redis;
 mod sse;
 mod ws;
 
