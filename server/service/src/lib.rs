@@ -39,6 +39,7 @@ pub mod body_limit;
 pub mod cache;
 pub mod chain;
 pub mod coding;
+pub mod concurrency;
 pub mod conditional;
 pub mod cookies;
 pub mod events;
@@ -89,6 +90,7 @@ pub use body_limit::BodyLimit;
 pub use cache::{Cache, CacheConfig};
 pub use chain::Chain;
 pub use coding::{Coding, negotiate};
+pub use concurrency::ConcurrencyLimit;
 pub use cookies::{
     Cookie, CookieJar, CookieKeyError, CookieKeys, Cookies, PrivateCookies, SameSite, SignedCookies,
 };

@@ -15,6 +15,7 @@ mod messages;
 mod redirect;
 mod rate;
 mod redis;
+mod shed;
 mod sse;
 mod ws;
 
