@@ -80,6 +80,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// From the request's head to the response's head. Default 30 s.
     pub handler_timeout: Duration,
+    /// Content of all answers of a connection together, in bytes a second; 0 is any. Default 0.
+    pub bandwidth: u64,
     /// For the peer to take something of what we sent. Default 30 s.
     pub write_timeout: Duration,
     /// For a tunnel in which nothing goes either way. Default 5 min.
@@ -138,6 +140,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             body_rate: 240,
             body_grace: Duration::from_secs(30),
+            bandwidth: 0,
             idle_timeout: Duration::from_secs(75),
             handler_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

@@ -107,10 +107,10 @@ impl<M: Machine> Connection<M> {
         }
         match response.body {
             Outgoing::Empty => self.complete(host, now, slot),
-            Outgoing::Full(bytes) if bytes.file().is_none() => {
+            Outgoing::Full(bytes) if bytes.file().is_none() && host.limits().bandwidth == 0 => {
                 self.send_full(host, now, slot, bytes)
             }
-            // A file is no memory yet: it goes by pieces, as from a source.
+            // A file is no memory yet: it goes by pieces, as from a source; and so does what must not go all at once.
             Outgoing::Full(rest) => {
                 slot.stage = Stage::Sending { rest, source: None, ahead: None };
                 self.send(host, now, slot)
@@ -159,9 +159,11 @@ impl<M: Machine> Connection<M> {
                 // What is in memory already takes no more of it by being queued.
                 None => usize::MAX,
             };
+            let room = room.min(self.throttle.room(host.limits(), now));
             let before = rest.len();
             let sent = self.machine.send_body(slot.id, &mut rest, room, &mut self.out);
             slot.bytes_out += (before - rest.len()) as u64;
+            self.throttle.spend(host.limits(), now, before - rest.len());
             if sent.is_err() {
                 break Step::Broken;
             }
@@ -317,6 +319,15 @@ impl<M: Machine> Connection<M> {
         self.files_in_flight = 0;
         self.write_deadline = self.in_flight.map(|_| now + host.limits().write_timeout);
         self.left_at = self.left_at.map(|_| now + host.limits().write_timeout);
+        self.send_waiting(host, now);
+        // Between two requests there is nothing that room could help with.
+        if was_held_up || !self.slots.is_empty() || !self.carry.is_empty() || self.peer_done {
+            self.resume(host, now);
+        }
+    }
+
+    /// Sends what waits for room, in the order that the peer wants it.
+    pub(crate) fn send_waiting(&mut self, host: &Host, now: Instant) {
         let mut waiting: Vec<ExchangeId> = self
             .slots
             .iter()
@@ -326,10 +337,6 @@ impl<M: Machine> Connection<M> {
         self.machine.schedule(&mut waiting);
         for id in waiting {
             self.poll_slot(host, now, id);
-        }
-        // Between two requests there is nothing that room could help with.
-        if was_held_up || !self.slots.is_empty() || !self.carry.is_empty() || self.peer_done {
-            self.resume(host, now);
         }
     }
 

@@ -13,6 +13,7 @@ use trilane_semantics::{
 use crate::carry::{Carry, Rest};
 use crate::host::Host;
 use crate::slot::{Slot, Stage};
+use crate::throttle::Throttle;
 
 /// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
 pub const LEASE_FROM: usize = 2 << 10;
@@ -105,6 +106,7 @@ pub struct Connection<M: Machine> {
     pub(crate) advertises: bool,
     /// How long a datagram may be, as the transport has it.
     pub(crate) datagram_room: Option<usize>,
+    pub(crate) throttle: Throttle,
 }
 
 impl<M: Machine> Connection<M> {
@@ -135,6 +137,7 @@ impl<M: Machine> Connection<M> {
             is_early: false,
             advertises: false,
             datagram_room: None,
+            throttle: Throttle::default(),
         }
     }
 

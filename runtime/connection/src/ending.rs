@@ -274,7 +274,7 @@ impl<M: Machine> Connection<M> {
         let handlers = self.slots.iter().filter_map(|slot| slot.deadline).min();
         let drain = self.drain_at.filter(|_| self.is_idle());
         let left = self.left_at.filter(|_| self.in_flight.is_none() && self.out.is_empty());
-        let handlers = Instant::earliest(handlers, left);
+        let handlers = Instant::earliest(handlers, Instant::earliest(left, self.throttle.due()));
         let earliest = Instant::earliest(self.machine.poll_timeout(), handlers);
         Instant::earliest(earliest, Instant::earliest(self.write_deadline, drain))
     }
@@ -311,6 +311,10 @@ impl<M: Machine> Connection<M> {
         let late = self.slots.iter().filter(|slot| is_due(slot.deadline)).map(|slot| slot.id);
         for id in late.collect::<Vec<_>>() {
             self.refuse_exchange(host, now, id, Reason::HandlerTimeout);
+        }
+        if is_due(self.throttle.due()) {
+            self.throttle.go_on();
+            self.send_waiting(host, now);
         }
         self.resume(host, now);
     }

@@ -3,7 +3,7 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `reading` (files for who sends bytes only), `ending` (how it ends), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share.
+//! `reading` (files for who sends bytes only), `ending` (how it ends), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -22,6 +22,7 @@ pub mod secured;
 mod slot;
 mod step;
 mod streams;
+mod throttle;
 
 pub use cleartext::cleartext;
 pub use connection::{Connection, LEASE_FROM, Received, Sends};

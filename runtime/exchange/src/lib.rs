@@ -11,6 +11,7 @@
 //! which leads a waker back to its shard. [`mod@current`] tells whose handler runs, [`trace`] which trace it is part of.
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod client;
 pub mod connect;
 pub mod connection;
@@ -43,6 +44,7 @@ pub mod wake;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::Allowance;
 pub use client::Client;
 pub use connect::{ByteStream, Pipe, Remote};
 pub use connection::{Address, ConnectionInfo};

@@ -101,6 +101,8 @@ pub struct LimitsSection {
     pub file_queue: Option<usize>,
     /// Connections at once, a shard.
     pub connections: Option<NonZero<usize>>,
+    /// Content of all answers of a connection, in bytes a second; 0 for any.
+    pub bandwidth: Option<u64>,
 }
 
 /// `[http2]`: limits that HTTP/1.1 has no use for. What is not there keeps its default.
@@ -284,6 +286,7 @@ impl Config {
         set(&mut limits.write_timeout, section.write_timeout);
         set(&mut limits.body_grace, section.body_grace);
         set(&mut limits.tunnel_timeout, section.tunnel_timeout);
+        limits.bandwidth = section.bandwidth.unwrap_or(limits.bandwidth);
         limits.body_rate = section.body_rate.unwrap_or(limits.body_rate);
         limits.file_queue = section.file_queue.unwrap_or(limits.file_queue);
         limits.receive_budget = section.receive_budget.unwrap_or(limits.receive_budget);

@@ -3,6 +3,7 @@
 //! A case starts a server of a few routes with [`House::serving`](super::parity::House::serving), and goes through
 //! [`LANES`](super::parity::LANES) with it.
 
+mod bandwidth;
 mod compress;
 mod config;
 mod cache;
