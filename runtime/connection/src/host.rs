@@ -2,13 +2,17 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use trilane_exchange::{
     ConnectionInfo, Exchange, ExchangeWaker, Service, Shard, Stats, WakeQueue, Wakers,
 };
 use trilane_semantics::{ExchangeId, Instant, Limits, Outbox, RequestHead, Stamp};
+
+use crate::guests::{Crowded, Guest, Guests};
 
 /// Spare exchanges and outboxes kept, a shard.
 const KEEP: usize = 64;
@@ -29,6 +33,8 @@ pub struct Host {
     server: &'static str,
     /// What connections over TLS say of other ways to come (RFC 7838 §3).
     alt_svc: Option<Box<str>>,
+    /// How many connections each client has, if that has a limit.
+    guests: Option<Arc<Guests>>,
     next_second: Cell<Instant>,
     exchanges: RefCell<Vec<Rc<Exchange>>>,
     outboxes: RefCell<Vec<Outbox>>,
@@ -57,6 +63,7 @@ impl Host {
             stamp: RefCell::new(Stamp::new("", server)),
             server,
             alt_svc: None,
+            guests: None,
             next_second: Cell::default(),
             exchanges: RefCell::default(),
             outboxes: RefCell::default(),
@@ -76,6 +83,24 @@ impl Host {
 
     pub(crate) fn alt_svc(&self) -> Option<&str> {
         self.alt_svc.as_deref()
+    }
+
+    /// The same, and each client has a limit of connections.
+    #[must_use]
+    pub fn limiting(mut self, guests: Option<Arc<Guests>>) -> Self {
+        self.guests = guests;
+        self
+    }
+
+    /// A place for one connection more of that address, where places are counted.
+    ///
+    /// # Errors
+    /// It has none left; that is counted.
+    pub fn admit(&self, ip: Option<IpAddr>) -> Result<Option<Box<Guest>>, Crowded> {
+        let (Some(guests), Some(ip)) = (&self.guests, ip) else { return Ok(None) };
+        let guest = guests.admit(ip);
+        self.stats().crowded.add(u64::from(guest.is_err()));
+        guest.map(|guest| Some(Box::new(guest)))
     }
 
     /// To be called once a turn: renews the date when a second has gone by.

@@ -4,6 +4,7 @@
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
 //! `reading` (files for who sends bytes only), `ending` (how it ends), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
+//! [`guests`]: how many of them each client has, and `throttle`: how fast they may be.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -13,6 +14,7 @@ pub mod connection;
 pub mod conversation;
 mod ending;
 mod guarded;
+pub mod guests;
 pub mod host;
 mod push;
 #[cfg(feature = "http3")]
@@ -28,5 +30,6 @@ pub use cleartext::cleartext;
 pub use connection::{Connection, LEASE_FROM, Received, Sends};
 pub use conversation::{Conversation, http1, http2};
 pub use ending::Goal;
+pub use guests::{Crowded, Guest, Guests};
 pub use host::Host;
 pub use secured::secured;

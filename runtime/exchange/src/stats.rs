@@ -67,6 +67,8 @@ pub struct Stats {
     pub open: Counter,
     /// Connections accepted.
     pub accepted: Counter,
+    /// Connections that were closed or refused at once, because their client had as many as it may.
+    pub crowded: Counter,
     /// Fresh connections given to a shard with fewer.
     pub handed_over: Counter,
     /// Why those that are closed were.

@@ -235,6 +235,12 @@ impl Session {
         let _ = self.connection.close(true, code, b"");
     }
 
+    /// Tells a client that is new that it is not served (RFC 9000 §20.1: CONNECTION_REFUSED); the next [`Session::transmit`] does.
+    pub fn refuse(&mut self) {
+        // It fails only when it is closing already.
+        let _ = self.connection.close(false, 0x02, b"");
+    }
+
     /// Whether the handshake is complete.
     #[must_use]
     pub fn is_established(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
-use trilane_connection::Host;
+use trilane_connection::{Guests, Host};
 use trilane_exchange::{Address, Mailboxes, Service, Shard as ShardHandle, Stats, WakeQueue};
 use trilane_semantics::Limits;
 use trilane_tls::Acceptor;
@@ -58,6 +58,9 @@ pub struct Config {
     /// limit a shard has one descriptor a listener at most. Default 1,048,576, which is more than
     /// descriptors allow nearly everywhere.
     pub connections: NonZero<usize>,
+    /// Connections of one client at once, in the whole process: of an IPv4 address, or of the /64 of an IPv6 one. Others are closed
+    /// by a reset, or refused over QUIC, and counted ([`Stats::crowded`]). 0 is any number. Default 0: many may come by one proxy.
+    pub connections_per_ip: usize,
     /// The Server field of responses; empty for none. Default `trilane`.
     pub server_field: &'static str,
     /// What is sent at once and has as many bytes or more is not copied into the kernel; 0 for never. Default 0. The next
@@ -95,6 +98,7 @@ impl Config {
             topology: Topology::detect()?,
             limits: Limits::default(),
             connections: CONNECTIONS,
+            connections_per_ip: 0,
             server_field: "trilane",
             zero_copy_from: 0,
             h2c: false,
@@ -176,6 +180,7 @@ impl Server {
         let mail = Arc::new(Mailboxes::new(cpus.len()));
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
         let start = Instant::now();
+        let guests = guests(&config);
         let mut server = Self {
             addresses,
             secure_addresses,
@@ -190,6 +195,7 @@ impl Server {
             let plan = Plan {
                 id,
                 start,
+                guests: guests.clone(),
                 listeners,
                 udp: udp.next().unwrap_or_default(),
                 common: common.clone(),
@@ -301,10 +307,16 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Who counts the connections of each client, if that has a limit.
+fn guests(config: &Config) -> Option<Arc<Guests>> {
+    (config.connections_per_ip > 0).then(|| Arc::new(Guests::new(config.connections_per_ip)))
+}
+
 /// What a shard is made of, on its way to its thread.
 struct Plan {
     id: usize,
     start: Instant,
+    guests: Option<Arc<Guests>>,
     listeners: Vec<Listener>,
     udp: Vec<UdpSocket>,
     common: Common,
@@ -339,6 +351,7 @@ impl Plan {
             queue.clone(),
             self.config.server_field,
         );
+        let host = host.limiting(self.guests);
         let port = self.udp.first().map(|socket| socket.address().port());
         // The port alone, for the host is the same (RFC 7838 §3).
         let alt_svc = port.map(|port| format!("h3=\":{port}\"; ma=86400"));
@@ -392,6 +405,7 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
     let plan = Plan {
         id: 0,
         start: Instant::now(),
+        guests: guests(&config),
         udp: listeners.take_udp().remove(0),
         common: Common::new(&config).unwrap(),
         listeners: listeners.take().remove(0),

@@ -28,7 +28,6 @@ use crate::ring::{Completion, Extent, Ring};
 use crate::sending::{Reader, Reads, Sendings};
 use crate::slots::{Key, Slots};
 use crate::socket::{Socket, Verdict};
-use crate::sys;
 use crate::token::Op;
 use crate::wires::Wires;
 use alive::Alive;
@@ -289,8 +288,8 @@ impl Shard {
         let session = acceptor.map(|acceptor| Session::server(acceptor.current()));
         // What cannot be used is found when it is loaded; there is nobody to serve with it.
         let Ok(session) = session.transpose() else { return };
+        let Some((peer, guest)) = self.welcome(&descriptor) else { return };
         self.host.stats().open.add(1);
-        let peer = sys::peer_address(&descriptor).ok().flatten();
         // What a unix socket's peer has taken is told by completions only.
         let extent = if peer.is_some() { Extent::All } else { Extent::Part };
         let local = self.locals.get(listener).copied().unwrap_or(Address::Unix);
@@ -304,7 +303,7 @@ impl Shard {
                 None if self.h2c => cleartext(host, now, name, info, Sends::Files),
                 None => http1(host, now, name, info, Sends::Files),
             };
-            Socket::new(descriptor, conversation, extent)
+            Socket::new(descriptor, conversation, guest, extent)
         });
         if self.state == State::Draining
             && let Some(socket) = self.sockets.get_mut(key)

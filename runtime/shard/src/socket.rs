@@ -4,7 +4,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 
-use trilane_connection::{Conversation, Goal, Host, LEASE_FROM, Received};
+use trilane_connection::{Conversation, Goal, Guest, Host, LEASE_FROM, Received};
 use trilane_semantics::{Cause, Instant};
 
 use crate::buffers::Buffer;
@@ -32,6 +32,8 @@ enum Turn {
 pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
     pub(crate) conversation: Box<dyn Conversation>,
+    /// The place of its client.
+    _guest: Option<Box<Guest>>,
     receiving: Receiving,
     /// What is left of an outbox between two sends.
     sending: Option<Box<Sending>>,
@@ -87,11 +89,13 @@ impl Socket {
     pub(crate) fn new(
         descriptor: OwnedFd,
         conversation: Box<dyn Conversation>,
+        guest: Option<Box<Guest>>,
         extent: Extent,
     ) -> Self {
         Self {
             descriptor,
             conversation,
+            _guest: guest,
             receiving: Receiving::No,
             sending: None,
             waits: Waits::No,

@@ -101,6 +101,8 @@ pub struct LimitsSection {
     pub file_queue: Option<usize>,
     /// Connections at once, a shard.
     pub connections: Option<NonZero<usize>>,
+    /// Connections at once of one client; 0 for any number.
+    pub connections_per_ip: Option<usize>,
     /// Content of all answers of a connection, in bytes a second; 0 for any.
     pub bandwidth: Option<u64>,
 }

@@ -141,6 +141,9 @@ fn serve(
     if flags.h2c || config.h2c {
         server = server.h2c();
     }
+    if let Some(most) = config.limits.connections_per_ip {
+        server = server.connections_per_ip(most);
+    }
     if let Some(most) = config.limits.connections {
         server = server.connections(most);
     }

@@ -15,7 +15,8 @@ use trilane_exchange::{
 };
 use trilane_semantics::{Instant, Method, RequestHead, StatusCode};
 use trilane_service::{
-    AccessLog, App, Cache, CacheConfig, Hook, Next, Path, Router, ServeDir, default_layers, from_fn, get,
+    AccessLog, App, Cache, CacheConfig, Hook, Next, Path, Router, ServeDir, default_layers,
+    from_fn, get,
 };
 
 struct Counting;

@@ -46,6 +46,7 @@ pub struct Server<F> {
     h2c: bool,
     connections: Option<NonZero<usize>>,
     redirect: Option<(Vec<String>, HttpsRedirect)>,
+    connections_per_ip: usize,
     log: Log,
     drain: (Duration, Duration),
 }
@@ -123,6 +124,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             h2c: false,
             connections: None,
             redirect: None,
+            connections_per_ip: 0,
             log: Log::Off,
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
         }
@@ -247,6 +249,14 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
+    /// At most so many connections of one client at once, in the whole process: of an IPv4 address, or of the /64 of an IPv6 one. More
+    /// are closed by a reset, or refused over QUIC. 0 is any number. Default 0: behind a proxy all clients are one.
+    #[must_use]
+    pub const fn connections_per_ip(mut self, most: usize) -> Self {
+        self.connections_per_ip = most;
+        self
+    }
+
     /// An access log. Default: off.
     #[must_use]
     pub const fn log(mut self, log: Log) -> Self {
@@ -302,6 +312,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         config.limits = self.limits;
         config.zero_copy_from = self.zero_copy_from;
         config.h2c = self.h2c;
+        config.connections_per_ip = self.connections_per_ip;
         config.connections = self.connections.unwrap_or(config.connections);
         (config.drain_idle_grace, config.drain_deadline) = self.drain;
         let (app, log) = (self.app, self.log);

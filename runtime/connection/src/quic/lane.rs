@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Write;
 use std::time::{Duration, Instant as Clock};
 
-use trilane_quic::{Endpoint, Path, Route, Transmit};
+use trilane_quic::{Endpoint, Path, Route, Session, Transmit};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 
 use super::talk::Talk;
@@ -133,10 +133,14 @@ impl Lane {
                 if self.len() >= self.most || self.drains {
                     return Taken::Ours;
                 }
+                let Ok(guest) = host.admit(Some(path.peer.ip())) else {
+                    self.refuse(*session, datagram, path);
+                    return Taken::Ours;
+                };
                 if let Some(writer) = self.log.as_ref().and_then(|log| log(session.name())) {
                     session.log_to(writer);
                 }
-                let index = self.insert(|key| Talk::new(*session, key, path, now));
+                let index = self.insert(|key| Talk::new(*session, guest, key, path, now));
                 host.stats().accepted.add(1);
                 host.stats().open.add(1);
                 let Some(entry) = self.entries.get_mut(index as usize) else { return Taken::Ours };
@@ -156,6 +160,18 @@ impl Lane {
             Route::Drop(_) => {}
         }
         Taken::Ours
+    }
+
+    /// Tells a client that there is no place for it (CONNECTION_REFUSED, RFC 9000 §20.1), and keeps nothing of it.
+    fn refuse(&mut self, mut session: Session, datagram: &mut [u8], path: Path) {
+        let _ = session.receive(datagram, path);
+        session.refuse();
+        if self.replies.len() < REPLIES
+            && let Some(Transmit { len, path, .. }) = session.transmit(&mut self.scratch)
+        {
+            let reply = self.scratch.get(..len).unwrap_or_default();
+            self.replies.push_back((reply.to_vec(), path));
+        }
     }
 
     /// Runs every connection that something has happened to. Once a turn, after all that has come.

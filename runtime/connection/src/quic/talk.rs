@@ -12,6 +12,7 @@ use trilane_semantics::{Cause, ExchangeId, Instant};
 use super::flow::Flow;
 use crate::connection::Connection;
 use crate::ending::Goal;
+use crate::guests::Guest;
 use crate::host::Host;
 
 /// RFC 9000 §20.1.
@@ -22,6 +23,8 @@ const H3_INTERNAL_ERROR: u64 = 0x102;
 /// One connection.
 pub(super) struct Talk {
     pub(super) session: Session,
+    /// The place of its client.
+    _guest: Option<Box<Guest>>,
     stage: Stage,
     flow: Flow,
     key: u64,
@@ -47,9 +50,16 @@ enum Stage {
 }
 
 impl Talk {
-    pub(super) fn new(session: Session, key: u64, path: Path, now: Instant) -> Self {
+    pub(super) fn new(
+        session: Session,
+        guest: Option<Box<Guest>>,
+        key: u64,
+        path: Path,
+        now: Instant,
+    ) -> Self {
         Self {
             session,
+            _guest: guest,
             stage: Stage::Handshake { since: now, path, drain: None },
             flow: Flow::default(),
             key,

@@ -1,7 +1,9 @@
 //! Who gets a place: connections that have come are served here, given to another shard, or wait; none is refused.
 
-use std::os::fd::RawFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, RawFd};
 
+use trilane_connection::Guest;
 use trilane_semantics::Instant;
 
 use super::Shard;
@@ -11,6 +13,7 @@ use crate::control::Order;
 use crate::core::Timer;
 use crate::ring::{Completion, Submission};
 use crate::slots::Key;
+use crate::sys;
 use crate::token::{Op, Token};
 
 impl Shard {
@@ -60,6 +63,20 @@ impl Shard {
             self.surplus.push_back(parcel);
             self.balance.has_surplus(self.host.shard().id(), self.surplus.len());
         }
+    }
+
+    /// Who has come, and the place of that client; if it has none, the descriptor is ready to be closed.
+    pub(super) fn welcome(
+        &self,
+        descriptor: impl AsFd,
+    ) -> Option<(Option<SocketAddr>, Option<Box<Guest>>)> {
+        let peer = sys::peer_address(&descriptor).ok().flatten();
+        let guest = self.host.admit(peer.map(|peer| peer.ip()));
+        if guest.is_err() {
+            // By a reset: it is to cost us nothing more. It fails only where there is nobody any more.
+            let _ = sys::reset_on_close(&descriptor);
+        }
+        Some((peer, guest.ok()?))
     }
 
     /// Serves those who waited, now that others have left, here or on another shard. Whether there was one.

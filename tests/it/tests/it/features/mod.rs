@@ -4,17 +4,18 @@
 //! [`LANES`](super::parity::LANES) with it.
 
 mod bandwidth;
-mod compress;
-mod config;
 mod cache;
 mod coalesce;
+mod compress;
+mod config;
+mod connections;
 mod etag;
 mod examples;
 mod files;
 mod hints;
 mod messages;
-mod redirect;
 mod rate;
+mod redirect;
 mod redis;
 mod shed;
 mod sse;
