@@ -14,15 +14,14 @@ use crate::layer::{Hook, Phases};
 /// Lets the content of each answer go at so many bytes a second, in slices of 20 ms. Around a handler, or called by it:
 ///
 /// ```
-/// use trilane_service::{Bandwidth, Outgoing, Router, Shard, State, get};
-/// # fn router(shard: Shard) -> Router {
+/// use trilane_service::{Bandwidth, Outgoing, Router, Shard, get};
+/// # fn router() -> Router {
 /// let whole = || Outgoing::from("y".repeat(1 << 20));
 /// Router::new()
 ///     .route("/layer", get(|| async { "x".repeat(1 << 20) }).layer(Bandwidth::new(100_000)))
-///     .route("/call", get(move |State(shard): State<Shard>| async move {
+///     .route("/call", get(move |shard: Shard| async move {
 ///         Bandwidth::new(1_000_000).pace(&shard, whole())
 ///     }))
-///     .with_state(shard)
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,9 +28,9 @@ pub use log::LogWriter;
 pub use running::Running;
 pub use server::{Log, RunError, Server};
 pub use trilane_exchange::{
-    AbortOnDrop, Address, BodyError, ClientCertificate, ConnectionInfo, DatagramError, Datagrams,
-    Frame, HintError, Interval, JoinHandle, Link, Outcome, Stats, Summary, TlsInfo, TlsVersion,
-    Undelivered, Writer, join, join_all,
+    AbortOnDrop, Address, BodyError, ByteStream, ClientCertificate, ConnectionInfo, DatagramError,
+    Datagrams, Frame, HintError, Interval, JoinHandle, Link, Outcome, Remote, Stats, Summary,
+    TlsInfo, TlsVersion, Undelivered, Writer, join, join_all,
 };
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;

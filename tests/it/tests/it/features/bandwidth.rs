@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Instant;
 
-use trilane::{Bandwidth, Bytes, Limits, Outgoing, Router, Server, Shard, State, get};
+use trilane::{Bandwidth, Bytes, Limits, Outgoing, Router, Server, Shard, get};
 
 use super::super::parity::{Ask, House, LANES};
 
@@ -14,7 +14,7 @@ const RATE: usize = 1_000_000;
 const CONTENT: usize = 1_500_000;
 
 /// In one piece, and in many.
-fn app(shard: Shard) -> Router {
+fn app(_: Shard) -> Router {
     Router::new()
         .route("/whole", get(|| async { Bytes::from(vec![b'w'; CONTENT]) }))
         .route("/stream", get(|| async { stream() }))
@@ -22,12 +22,11 @@ fn app(shard: Shard) -> Router {
         .route("/layer", get(|| async { stream() }).layer(Bandwidth::new(RATE as u64)))
         .route(
             "/paced",
-            get(|State(shard): State<Shard>| async move {
+            get(|shard: Shard| async move {
                 let whole = Outgoing::from(Bytes::from(vec![b'p'; CONTENT]));
                 Bandwidth::new(RATE as u64).pace(&shard, whole)
             }),
         )
-        .with_state(shard)
 }
 
 fn stream() -> Outgoing {

@@ -17,6 +17,8 @@ mod files;
 mod hello;
 #[path = "../../../../../server/trilane/examples/jobs.rs"]
 mod jobs;
+#[path = "../../../../../server/trilane/examples/limits.rs"]
+mod limits;
 #[path = "../../../../../server/trilane/examples/rest.rs"]
 mod rest;
 #[path = "../../../../../server/trilane/examples/sse.rs"]
@@ -98,5 +100,20 @@ fn sse_counts_down_and_goes_on() {
         let rest = ask(&Ask::get("/countdown/2").field("last-event-id", "1")).status(200);
         assert_eq!(rest.text(), "id: 0\ndata: 0\n\n", "{}", lane.name());
         ask(&Ask::get("/countdown/2").field("last-event-id", "0")).status(204);
+    }
+}
+
+#[test]
+fn limits_are_told_and_kept() {
+    for lane in LANES {
+        let house = House::serving(limits::app(limits::quotas(None).unwrap()));
+        let mut client = lane.open(&house);
+        for left in (0..10).rev() {
+            let answer = client.ask(&Ask::get("/search")).status(200);
+            assert_eq!(answer.head.field("x-ratelimit-remaining"), Some(&*left.to_string()));
+        }
+        client.ask(&Ask::get("/report")).status(429);
+        let keyed = client.ask(&Ask::get("/report").field("x-api-key", "k")).status(200);
+        assert_eq!(keyed.head.field("ratelimit-policy"), Some("\"keyed\";q=50;w=10"));
     }
 }
