@@ -54,6 +54,11 @@ const COUNTERS: [(&str, &str, Get); 29] = [
     ("trilane_accept_pauses", "Times that accepting had to pause.", |stats| {
         stats.accept_pauses.get()
     }),
+    (
+        "trilane_connections_crowded",
+        "Connections closed or refused at once, because their client had as many as it may.",
+        |stats| stats.crowded.get(),
+    ),
     ("trilane_buffers_starved", "Times that the receive buffers ran out.", |stats| {
         stats.starved.get()
     }),
