@@ -97,8 +97,8 @@ pub use cookies::{
     Cookie, CookieJar, CookieKeyError, CookieKeys, Cookies, PrivateCookies, SameSite, SignedCookies,
 };
 pub use extract::{
-    ConnectInfo, FromRef, FromRequest, FromRequestParts, Header, Path, Query, State, Tls,
-    TypedHeader,
+    Accept, BasicCredentials, BearerToken, ConnectInfo, ContentType, Extension, FromRef,
+    FromRequest, FromRequestParts, Header, Path, Query, State, Tls, TypedHeader,
 };
 pub use files::{FilesError, ServeDir};
 pub use form::Form;

@@ -1,12 +1,11 @@
 //! Names and passwords (RFC 7617). They go in clear: over TLS only.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use subtle::Choice;
 use trilane_exchange::Request;
 
 use super::bearer::credentials;
 use super::{Auth, Denied, Grant, Verify};
+use crate::extract::{BasicCredentials, Header as _};
 use crate::principal::Principal;
 use crate::secret::is_same;
 
@@ -38,11 +37,9 @@ where
     const PARAMETERS: &'static str = ", charset=\"UTF-8\"";
 
     fn verify(&self, request: &Request) -> Result<Grant<U>, Denied> {
-        let pair = pair_of(request)?;
-        // RFC 7617 §2: a name has no colon, a password may.
-        let (name, password) = pair.split_once(':').ok_or(Denied::Malformed)?;
-        match (self.0)(name, password) {
-            Some(user) => Ok(Grant::new(name, user)),
+        let BasicCredentials { name, password } = given(request)?;
+        match (self.0)(&name, &password) {
+            Some(user) => Ok(Grant::new(&name, user)),
             None => Err(Denied::Invalid("unknown name or password")),
         }
     }
@@ -68,25 +65,22 @@ impl Verify for Users {
     const PARAMETERS: &'static str = ", charset=\"UTF-8\"";
 
     fn verify(&self, request: &Request) -> Result<Grant<Principal>, Denied> {
-        let pair = pair_of(request)?;
-        let (name, password) = pair.split_once(':').ok_or(Denied::Malformed)?;
+        let BasicCredentials { name, password } = given(request)?;
         // All are looked at, and both of each.
         let is_one = self.0.iter().fold(Choice::from(0), |found, (known, secret)| {
             let is_name = is_same(known.as_bytes(), name.as_bytes());
             found | is_name & is_same(secret.as_bytes(), password.as_bytes())
         });
         if bool::from(is_one) {
-            return Ok(Grant::new(name, Principal(name.into())));
+            return Ok(Grant::new(&name, Principal(name.as_str().into())));
         }
         Err(Denied::Invalid("unknown name or password"))
     }
 }
 
-/// Name and password, not yet parted.
-fn pair_of(request: &Request) -> Result<String, Denied> {
-    let encoded = credentials(&request.head().fields, "basic")?;
-    let bytes = STANDARD.decode(encoded).map_err(|_| Denied::Malformed)?;
-    let pair = String::from_utf8(bytes).map_err(|_| Denied::Malformed)?;
-    // RFC 7617 §2: neither may have control characters.
-    if pair.chars().any(char::is_control) { Err(Denied::Malformed) } else { Ok(pair) }
+/// Name and password; a name has no colon, a password may (RFC 7617 §2).
+fn given(request: &Request) -> Result<BasicCredentials, Denied> {
+    let fields = &request.head().fields;
+    credentials(fields, "basic")?;
+    BasicCredentials::parse(fields).ok_or(Denied::Malformed)
 }

@@ -114,7 +114,7 @@ where
 }
 
 /// What stands after that scheme in `Authorization` (RFC 9110 §11.6.2). The scheme is in lower case here, in any case there.
-pub(super) fn credentials<'a>(fields: &'a Fields, scheme: &str) -> Result<&'a str, Denied> {
+pub(crate) fn credentials<'a>(fields: &'a Fields, scheme: &str) -> Result<&'a str, Denied> {
     let Some(value) = fields.get(Known::Authorization) else { return Err(Denied::Missing) };
     if fields.is_repeated(Known::Authorization) {
         return Err(Denied::Malformed);

@@ -5,7 +5,9 @@
 
 mod connect;
 mod content;
+mod extension;
 mod header;
+mod headers;
 mod parts;
 mod path;
 mod query;
@@ -19,7 +21,9 @@ use trilane_exchange::Request;
 use crate::respond::IntoResponse;
 
 pub use connect::ConnectInfo;
+pub use extension::Extension;
 pub use header::{Header, TypedHeader};
+pub use headers::{Accept, BasicCredentials, BearerToken, ContentType};
 pub use path::Path;
 pub use query::Query;
 pub use state::{FromRef, State};
@@ -33,7 +37,27 @@ pub enum ViaParts {}
 #[derive(Debug)]
 pub enum ViaRequest {}
 
-/// Something that can be had from a request without its content.
+/// Something that can be had from a request without its content. Your own are like those that come with the crate:
+///
+/// ```
+/// use trilane_service::extract::FromRequestParts;
+/// use trilane_service::{Error, Request, Router, StatusCode, get};
+///
+/// /// The shop that a request is for: the first label of its host.
+/// struct Shop(String);
+///
+/// impl<S> FromRequestParts<S> for Shop {
+///     type Rejection = Error;
+///
+///     fn from_request_parts(request: &mut Request, _: &S) -> Result<Self, Error> {
+///         let label = request.head().authority().and_then(|host| host.split('.').next());
+///         let none = || Error::new(StatusCode::BAD_REQUEST).detail("header", vec!["Host".to_owned()]);
+///         label.map(|label| Self(label.to_owned())).ok_or_else(none)
+///     }
+/// }
+///
+/// let router: Router = Router::new().route("/", get(|Shop(name): Shop| async move { name }));
+/// ```
 pub trait FromRequestParts<S>: Sized {
     /// The answer when it cannot.
     type Rejection: IntoResponse;

@@ -9,8 +9,8 @@ use trilane_semantics::{Known, Protocol};
 
 use super::support::{ask, built, pause, request, seen, send};
 use crate::{
-    BodyLimit, Error, FromRef, Html, Incoming, IntoResponse, Json, Method, Path, Query, Request,
-    Response, Router, Shard, State, StatusCode, get, post,
+    BodyLimit, Error, Extension, FromRef, Html, Incoming, IntoResponse, Json, Method, Path, Query,
+    Request, Response, Router, Shard, State, StatusCode, get, post,
 };
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -226,4 +226,16 @@ fn responses() {
     assert_eq!(of(Err::<(), _>(Error::new(StatusCode::FORBIDDEN))), (403, None, "".into()));
     assert_eq!(of(Outgoing::from("a")), (200, None, "a".into()));
     assert_eq!(of(Json(HashMap::from([((1, 2), 3)]))).0, 500);
+}
+
+#[test]
+fn what_a_layer_has_left() {
+    let told = |value: Option<Extension<u8>>| async move { format!("{:?}", value.map(|it| it.0)) };
+    let must = |Extension(value): Extension<u8>| async move { value.to_string() };
+    let router = || Router::new().route("/", get(told)).route("/must", get(must));
+    assert_eq!(ask(&built(router()), "GET", "/"), (200, "None".into()));
+    assert_eq!(ask(&built(router()), "GET", "/must").0, 500);
+    let app = built(router().layer(Extension(7_u8)).layer(Extension("x")));
+    assert_eq!(ask(&app, "GET", "/"), (200, "Some(7)".into()));
+    assert_eq!(ask(&app, "GET", "/must"), (200, "7".into()));
 }
