@@ -3,22 +3,30 @@
 //! A case starts a server of a few routes with [`House::serving`](super::parity::House::serving), and goes through
 //! [`LANES`](super::parity::LANES) with it.
 
+mod auth;
 mod bandwidth;
 mod cache;
 mod coalesce;
 mod compress;
 mod config;
 mod connections;
+mod cookies;
+mod cors;
+mod csrf;
 mod etag;
 mod examples;
 mod files;
 mod hints;
+mod ip;
 mod messages;
+mod multipart;
 mod rate;
 mod redirect;
 mod redis;
+mod security_headers;
 mod shed;
 mod sse;
+mod trusted;
 mod ws;
 
 use super::parity::{Ask, House, LANES};

@@ -5,9 +5,20 @@ use std::process::{Command, Stdio};
 
 use super::{House, Over, secure};
 
-/// What curl printed, headers first (`-i`), or `None` without curl.
+/// What curl printed of an answer of the shared house.
 fn curl(over: Over, arguments: &[&str], target: &str, content: &[u8]) -> Option<String> {
-    let address = House::shared().at(over);
+    curl_at(House::shared(), over, arguments, target, content)
+}
+
+/// What curl printed, headers first (`-i`), or `None` without curl.
+pub(crate) fn curl_at(
+    house: &House,
+    over: Over,
+    arguments: &[&str],
+    target: &str,
+    content: &[u8],
+) -> Option<String> {
+    let address = house.at(over);
     let mut command = Command::new("curl");
     command.args(["-sS", "-i", "--max-time", "20"]).args(arguments);
     match over {

@@ -27,6 +27,7 @@ pub(crate) mod secure;
 mod slow;
 mod wire;
 
+pub(crate) use curl::curl_at;
 pub(crate) use files::Folder;
 pub(crate) use house::{Clear, House, eventually, quietly};
 pub(crate) use lane::{Ability, Answer, Ask, Client, Got, Head, LANES, Lane, Length, Over, Place};
