@@ -67,9 +67,12 @@ pub struct Serve {
     /// Serve the files below DIR: the demo at /static/ instead of its sample, `serve` at /.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// The access log, on standard output. Default: text.
+    /// The access log, on standard output or in --log-file. Default: text.
     #[arg(long, value_enum)]
     pub log: Option<LogFormat>,
+    /// Write the access log to FILE; SIGHUP has it opened anew.
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
     /// Read settings from a TOML file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

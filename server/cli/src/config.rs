@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use trilane::Limits;
+use trilane::{Limits, Rotation};
 
 use crate::args::Alpn;
 use crate::layers::{
@@ -39,6 +39,8 @@ pub struct Config {
     pub root: Option<PathBuf>,
     /// As `--log`: `json`, `text` or `off`.
     pub log: Option<String>,
+    /// Where the access log goes, and what is left out of it.
+    pub access_log: AccessLogSection,
     /// Limits of every connection.
     pub limits: LimitsSection,
     /// Limits of HTTP/2.
@@ -105,6 +107,34 @@ pub struct LimitsSection {
     pub connections_per_ip: Option<usize>,
     /// Content of all answers of a connection, in bytes a second; 0 for any.
     pub bandwidth: Option<u64>,
+}
+
+/// `[access_log]`: the file of `--log-file`, and what is not logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessLogSection {
+    /// As `--log-file`.
+    pub file: Option<PathBuf>,
+    /// Before it would be larger than that, it is put aside, in bytes; 0 is never.
+    pub rotate_size: u64,
+    /// When it is that old, it is put aside, in seconds; 0 is never.
+    pub rotate_age: u64,
+    /// How many that were put aside are kept.
+    pub keep: Option<u32>,
+    /// Paths that are not logged, with all below them.
+    pub exclude: Vec<String>,
+}
+
+impl AccessLogSection {
+    /// When the file is put aside.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        Rotation {
+            size: self.rotate_size,
+            age: Duration::from_secs(self.rotate_age),
+            keep: self.keep.unwrap_or(Rotation::default().keep),
+        }
+    }
 }
 
 /// `[http2]`: limits that HTTP/1.1 has no use for. What is not there keeps its default.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use trilane::{ListenAddress, Log, Router, RunError, ServeDir, Server, Shard};
+use trilane::{ListenAddress, Log, LogWriter, Router, RunError, ServeDir, Server, Shard};
 
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
@@ -102,6 +102,11 @@ fn serve(
         .limits(config.limits())
         .zero_copy_from(config.ring.zero_copy_from)
         .log(log(&flags, &config)?);
+    server = config.access_log.exclude.iter().fold(server, Server::log_exclude);
+    let log_file = log_file(&flags, &config)?;
+    if let Some(writer) = &log_file {
+        server = server.log_to(writer.clone());
+    }
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
     let port = std::env::var("PORT").ok();
@@ -160,6 +165,9 @@ fn serve(
     }
     // Before anybody is told that we are ready: from then on a signal drains.
     let reload = move || {
+        if let Some(writer) = &log_file {
+            writer.reopen();
+        }
         if let Some(tls) = &mut tls {
             tls.reload();
         }
@@ -272,6 +280,15 @@ fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
         LogFormat::Text => Log::Text,
         LogFormat::Off => Log::Off,
     })
+}
+
+/// The file of the access log, if it goes to one.
+fn log_file(flags: &Serve, config: &Config) -> Result<Option<LogWriter>, Failure> {
+    let section = &config.access_log;
+    let Some(path) = flags.log_file.as_ref().or(section.file.as_ref()) else { return Ok(None) };
+    let writer = LogWriter::to_file(path, section.rotation());
+    let failed = |error| Failure::Setting(format!("--log-file {}: {error}", path.display()));
+    writer.map(Some).map_err(failed)
 }
 
 #[cfg(test)]

@@ -20,11 +20,12 @@
 
 pub mod log;
 mod redirect;
+mod log_file;
 pub mod running;
 pub mod server;
 
 pub use bytes::Bytes;
-pub use log::LogWriter;
+pub use log::{LogWriter, Rotation};
 pub use running::Running;
 pub use server::{Log, RunError, Server};
 pub use trilane_exchange::{

@@ -1,12 +1,17 @@
 //! Log lines, off the hot path: a bounded queue to one thread. A full queue drops and counts, it never blocks.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use trilane_service::LogSink;
+pub use trilane_service::events::{EventLog, install, subscriber};
+
+pub use crate::log_file::Rotation;
+use crate::log_file::{LogFile, Reopen};
 
 /// Lines that wait to be written, a server.
 pub const QUEUE: usize = 16 << 10;
@@ -21,6 +26,7 @@ pub struct LogWriter {
 struct Shared {
     lines: Option<SyncSender<String>>,
     dropped: AtomicU64,
+    reopen: Reopen,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -30,13 +36,31 @@ impl LogWriter {
     /// # Errors
     /// The system has no thread for it.
     pub fn new(out: impl Write + Send + 'static) -> io::Result<Self> {
+        Self::start(out, Reopen::default())
+    }
+
+    /// A writer to a file, which is put aside as `rotation` says. A file that is there is continued.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the system has no thread for it.
+    pub fn to_file(path: &Path, rotation: Rotation) -> io::Result<Self> {
+        let reopen = Reopen::default();
+        Self::start(LogFile::open(path, rotation, reopen.clone())?, reopen)
+    }
+
+    fn start(out: impl Write + Send + 'static, reopen: Reopen) -> io::Result<Self> {
         let (lines, receive) = sync_channel(QUEUE);
         let thread = thread::Builder::new()
             .name("trilane-log".to_owned())
             .spawn(move || write(out, &receive))?;
         let shared =
-            Shared { lines: Some(lines), dropped: AtomicU64::new(0), thread: Some(thread) };
+            Shared { lines: Some(lines), dropped: AtomicU64::new(0), reopen, thread: Some(thread) };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Has its file opened by its name again, before the next line: for programs that move it. Nothing else has a name.
+    pub fn reopen(&self) {
+        self.shared.reopen.ask();
     }
 
     /// Lines that were dropped because the queue was full.

@@ -18,15 +18,15 @@ use crate::log::LogWriter;
 use crate::redirect::RedirectAll;
 use crate::running::Running;
 
-/// Where access logs go, and in which form.
+/// The form of the access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Log {
-    /// To standard output, an object a line.
+    /// An object a line.
     Json,
     /// Nowhere.
     #[default]
     Off,
-    /// To standard output, for people.
+    /// For people.
     Text,
 }
 
@@ -48,6 +48,8 @@ pub struct Server<F> {
     redirect: Option<(Vec<String>, HttpsRedirect)>,
     connections_per_ip: usize,
     log: Log,
+    log_to: Option<LogWriter>,
+    log_excluded: Vec<String>,
     drain: (Duration, Duration),
 }
 
@@ -126,6 +128,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             redirect: None,
             connections_per_ip: 0,
             log: Log::Off,
+            log_to: None,
+            log_excluded: Vec::new(),
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
         }
     }
@@ -257,10 +261,24 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
-    /// An access log. Default: off.
+    /// An access log, on standard output unless [`Server::log_to`] says where. Default: off.
     #[must_use]
     pub const fn log(mut self, log: Log) -> Self {
         self.log = log;
+        self
+    }
+
+    /// Where the access log goes, such as [`LogWriter::to_file`]. A clone of it can be kept, to have the file opened anew.
+    #[must_use]
+    pub fn log_to(mut self, writer: LogWriter) -> Self {
+        self.log_to = Some(writer);
+        self
+    }
+
+    /// Leaves requests for that path and all below it out of the access log.
+    #[must_use]
+    pub fn log_exclude(mut self, prefix: impl Into<String>) -> Self {
+        self.log_excluded.push(prefix.into());
         self
     }
 
@@ -318,12 +336,18 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         let (app, log) = (self.app, self.log);
         let writer = match log {
             Log::Off => None,
-            Log::Json | Log::Text => Some(LogWriter::new(io::stdout())?),
+            Log::Json | Log::Text => match self.log_to {
+                Some(writer) => Some(writer),
+                None => Some(LogWriter::new(io::stdout())?),
+            },
         };
-        let (of_shards, to_https) = (writer.clone(), redirect.clone());
+        let (of_shards, to_https, excluded) = (writer.clone(), redirect.clone(), self.log_excluded);
         let server = trilane_shard::Server::start(config, move |shard| {
             let format = if log == Log::Text { Format::Text } else { Format::Json };
-            let log = of_shards.clone().map(|writer| AccessLog::new(writer).format(format));
+            let log = of_shards.clone().map(|writer| {
+                let log = AccessLog::new(writer).format(format);
+                excluded.iter().fold(log, AccessLog::exclude_prefix)
+            });
             let mut app = app(shard);
             if let Some(redirect) = &to_https {
                 app = app.layer(redirect.clone());
