@@ -11,6 +11,7 @@ mod extractors;
 mod fields_and_forms;
 mod file_settings;
 mod files;
+mod health;
 mod hosts;
 mod https_redirect;
 mod layering;
