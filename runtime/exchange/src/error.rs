@@ -22,7 +22,16 @@ pub struct Error {
     message: Cow<'static, str>,
     details: Vec<(Cow<'static, str>, Vec<String>)>,
     internal: Option<Cow<'static, str>>,
+    /// Boxed: few have one.
+    kind: Option<Box<Kind>>,
     panic: bool,
+}
+
+/// What kind of problem it is (RFC 9457 §3.1.1, §3.1.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kind {
+    uri: Cow<'static, str>,
+    title: Cow<'static, str>,
 }
 
 impl Error {
@@ -35,6 +44,7 @@ impl Error {
             message: Cow::Borrowed(status.canonical_reason().unwrap_or("error")),
             details: Vec::new(),
             internal: None,
+            kind: None,
             panic: false,
         }
     }
@@ -70,6 +80,31 @@ impl Error {
     pub fn detail(mut self, name: impl Into<Cow<'static, str>>, values: Vec<String>) -> Self {
         self.details.push((name.into(), values));
         self
+    }
+
+    /// As problem details (RFC 9457) of that kind: a URI that stands for it and may lead to what is known of it, and a title, which is
+    /// the same each time. Without it the kind is `about:blank`, and the title is that of the status (§4.2.1).
+    #[must_use]
+    pub fn kind(
+        mut self,
+        uri: impl Into<Cow<'static, str>>,
+        title: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.kind = Some(Box::new(Kind { uri: uri.into(), title: title.into() }));
+        self
+    }
+
+    /// The URI of its kind.
+    #[must_use]
+    pub fn kind_uri(&self) -> &str {
+        self.kind.as_ref().map_or("about:blank", |kind| &kind.uri)
+    }
+
+    /// The title of its kind.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        let of_status = || self.status.canonical_reason().unwrap_or("Error");
+        self.kind.as_ref().map_or_else(of_status, |kind| &kind.title)
     }
 
     /// With a text for the log only.
@@ -130,6 +165,68 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A table of errors of a user's own: each is an [`Error`] with a status and a code, so that handlers that give
+/// `Result<T, Error>` can use `?`.
+///
+/// ```
+/// use trilane_exchange::{Error, ErrorCode};
+/// use trilane_semantics::StatusCode;
+///
+/// enum Shop {
+///     SoldOut { left: u32 },
+///     Closed,
+/// }
+///
+/// impl ErrorCode for Shop {
+///     fn status(&self) -> StatusCode {
+///         match self {
+///             Self::SoldOut { .. } => StatusCode::CONFLICT,
+///             Self::Closed => StatusCode::SERVICE_UNAVAILABLE,
+///         }
+///     }
+///     fn code(&self) -> &'static str {
+///         match self {
+///             Self::SoldOut { .. } => "SOLD_OUT",
+///             Self::Closed => "CLOSED",
+///         }
+///     }
+///     fn put_into(&self, error: Error) -> Error {
+///         match self {
+///             Self::SoldOut { left } => error
+///                 .message("there are not that many")
+///                 .detail("left", vec![left.to_string()])
+///                 .kind("https://shop.example/problems/sold-out", "Sold out"),
+///             Self::Closed => error,
+///         }
+///     }
+/// }
+///
+/// fn buy(count: u32) -> Result<u32, Error> {
+///     if count > 3 { Err(Shop::SoldOut { left: 3 })? }
+///     Ok(count)
+/// }
+/// assert_eq!(buy(4).unwrap_err().to_string(), "409 SOLD_OUT: there are not that many");
+/// assert_eq!(Error::from(Shop::Closed).status().as_u16(), 503);
+/// ```
+pub trait ErrorCode {
+    /// The status that answers it.
+    fn status(&self) -> StatusCode;
+
+    /// The code for programs: upper case, underscores.
+    fn code(&self) -> &'static str;
+
+    /// Adds what else is to be said: a message, details, a kind, what only the log may know. The error has status and code already.
+    fn put_into(&self, error: Error) -> Error {
+        error
+    }
+}
+
+impl<C: ErrorCode> From<C> for Error {
+    fn from(code: C) -> Self {
+        code.put_into(Self::new(code.status()).with_code(code.code()))
+    }
+}
 
 /// The code table of FEATURES W4; other statuses get a code of their class.
 fn code_of(status: StatusCode) -> &'static str {

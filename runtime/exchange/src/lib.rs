@@ -50,7 +50,7 @@ pub use connect::{ByteStream, Pipe, Remote};
 pub use connection::{Address, ConnectionInfo};
 pub use current::current;
 pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
-pub use error::Error;
+pub use error::{Error, ErrorCode};
 pub use exchange::{Exchange, Params, Request, Template};
 pub use hints::{HintError, Link};
 pub use incoming::{BodyError, Frame, Incoming};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+pub use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use trilane_exchange::{Exchange, current};
 
@@ -36,9 +36,8 @@ impl<S: LogSink> EventLog<S> {
 /// A subscriber that writes events of that level and above to there.
 ///
 /// ```
-/// use trilane_service::events::subscriber;
 /// use trilane_service::Format;
-/// use tracing_subscriber::filter::LevelFilter;
+/// use trilane_service::events::{LevelFilter, subscriber};
 /// let all = subscriber(|line: &str| assert!(line.contains("stock is low")), Format::Json, LevelFilter::INFO);
 /// tracing::subscriber::with_default(all, || tracing::warn!(left = 3, "stock is low"));
 /// ```

@@ -124,6 +124,8 @@ pub use respond::{Html, IntoResponse};
 pub use route_error::RouteError;
 pub use router::Router;
 pub use sse::{Event, EventWriter, LastEventId, Sse};
-pub use trilane_exchange::{Error, Incoming, Outgoing, Request, Response, Shard};
+pub use {prometheus_client, tracing};
+
+pub use trilane_exchange::{Error, ErrorCode, Incoming, Outgoing, Request, Response, Shard};
 pub use trilane_semantics::{Fields, Method, Protocol, StatusCode};
 pub use ws::{WebSocket, WebSocketUpgrade};

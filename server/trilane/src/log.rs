@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use trilane_service::LogSink;
-pub use trilane_service::events::{EventLog, install, subscriber};
+pub use trilane_service::events::{EventLog, LevelFilter, install, subscriber};
 
 pub use crate::log_file::Rotation;
 use crate::log_file::{LogFile, Reopen};

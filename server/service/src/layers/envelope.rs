@@ -23,16 +23,16 @@ impl Hook for Envelope {
 
     fn after(&self, exchange: &Exchange, response: &mut Response) {
         if response.error.is_some() {
-            let problem = accepts(&exchange.head().fields, PROBLEM.as_bytes());
-            let form = if problem { Form::Problem } else { Form::Envelope };
-            render(response, form, exchange.shard(), exchange.request_id());
+            render(response, Form::asked_for(exchange), exchange.shard(), exchange.request_id());
         }
     }
 
     fn refused(&self, refusal: &Refusal<'_>, response: &mut Response) {
         // The layer of request ids, further out, has given the response its id.
         let id = response.head.fields.get_str(Known::XRequestId).map(ToOwned::to_owned);
-        render(response, Form::Envelope, refusal.shard, id.as_deref());
+        // Of a head that could not be read nobody knows what it asks for.
+        let form = refusal.exchange.map_or(Form::Envelope, Form::asked_for);
+        render(response, form, refusal.shard, id.as_deref());
     }
 }
 
@@ -40,6 +40,13 @@ impl Hook for Envelope {
 enum Form {
     Envelope,
     Problem,
+}
+
+impl Form {
+    fn asked_for(exchange: &Exchange) -> Self {
+        let wants_problem = accepts(&exchange.head().fields, PROBLEM.as_bytes());
+        if wants_problem { Self::Problem } else { Self::Envelope }
+    }
 }
 
 fn render(response: &mut Response, form: Form, shard: &Shard, id: Option<&str>) {
@@ -58,8 +65,10 @@ fn render(response: &mut Response, form: Form, shard: &Shard, id: Option<&str>) 
             "application/json"
         }
         Form::Problem => {
-            out.push_str("\"type\":\"about:blank\",\"title\":");
-            string(&mut out, error.status().canonical_reason().unwrap_or("Error"));
+            out.push_str("\"type\":");
+            string(&mut out, error.kind_uri());
+            out.push_str(",\"title\":");
+            string(&mut out, error.title());
             out.push_str(",\"status\":");
             number(&mut out, error.status().as_u16());
             out.push(',');

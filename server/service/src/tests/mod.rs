@@ -7,6 +7,7 @@ mod cookies;
 mod cors;
 mod decompress;
 mod etags;
+mod errors;
 mod extractors;
 mod fields_and_forms;
 mod file_settings;
