@@ -104,8 +104,8 @@ pub use extract::{
 pub use files::{FilesError, ServeDir};
 pub use form::Form;
 pub use handler::{Endpoint, Handler};
-pub use https_redirect::{HttpsRedirect, InvalidHost};
 pub use health::Health;
+pub use https_redirect::{HttpsRedirect, InvalidHost};
 pub use json::Json;
 pub use jsonwebtoken::Algorithm as JwtAlgorithm;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};

@@ -19,8 +19,8 @@
 #![forbid(unsafe_code)]
 
 pub mod log;
-mod redirect;
 mod log_file;
+mod redirect;
 pub mod running;
 pub mod server;
 

@@ -29,7 +29,7 @@ const GAUGES: [(&str, &str, Get); 2] = [
 ];
 
 /// Those that only rise.
-const COUNTERS: [(&str, &str, Get); 29] = [
+const COUNTERS: [(&str, &str, Get); 30] = [
     ("trilane_connections_accepted", "Connections accepted.", |stats| stats.accepted.get()),
     (
         "trilane_connections_handed_over",
