@@ -191,6 +191,8 @@ impl Shard {
                 self.ring.sleep(Some(last.since(now))).await?;
             }
         }
+        // What has ended since may have left tasks behind.
+        self.core.drop_tasks();
         // What is woken holds the queue that holds it.
         self.queue.drain(&mut Vec::new());
         Ok(())
