@@ -10,6 +10,7 @@ use serde::Deserialize;
 use trilane::{Limits, Rotation};
 
 use crate::args::Alpn;
+use crate::files::FilesSection;
 use crate::layers::{
     CompressionSection, CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection,
 };
@@ -55,6 +56,8 @@ pub struct Config {
     pub drain: DrainSection,
     /// How the ring is used.
     pub ring: RingSection,
+    /// How `serve` serves files.
+    pub files: FilesSection,
     /// Who stands between clients and us, and is believed.
     pub proxies: Option<ProxiesSection>,
     /// What browsers are told to refuse.

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod config;
 pub mod demo;
+pub mod files;
 pub mod layers;
 pub mod quic;
 pub mod redirect;

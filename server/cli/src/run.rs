@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use trilane::{ListenAddress, Log, LogWriter, Router, RunError, ServeDir, Server, Shard};
+use trilane::{ListenAddress, Log, LogWriter, Router, RunError, Server, Shard};
 
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::config::{Config, ConfigError};
 use crate::demo;
+use crate::files::FilesSection;
 use crate::layers::Layers;
 use crate::redirect::redirect;
 use crate::secure::Tls;
@@ -64,12 +65,16 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let root = root(&flags, &config)?;
     if is_demo {
+        if config.files != FilesSection::default() {
+            return Err(Failure::Setting("[files] is for serve, not for the demo".to_owned()));
+        }
         return serve(flags, config, Kind::Demo, demo::app(root));
     }
     let Some(root) = root else {
         return Err(Failure::Setting("serve needs the directory to serve: --root DIR".to_owned()));
     };
-    let app = move |_: &Shard| Router::new().serve_dir("/", ServeDir::new(&root));
+    let files = config.files.clone();
+    let app = move |_: &Shard| Router::new().serve_dir("/", files.serve(&root));
     serve(flags, config, Kind::Files, app)
 }
 

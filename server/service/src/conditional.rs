@@ -280,6 +280,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_cut_anywhere_has_the_tags_before_the_cut() {
+        let whole = "W/\"x\" , \"a,b\",\"y\"";
+        let end = whole.find("b\"").unwrap() + 2;
+        for cut in 0..=whole.len() {
+            let verdict = of(&[(Known::IfNoneMatch, &whole[..cut])]);
+            assert_eq!(verdict == Verdict::NotModified, cut >= end, "{cut}");
+        }
+    }
+
+    #[test]
     fn methods_that_change_something() {
         use Known::{IfMatch, IfModifiedSince, IfNoneMatch, IfUnmodifiedSince};
         use Verdict::{PreconditionFailed, Proceed};

@@ -215,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn cut_anywhere_it_asks_for_what_is_there() {
+        let whole = "bytes=10-19, 5-,-7 ,0-0,99999999999999999999-";
+        for cut in 0..=whole.len() {
+            if let Asked::Parts(parts) = of(&whole[..cut], 20) {
+                assert!(parts.iter().all(|part| part.start < part.end && part.end <= 20), "{cut}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_ignored() {
         for value in [
             "bytes=3-2",

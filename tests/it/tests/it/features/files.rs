@@ -4,10 +4,12 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use trilane::{Router, ServeDir};
+use trilane_cli::config::Config;
 
 use crate::parity::{Answer, Ask, Client, Folder, House, LANES, eventually, secure};
 
@@ -320,6 +322,69 @@ fn compressed_siblings_and_settings() {
         let page = client.ask(&Ask::get("/some/route")).status(200);
         assert_eq!((page.text(), page.head.field("vary")), ("<p>app".into(), None));
         client.ask(&Ask::get("/.env")).status(404);
+    }
+}
+
+/// `[files]` of a configuration file, every key of it.
+#[test]
+fn settings_of_a_file() {
+    const FILE: &str = "
+[files]
+index = ['start.html']
+listing = true
+extensions = ['html']
+fallback = 'start.html'
+not_found = 'start.html'
+hidden_files = true
+symlinks = false
+precompressed = false
+cache_bytes = 1000000
+cache_entries = 100
+open_files = 2
+revalidate_ms = 10
+media_types = { weird = 'x/weird' }
+[[files.cache_control]]
+path = '/docs/*'
+value = 'immutable'
+[[files.cache_control]]
+path = '*'
+value = 'no-cache'
+";
+    let folder = Folder::new();
+    for name in ["start.html", "about.html", ".hidden", "docs/a.weird", "a.css", "a.css.gz"] {
+        folder.write(name, name);
+    }
+    symlink("a.css", folder.0.join("link.css")).unwrap();
+    let config = Config::parse(FILE, Path::new("t.toml")).unwrap();
+    let (root, section) = (folder.0.clone(), config.files.clone());
+    let house = House::serving(move |_| Router::new().serve_dir("/", section.serve(&root)));
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        for (target, content, cache_control) in [
+            ("/", "start.html", "no-cache"),
+            ("/about", "about.html", "no-cache"),
+            ("/.hidden", ".hidden", "no-cache"),
+            ("/docs/a.weird", "docs/a.weird", "immutable"),
+            ("/a.css", "a.css", "no-cache"),
+            ("/link.css", "start.html", "no-cache"),
+            ("/route", "start.html", "no-cache"),
+        ] {
+            let ask = Ask::get(target).field("accept-encoding", "gzip");
+            let answer = client.ask(&ask).status(200);
+            let name = lane.name();
+            assert_eq!(answer.text(), content, "{name} {target}");
+            assert_eq!(answer.head.field("cache-control"), Some(cache_control), "{name} {target}");
+            let kind = if target == "/docs/a.weird" { Some("x/weird") } else { None };
+            assert!(kind.is_none_or(|kind| answer.head.field("content-type") == Some(kind)));
+        }
+        assert!(client.ask(&Ask::get("/docs/")).status(200).text().contains("a.weird"));
+    }
+    for (text, expected) in
+        [("[files]\nfallback = '../x'\n", "'../x'"), ("[files]\nmedia_types = { a = '' }\n", "''")]
+    {
+        let files = Config::parse(text, Path::new("t.toml")).unwrap().files.serve("/");
+        let error = Router::new().serve_dir("/", files).build().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }
 
