@@ -23,6 +23,13 @@ pub(super) enum Outcome {
     Alone,
 }
 
+impl Outcome {
+    /// What the others get of a response.
+    pub(super) fn of(stored: &Arc<Stored>) -> Self {
+        if stored.is_shareable() { Self::Landed(Arc::clone(stored)) } else { Self::Alone }
+    }
+}
+
 /// What becomes of who wants to fetch something.
 #[derive(Debug)]
 pub(super) enum Boarding {
@@ -77,6 +84,11 @@ impl Flight {
         waiting.into_iter().flatten().for_each(Waker::wake);
     }
 
+    /// Whether somebody has waited for it.
+    pub(super) fn is_followed(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
     /// A panic while it was held leaves it whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -104,9 +116,10 @@ impl Leader {
 
 impl Drop for Leader {
     fn drop(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Failed);
         // First of all nobody joins any more.
-        self.store.end(&self.name, &self.flight);
-        self.flight.land(std::mem::replace(&mut self.outcome, Outcome::Failed));
+        self.store.end(&self.name, &self.flight, matches!(outcome, Outcome::Alone));
+        self.flight.land(outcome);
     }
 }
 

@@ -52,7 +52,8 @@ impl Keeping {
             Outgoing::Stream { length, .. } if length.unwrap_or(0) <= largest as u64 => {
                 let body = std::mem::take(&mut response.body);
                 let Outgoing::Stream { length, source } = body else { return Kept::Not };
-                let tee = Tee { source, length, content: Vec::new(), keeping: Some(self) };
+                let (store, content) = (Arc::clone(&self.store), Vec::new());
+                let tee = Tee { source, length, store, content, keeping: Some(self) };
                 response.body = Outgoing::Stream { length, source: Box::pin(tee) };
                 Kept::Later
             }
@@ -71,7 +72,7 @@ impl Keeping {
         let stored = Arc::new(stored);
         let is_kept = store.keep(&key, ticket, &stored);
         if let Some(leader) = leader {
-            leader.land(Outcome::Landed(Arc::clone(&stored)));
+            leader.land(Outcome::of(&stored));
         }
         if is_kept { Kept::Now(stored) } else { Kept::Not }
     }
@@ -87,6 +88,7 @@ impl Keeping {
 struct Tee {
     source: Pin<Box<dyn Source>>,
     length: Option<u64>,
+    store: Arc<Store>,
     content: Vec<u8>,
     keeping: Option<Keeping>,
 }
@@ -94,18 +96,30 @@ struct Tee {
 impl Tee {
     /// All of it has gone by.
     fn finish(&mut self) {
-        let content = std::mem::take(&mut self.content);
+        let content = self.take();
         if let Some(keeping) = self.keeping.take() {
             keeping.finish(content.into());
         }
     }
 
+    /// Takes out what has gone by, which is on its way into the store no longer.
+    fn take(&mut self) -> Vec<u8> {
+        self.store.release(self.content.len());
+        std::mem::take(&mut self.content)
+    }
+
     /// Whoever waits for this response need not any longer: it will not be theirs.
     fn give_up(&mut self) {
-        self.content = Vec::new();
+        drop(self.take());
         if let Some(keeping) = self.keeping.take() {
             keeping.land(Outcome::Alone);
         }
+    }
+}
+
+impl Drop for Tee {
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }
 
@@ -115,11 +129,13 @@ impl Source for Tee {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame, SourceError>>> {
         let frame = ready!(self.source.as_mut().poll_frame(cx));
-        let Some(keeping) = &self.keeping else { return Poll::Ready(frame) };
+        if self.keeping.is_none() {
+            return Poll::Ready(frame);
+        }
         match &frame {
             Some(Ok(Frame::Data(data))) => {
-                let largest = keeping.store.bounds().largest;
-                if data.file().is_some() || data.len() > largest - self.content.len().min(largest) {
+                let is_too_much = self.content.len() + data.len() > self.store.bounds().largest;
+                if data.file().is_some() || is_too_much || !self.store.reserve(data.len()) {
                     self.give_up();
                 } else {
                     self.content.extend_from_slice(data.as_ref());

@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use trilane_exchange::Exchange;
 use trilane_semantics::RequestHead;
 
 use crate::chain::Chain;
@@ -206,11 +207,14 @@ impl Cache {
         Self(Arc::new(Settings { store: Arc::new(Store::new(config.bounds)), config }))
     }
 
-    /// Forgets what is stored for the target of such a request, for handlers that know better than the clock.
-    pub fn forget(&self, head: &RequestHead, is_secure: bool) {
-        let mut key = String::new();
-        self.0.config.key.write(head, is_secure, &mut key);
-        self.0.store.forget(&key);
+    /// Forgets what is stored for `target`, a reference to the origin of `exchange`'s request, on every shard: for handlers
+    /// that know of changes which no request has made, or of more than the one target that it was for. What is not of that
+    /// origin is `false`, and nothing is done.
+    pub fn forget(&self, exchange: &Exchange, target: &str) -> bool {
+        let (head, is_secure) = (exchange.head(), exchange.client().is_secure);
+        let key = self.0.config.key.of_reference(head, is_secure, target);
+        key.iter().for_each(|key| self.0.store.forget(key));
+        key.is_some()
     }
 
     /// How many bytes and targets are stored.

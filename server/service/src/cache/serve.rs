@@ -128,7 +128,10 @@ impl Here {
                 self.near.put(hash, resource);
             }
             let (why, stale) = match self.find(resource.clone(), &request, &asks) {
-                Found::Hit(response) => return response,
+                Found::Hit(response) => {
+                    self.key.set(key);
+                    return response;
+                }
                 Found::HitAndRefresh(response, stored) if stored.begin_refresh() => {
                     let why = Forward::Stale;
                     let (stale, leader) = (Some(stored), None);
@@ -140,9 +143,11 @@ impl Here {
             };
             if asks.only_if_cached {
                 // RFC 9111 §5.2.1.7.
-                return Error::new(StatusCode::GATEWAY_TIMEOUT).message("it is not stored").into();
+                let error = Error::new(StatusCode::GATEWAY_TIMEOUT);
+                return error.message("there is no stored answer that would do").into();
             }
-            let may_wait = waits < WAITS && self.may_coalesce(&request, &asks);
+            let is_shareable = stale.as_ref().is_none_or(|stored| stored.is_shareable());
+            let may_wait = waits < WAITS && is_shareable && may_coalesce(&request, &asks);
             let boarding = match self.shared.config.patience.filter(|_| may_wait) {
                 Some(patience) => {
                     let name = flight_name(&key, resource.as_deref(), &request);
@@ -219,15 +224,6 @@ impl Here {
             Told { ttl: Some(standing.ttl()), is_collapsed: true, ..told }.tell(&mut response);
             response
         })
-    }
-
-    /// Whether a request may wait for another one's answer, and others for its own: an ordinary GET.
-    fn may_coalesce(&self, request: &Request, asks: &Asks) -> bool {
-        let fields = &request.head().fields;
-        *request.method() == Method::GET
-            && !asks.no_cache
-            && !has_credentials(request.exchange())
-            && !fields.has_any(OF_CLIENT)
     }
 
     /// Asks the handler, and stores what it may.
@@ -348,7 +344,7 @@ impl Here {
         told.is_stored = self.shared.store.keep(&errand.key, errand.ticket, &updated);
         told.ttl = Some(updated.standing(times.now).ttl());
         if let Some(leader) = errand.leader {
-            leader.land(Outcome::Landed(Arc::clone(&updated)));
+            leader.land(Outcome::of(&updated));
         }
         let mut response = answer(&updated, request, times.now, shard);
         told.tell(&mut response);
@@ -438,6 +434,15 @@ fn is_ours(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && request.body.promised() == Some(0)
         && !request.head().fields.has_any(OF_ORIGIN)
+}
+
+/// Whether a request may wait for another one's answer, and others for its own: an ordinary GET.
+fn may_coalesce(request: &Request, asks: &Asks) -> bool {
+    let fields = &request.head().fields;
+    *request.method() == Method::GET
+        && !asks.no_cache
+        && !has_credentials(request.exchange())
+        && !fields.has_any(OF_CLIENT)
 }
 
 /// Whether who asks is known by credentials: in Authorization, or such as another layer has verified.

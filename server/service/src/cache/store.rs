@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trilane_semantics::Fields;
@@ -18,6 +18,10 @@ use super::stored::Stored;
 /// Counters of invalidations: each is for many resources, so that their number has a bound. One that was counted for another
 /// keeps a response from being stored, once.
 const EPOCHS: usize = 1024;
+/// Resources that are known to have a response for each request: nobody waits for another's.
+const LONERS: usize = 4096;
+/// Requests for such a resource until one is waited for again.
+const LONELY: u32 = 1000;
 /// Names of flights that are longer share none, in bytes.
 const LONGEST_NAME: usize = 16 << 10;
 
@@ -82,6 +86,8 @@ pub(super) struct Store {
     state: Mutex<State>,
     /// Nobody can find keys whose hashes are equal.
     chance: RandomState,
+    /// Bytes that are remembered while they go out, and are not in the table yet.
+    passing: AtomicUsize,
     bounds: Bounds,
 }
 
@@ -94,6 +100,8 @@ struct State {
     bytes: usize,
     epochs: Box<[u64]>,
     flights: HashMap<Box<[u8]>, Arc<Flight>>,
+    /// By the hashes of keys: how many more requests do not wait.
+    loners: HashMap<u64, u32>,
 }
 
 impl Store {
@@ -105,8 +113,10 @@ impl Store {
             bytes: 0,
             epochs: vec![0; EPOCHS].into(),
             flights: HashMap::new(),
+            loners: HashMap::new(),
         };
-        Self { state: Mutex::new(state), chance: RandomState::new(), bounds }
+        let (chance, passing) = (RandomState::new(), AtomicUsize::new(0));
+        Self { state: Mutex::new(state), chance, passing, bounds }
     }
 
     pub(super) const fn bounds(&self) -> &Bounds {
@@ -160,6 +170,9 @@ impl Store {
             return Boarding::Alone;
         }
         let mut state = self.lock();
+        if state.is_loner(ticket.hash) {
+            return Boarding::Alone;
+        }
         match state.flights.get(&*name) {
             Some(flight) if flight.ticket() == ticket => {
                 Flight::join(flight, self.bounds.followers)
@@ -175,12 +188,32 @@ impl Store {
         }
     }
 
-    /// A flight is over.
-    pub(super) fn end(&self, name: &[u8], flight: &Arc<Flight>) {
+    /// A flight is over. If `is_alone`, others have waited for what was not for them: the next ones shall not.
+    pub(super) fn end(&self, name: &[u8], flight: &Arc<Flight>, is_alone: bool) {
         let mut state = self.lock();
+        if is_alone && flight.is_followed() {
+            if state.loners.len() >= LONERS {
+                state.loners.clear();
+            }
+            state.loners.insert(flight.ticket().hash, LONELY);
+        }
         if state.flights.get(name).is_some_and(|other| Arc::ptr_eq(other, flight)) {
             state.flights.remove(name);
         }
+    }
+
+    /// Whether so many bytes more may be remembered while they go out: as many at a time as may be stored.
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let sum = self.passing.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if sum > self.bounds.bytes {
+            self.release(bytes);
+        }
+        sum <= self.bounds.bytes
+    }
+
+    /// So many bytes have gone out, or into the table.
+    pub(super) fn release(&self, bytes: usize) {
+        self.passing.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// How many bytes and resources there are.
@@ -209,6 +242,16 @@ impl State {
 
     fn ticket(&self, hash: u64) -> Ticket {
         Ticket { hash, epoch: self.epochs[hash as usize % EPOCHS] }
+    }
+
+    /// Whether a request does not wait for another one's answer; counts it.
+    fn is_loner(&mut self, hash: u64) -> bool {
+        let Some(left) = self.loners.get_mut(&hash) else { return false };
+        *left -= 1;
+        if *left == 0 {
+            self.loners.remove(&hash);
+        }
+        true
     }
 
     /// What has to go for it.

@@ -76,11 +76,12 @@ impl Stored {
         heuristic: Option<Heuristic>,
     ) -> Self {
         let (mut head, update) = (self.head.clone(), storable(update, times.now));
-        // RFC 9111 §3.2: all fields but those that say how the content lies in the message.
-        let is_kept = |known| {
-            matches!(known, Some(Known::ContentEncoding | Known::ContentRange | Known::ContentType))
+        // RFC 9111 §3.2: all fields; but what is kept is the content as it was coded then.
+        let lines = || {
+            update.lines().filter(|(known, ..)| {
+                !matches!(known, Some(Known::ContentEncoding | Known::ContentRange))
+            })
         };
-        let lines = || update.lines().filter(|(known, ..)| !is_kept(*known) || self.lacks(*known));
         for (_, name, _) in lines() {
             head.fields.remove(NameRef::new(name));
         }
@@ -91,10 +92,6 @@ impl Stored {
         let allows = Allows::of(&head.fields, targeted);
         let (body, selection) = (self.body.clone(), self.selection.clone());
         Self::new(head, body, selection, allows, times, heuristic)
-    }
-
-    fn lacks(&self, known: Option<Known>) -> bool {
-        known.is_some_and(|known| !self.head.fields.contains(known))
     }
 
     /// How fresh it is.
@@ -120,6 +117,11 @@ impl Stored {
     /// Whether it can be asked whether it is still right.
     pub(super) fn has_validator(&self) -> bool {
         self.head.fields.has_any(&[Known::ETag, Known::LastModified])
+    }
+
+    /// Whether it may answer anybody without asking the handler first.
+    pub(super) fn is_shareable(&self) -> bool {
+        self.lifetime > 0 && !self.allows.no_cache
     }
 
     /// Whether an error may be answered with it, `staleness` seconds after its end (RFC 5861 §4). `s-maxage` does not forbid

@@ -130,7 +130,7 @@ fn flights_have_bounds_too() {
     assert!(matches!(board("c"), Boarding::Alone), "too many fly");
     drop(second);
     let Boarding::Lead(third) = board("c") else { panic!("nobody leads") };
-    first.land(Outcome::Alone);
+    first.land(Outcome::Failed);
     assert!(matches!(board("a"), Boarding::Lead(_)));
     // Who comes after a change does not join who began before it.
     store.forget("c");
@@ -140,4 +140,34 @@ fn flights_have_bounds_too() {
     drop(fourth);
     let long = "k".repeat(LONGEST_NAME + 1);
     assert!(matches!(board(&long), Boarding::Alone));
+}
+
+#[test]
+fn nobody_waits_again_for_what_is_not_for_all() {
+    let store = Arc::new(Store::new(BOUNDS));
+    let board = || {
+        let (_, ticket) = store.look(store.hash("a"), "a");
+        store.board("a".into(), ticket)
+    };
+    let alone = || {
+        let Boarding::Lead(leader) = board() else { panic!("nobody leads") };
+        leader.land(Outcome::Alone);
+    };
+    // Nobody has waited in vain.
+    alone();
+    let Boarding::Lead(leader) = board() else { panic!("nobody leads") };
+    let Boarding::Follow(_) = board() else { panic!("nobody follows") };
+    leader.land(Outcome::Alone);
+    assert!((0..LONELY).all(|_| matches!(board(), Boarding::Alone)));
+    alone();
+}
+
+#[test]
+fn what_goes_by_has_a_bound() {
+    let store = Store::new(Bounds { bytes: 10, ..BOUNDS });
+    assert!(store.reserve(6) && store.reserve(4) && !store.reserve(1));
+    store.release(1);
+    assert!(store.reserve(1) && !store.reserve(usize::MAX));
+    store.release(10);
+    assert!(store.reserve(10));
 }

@@ -70,6 +70,7 @@ struct Rig {
     fake: Rc<Fake>,
     shard: Shard,
     app: App,
+    cache: Cache,
     script: Script,
     /// The heads of the requests that came to it.
     seen: Rc<RefCell<Vec<RequestHead>>>,
@@ -125,8 +126,9 @@ impl Rig {
             }
         });
         let router = Router::new().route("/{*any}", handler);
-        let app = router.layer(Cache::new(config)).build().unwrap();
-        Self { fake, shard, app, script, seen, gate }
+        let cache = Cache::new(config);
+        let app = router.layer(cache.clone()).build().unwrap();
+        Self { fake, shard, app, cache, script, seen, gate }
     }
 
     /// A handler that always answers that.

@@ -94,6 +94,11 @@ fn streams_are_stored_when_they_have_ended() {
         assert_eq!(second.told.starts_with("hit"), is_stored, "{target} {}", second.told);
         assert_eq!(second.body, "abcd");
     }
+    // Not so much at a time as would not fit.
+    let small = Rig::new(CacheConfig::new().bytes(3));
+    small.script(streamed(None, false));
+    assert_eq!(small.send("GET", "/small", &[]).body, "abcd");
+    assert_eq!(small.send("GET", "/small", &[]).told, "fwd=uri-miss");
     // One whose client leaves is nobody's.
     rig.script(streamed(None, false));
     let Reply::Ready(left) = rig.begin("GET", "/left", &[]) else { panic!("not ready") };

@@ -141,3 +141,19 @@ fn stale_if_the_handler_fails() {
         }
     }
 }
+
+#[test]
+fn handlers_may_have_targets_forgotten() {
+    let rig = Rig::answering(CacheConfig::new(), &[("cache-control", "max-age=9")], "x");
+    let cache = rig.cache.clone();
+    rig.get(&[]);
+    rig.script(move |request| {
+        assert!(cache.forget(request.exchange(), "/a"));
+        assert!(!cache.forget(request.exchange(), "http://other/a"));
+        reply(&[], "")
+    });
+    assert!(rig.get(&[]).told.starts_with("hit"));
+    rig.send("GET", "/b", &[]);
+    assert_eq!(rig.get(&[]).told, "fwd=uri-miss");
+    assert_eq!(rig.cache.size(), (0, 0));
+}
