@@ -11,7 +11,7 @@ ARGS ?=
 SOAK ?= 300
 # How long `make fuzz` runs each of its targets.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= head chunked connection client router fields targets hpack_decode hpack_encode \
+FUZZ_TARGETS ?= head chunked connection client router cache fields targets hpack_decode hpack_encode \
 	qpack_decode qpack_pair h2_frames h2_connection h2_client tls_session h3_operations h3_client quic_route \
 	websocket
 

@@ -4,6 +4,7 @@
 //! reading order: `script` (operations as text), `drive` (a machine and its bytes), then a file a target.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod chunked;
 mod client;
 mod connection;
@@ -28,6 +29,7 @@ mod tls_session;
 mod transport;
 mod websocket;
 
+pub use cache::cache;
 pub use chunked::chunked;
 pub use client::client;
 pub use connection::connection;
@@ -53,6 +55,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folders under `corpus` and `regressions`.
 pub const ALL: &[(&str, Target)] = &[
+    ("cache", cache),
     ("chunked", chunked),
     ("client", client),
     ("connection", connection),

