@@ -10,7 +10,7 @@ use crate::principal::Principal;
 /// The name of a budget, put together of parts, and the class whose quota it has.
 #[derive(Clone, Debug, Default)]
 pub struct Key {
-    /// Each part with its kind and its length before it, so that no two lists of parts are the same bytes.
+    /// Each part with its kind before it, and its length where that does not say it: no two lists of parts are the same bytes.
     bytes: SmallVec<[u8; 64]>,
     /// The number of its class; 0 is that of everybody.
     pub(super) class: usize,
@@ -26,8 +26,8 @@ impl Key {
     /// The client's address: an IPv6 one by its /64, and all who come by unix sockets as one.
     pub fn ip(&mut self, request: &Request) {
         match request.exchange().client().ip() {
-            Some(ip) => self.tagged(b'i', &Network::of(ip).to_bytes()),
-            None => self.tagged(b'i', &[]),
+            Some(ip) => self.fixed(b'i', Network::of(ip).to_bytes()),
+            None => self.fixed(b'x', []),
         }
     }
 
@@ -36,7 +36,13 @@ impl Key {
         self.is_exempt = true;
     }
 
-    pub(super) fn tagged(&mut self, kind: u8, part: &[u8]) {
+    /// A part whose kind says how long it is.
+    pub(super) fn fixed<const N: usize>(&mut self, kind: u8, part: [u8; N]) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(&part);
+    }
+
+    fn tagged(&mut self, kind: u8, part: &[u8]) {
         self.bytes.push(kind);
         self.bytes.extend_from_slice(&part.len().to_ne_bytes());
         self.bytes.extend_from_slice(part);

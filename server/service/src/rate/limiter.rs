@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use smallvec::SmallVec;
 use trilane_exchange::{Error, Exchange, Request, Response};
-use trilane_semantics::StatusCode;
+use trilane_semantics::{Fields, StatusCode};
 
 use super::key::{By, Key};
 use super::load::Load;
@@ -58,12 +58,13 @@ struct Limiter {
     policy: Arc<Policy>,
     tally: Arc<Tally>,
     load: Load,
+    usual: Box<[Fields]>,
 }
 
 impl Limiter {
     fn new(policy: Arc<Policy>) -> Self {
-        let tally = policy.tally();
-        Self { policy, tally, load: Load::default() }
+        let (tally, usual) = (policy.tally(), policy.usual());
+        Self { policy, tally, load: Load::default(), usual }
     }
 
     /// What tells this limit from others on the same exchange.
@@ -102,7 +103,7 @@ impl Hook for Limiter {
             self.policy.table().with(hash, exchange.shard().now(), give_back);
             decision.left = (decision.left + charge.cost).min(decision.most);
         }
-        self.policy.tell(response, charge.class, &decision);
+        self.policy.tell(response, charge.class, &self.usual, &decision);
     }
 }
 
@@ -121,8 +122,10 @@ impl Policy {
             return None;
         }
         let class = key.class;
-        // The classes are different budgets, also for one client.
-        key.tagged(b'c', &class.to_ne_bytes());
+        if class > 0 {
+            // The classes are different budgets, also for one client.
+            key.fixed(b'c', class.to_ne_bytes());
+        }
         let mut quota = self.classes.get(class)?.quota;
         if let Some(target) = self.adapts {
             quota = quota.scaled(load.percent(request.exchange(), target));
@@ -132,10 +135,21 @@ impl Policy {
     }
 
     /// Says on an answer what was decided.
-    pub(super) fn tell(&self, response: &mut Response, class: usize, decision: &Decision) {
-        if let Some(class) = self.classes.get(class) {
-            fields::add(response, &class.name, &class.policy, decision);
+    pub(super) fn tell(
+        &self,
+        response: &mut Response,
+        class: usize,
+        usual: &[Fields],
+        decision: &Decision,
+    ) {
+        if let (Some(class), Some(usual)) = (self.classes.get(class), usual.get(class)) {
+            fields::add(response, class, usual, decision);
         }
+    }
+
+    /// What answers say of each class however much is left, to be copied.
+    pub(super) fn usual(&self) -> Box<[Fields]> {
+        self.classes.iter().map(fields::usual).collect()
     }
 
     pub(super) fn table(&self) -> &Table {

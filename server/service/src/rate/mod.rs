@@ -72,11 +72,10 @@ struct Policy {
     evicted: AtomicU64,
 }
 
+#[derive(Clone)]
 struct Class {
     name: Box<str>,
     quota: Quota,
-    /// As `RateLimit-Policy` has it.
-    policy: Box<str>,
 }
 
 /// What one shard has counted; no other writes to it.
@@ -223,7 +222,7 @@ impl Default for RateLimit {
 
 impl Class {
     fn new(name: &str, quota: Quota) -> Self {
-        Self { name: name.into(), policy: fields::policy(name, &quota), quota }
+        Self { name: name.into(), quota }
     }
 }
 
@@ -231,7 +230,7 @@ impl Clone for Policy {
     /// Another limit with the same settings, which has counted nothing.
     fn clone(&self) -> Self {
         Self {
-            classes: self.classes.iter().map(|it| Class::new(&it.name, it.quota)).collect(),
+            classes: self.classes.clone(),
             by: self.by.clone(),
             cost: self.cost.clone(),
             counts: self.counts.clone(),

@@ -47,10 +47,10 @@ pub(crate) struct Decision {
     pub(crate) most: u64,
     /// What is left of that.
     pub(crate) left: u64,
-    /// Until all of it is there again.
-    pub(crate) reset: Duration,
-    /// Until as much would be allowed, if it was not.
-    pub(crate) retry: Duration,
+    /// Nanoseconds until all of it is there again.
+    pub(crate) reset: u64,
+    /// Nanoseconds until as much would be allowed, if it was not.
+    pub(crate) retry: u64,
 }
 
 impl Account {
@@ -193,7 +193,6 @@ impl Quota {
 
     fn decision(&self, is_allowed: bool, left: u64, reset: u64, retry: u64) -> Decision {
         let retry = if is_allowed { 0 } else { retry };
-        let [reset, retry] = [reset, retry].map(Duration::from_nanos);
         Decision { is_allowed, most: self.most, left, reset, retry }
     }
 }
@@ -231,7 +230,7 @@ mod tests {
         let mut ask = |millis, cost| {
             let Decision { is_allowed, left, reset, retry, .. } =
                 quota.take(&mut account, at(millis), cost);
-            (is_allowed, left, reset.as_millis(), retry.as_millis())
+            (is_allowed, left, reset / 1_000_000, retry / 1_000_000)
         };
         assert_eq!(ask(500, 1), (true, 2, 1000, 0));
         assert_eq!(ask(700, 3), (false, 2, 800, 800));
@@ -249,10 +248,10 @@ mod tests {
         let mut ask = |millis| {
             let Decision { is_allowed, left, reset, retry, .. } =
                 quota.take(&mut account, at(millis), 1);
-            (is_allowed, left, reset.as_millis(), retry.as_millis())
+            (is_allowed, left, reset / 1_000_000, retry / 1_000_000)
         };
         for left in (0..5).rev() {
-            assert_eq!(ask(1000), (true, left, u128::from(5 - left) * 100, 0));
+            assert_eq!(ask(1000), (true, left, (5 - left) * 100, 0));
         }
         assert_eq!(ask(1000), (false, 0, 500, 100));
         assert_eq!(ask(1099), (false, 0, 401, 1));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sha1::{Digest, Sha1};
 use trilane_exchange::{Error, Request, Response, Shard};
-use trilane_semantics::{Known, StatusCode};
+use trilane_semantics::{Fields, Known, StatusCode};
 
 use super::key::Key;
 use super::limiter::{Charge, is_usable, refusal};
@@ -90,9 +90,10 @@ impl Layer for SharedLimit {
         if !is_usable(&self.limit.0, chain) {
             return;
         }
-        let tally = self.limit.0.tally();
+        let (tally, usual) = (self.limit.0.tally(), self.limit.0.usual());
         let (pool, load) = (Pool::new(self.redis.clone()), Load::default());
-        let here = Rc::new(Here { shared: self, tally, pool, load, script: OnceCell::new() });
+        let here =
+            Rc::new(Here { shared: self, tally, usual, pool, load, script: OnceCell::new() });
         let layer = from_fn(move |request, next| {
             let here = Rc::clone(&here);
             async move { here.run(request, next).await }
@@ -105,6 +106,7 @@ impl Layer for SharedLimit {
 struct Here {
     shared: SharedLimit,
     tally: Arc<super::Tally>,
+    usual: Box<[Fields]>,
     pool: Pool,
     load: Load,
     /// The name of the script.
@@ -138,7 +140,7 @@ impl Here {
         if !decision.is_allowed {
             self.remember(&shard, hash, &charge, &decision);
             let mut response = refusal();
-            policy.tell(&mut response, charge.class, &decision);
+            policy.tell(&mut response, charge.class, &self.usual, &decision);
             return response;
         }
         let (mut response, mut decision) = (next.run(request).await, decision);
@@ -148,7 +150,7 @@ impl Here {
             // The answer need not wait for it.
             drop(shard.spawn(async move { drop(here.take(&its, &name, &charge, -cost).await) }));
         }
-        policy.tell(&mut response, charge.class, &decision);
+        policy.tell(&mut response, charge.class, &self.usual, &decision);
         response
     }
 
@@ -162,7 +164,7 @@ impl Here {
     }
 
     fn remember(&self, shard: &Shard, hash: u64, charge: &Charge, decision: &Decision) {
-        let until = shard.now() + decision.retry;
+        let until = shard.now() + Duration::from_nanos(decision.retry);
         let refused = Account::refusing(until, charge.cost);
         self.shared.limit.0.table().with(hash, shard.now(), |account| *account = refused);
     }
