@@ -1,7 +1,7 @@
 //! Rate limits (FEATURES X2): how many requests of one client, user or route are let through in which time.
 //!
-//! [`quota`] is the arithmetic, [`key`] whose budget it is, [`table`] where budgets are kept, [`fields`] what clients are
-//! told, `load` how quotas shrink when shards are busy, `limiter` the layer itself, [`shared`] the one for a fleet.
+//! `quota` is the arithmetic, `key` whose budget it is, `table` where budgets are kept, `fields` what clients are told, `load`
+//! how quotas shrink when shards are busy, `limiter` the layer itself, `shared` the one for a fleet.
 
 mod fields;
 mod key;

@@ -1,6 +1,6 @@
 //! A small client of Redis and its like (Valkey), over the shard's own ring: what shards, processes and machines share.
 //!
-//! [`url`] is where it is, `link` one connection on which commands are sent without waiting for each other, `pool` the
+//! `url` is where it is, `link` one connection on which commands are sent without waiting for each other, `pool` the
 //! connections of a shard.
 
 mod link;

@@ -53,7 +53,6 @@ fn check(house: &House, targets: &[&str], bytes: usize) {
                     let least = bytes as f64 / RATE as f64 - 0.03;
                     let what = format!("{} {target}: {took} s for {bytes} bytes", lane.name());
                     assert!(took >= least * 0.95, "{what}");
-                    eprintln!("{what}");
                 }
             });
         }
