@@ -3,7 +3,7 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `reading` (files for who sends bytes only), `ending` (how it ends), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
+//! `reading` (files for who sends bytes only), `ending` (how it ends), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
 //! [`guests`]: how many of them each client has, and `throttle`: how fast they may be.
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod ending;
 mod guarded;
 pub mod guests;
 pub mod host;
+mod proxied;
 mod push;
 #[cfg(feature = "http3")]
 pub mod quic;
@@ -32,4 +33,5 @@ pub use conversation::{Conversation, http1, http2};
 pub use ending::Goal;
 pub use guests::{Crowded, Guest, Guests};
 pub use host::Host;
+pub use proxied::{Follow, proxied};
 pub use secured::secured;

@@ -13,6 +13,7 @@
 
 mod accept;
 mod balance;
+mod begin;
 mod blocking;
 mod buffers;
 mod chunks;
@@ -21,6 +22,7 @@ mod core;
 pub mod listen;
 pub mod memory;
 pub mod preflight;
+mod proxies;
 #[cfg(feature = "http3")]
 mod quic;
 #[cfg(not(feature = "http3"))]
@@ -45,6 +47,7 @@ pub use listen::{
 };
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
+pub use proxies::{InvalidProxyProtocol, ProxyProtocol};
 #[cfg(feature = "http3")]
 pub use quic::QuicConfig;
 pub use server::{AppError, Config, Secure, Server, Stopper};

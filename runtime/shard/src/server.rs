@@ -22,6 +22,7 @@ use crate::control::{Control, Order};
 use crate::core::Core;
 use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
 use crate::preflight::{self, StartError};
+use crate::proxies::{Proxies, ProxyProtocol};
 use crate::quic::{Common, Quic};
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
@@ -69,6 +70,8 @@ pub struct Config {
     pub zero_copy_from: usize,
     /// Whether HTTP/2 is spoken in clear too, to clients that begin with its preface (RFC 9113 §3.3). Default: no.
     pub h2c: bool,
+    /// Proxies that say first for whom a connection is. Default: none.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// How long a drain keeps an idle connection open for a request that is on its way. Default 2 s.
     pub drain_idle_grace: Duration,
     /// How long a drain may take. Default 30 s.
@@ -102,9 +105,15 @@ impl Config {
             server_field: "trilane",
             zero_copy_from: 0,
             h2c: false,
+            proxy_protocol: None,
             drain_idle_grace: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
         })
+    }
+
+    fn proxies(&self) -> Option<Proxies> {
+        let protocol = self.proxy_protocol.clone()?;
+        Some(Proxies::new(protocol, &self.all_listen()))
     }
 
     /// All addresses: those in clear, those for TLS, those for QUIC.
@@ -382,6 +391,7 @@ impl Plan {
             sendings: Sendings::new(self.config.zero_copy_from),
             h2c: self.config.h2c,
             clear: self.config.listen.len(),
+            proxies: self.config.proxies(),
             acceptor: self.config.secure.as_ref().map(|secure| secure.acceptor.clone()),
             reads: Reads::new(),
             wires: Wires::new(Rc::clone(&core.calls)),

@@ -13,16 +13,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_connection::{Host, Sends, cleartext, http1, secured};
+use trilane_connection::Host;
 use trilane_exchange::{Address, ConnectionInfo, Wake, WakeQueue};
 use trilane_semantics::{Cause, ExchangeId, Instant};
 use trilane_tls::{Acceptor, Session};
 
 use crate::accept::Acceptors;
 use crate::balance::{Balance, Parcel};
+use crate::begin::Begin;
 use crate::buffers::Buffers;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
+use crate::proxies::Proxies;
 use crate::quic::Quic;
 use crate::ring::{Completion, Extent, Ring};
 use crate::sending::{Reader, Reads, Sendings};
@@ -72,6 +74,8 @@ pub(crate) struct Shard {
     pub(crate) h2c: bool,
     /// How many listeners are for HTTP in clear: the first ones.
     pub(crate) clear: usize,
+    /// Who says first for whom a connection is.
+    pub(crate) proxies: Option<Proxies>,
     /// What connections of the others begin with.
     pub(crate) acceptor: Option<Acceptor>,
     /// A timer is set that takes buffers out of use.
@@ -296,15 +300,13 @@ impl Shard {
         let extent = if peer.is_some() { Extent::All } else { Extent::Part };
         let local = self.locals.get(listener).copied().unwrap_or(Address::Unix);
         let peer = peer.map_or(Address::Unix, Address::Ip);
+        let expects = |proxies: &Proxies| proxies.expect_header(listener, peer);
+        let is_proxied = self.proxies.as_ref().is_some_and(expects);
+        let begin = Begin { session, h2c: self.h2c, is_proxied };
         let listener = Some(listener);
         let info = Rc::new(ConnectionInfo { listener, ..ConnectionInfo::new(local, peer) });
         let key = self.sockets.insert_with(|key| {
-            let (host, name) = (&self.host, key.pack());
-            let conversation = match session {
-                Some(session) => secured(host, now, name, info, session),
-                None if self.h2c => cleartext(host, now, name, info, Sends::Files),
-                None => http1(host, now, name, info, Sends::Files),
-            };
+            let conversation = begin.conversation(&self.host, now, key.pack(), info);
             Socket::new(descriptor, conversation, guest, extent)
         });
         if self.state == State::Draining

@@ -37,5 +37,8 @@ pub use trilane_exchange::{
 pub use trilane_quic as quic;
 pub use trilane_semantics::{Known, Limits, Payload};
 pub use trilane_service::*;
-pub use trilane_shard::{ListenAddress, StartError, Stopper, Topology, refuse_huge_pages};
+pub use trilane_shard::{
+    InvalidProxyProtocol, ListenAddress, ProxyProtocol, StartError, Stopper, Topology,
+    refuse_huge_pages,
+};
 pub use trilane_tls as tls;

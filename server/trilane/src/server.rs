@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, HttpsRedirect, Router, Shard, default_layers};
-use trilane_shard::{Config, ListenAddress, Secure, StartError, Topology};
+use trilane_shard::{Config, ListenAddress, ProxyProtocol, Secure, StartError, Topology};
 
 use trilane_tls::Acceptor;
 
@@ -44,6 +44,7 @@ pub struct Server<F> {
     limits: Limits,
     zero_copy_from: usize,
     h2c: bool,
+    proxy_protocol: Option<ProxyProtocol>,
     connections: Option<NonZero<usize>>,
     redirect: Option<(Vec<String>, HttpsRedirect)>,
     connections_per_ip: usize,
@@ -124,6 +125,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             limits: Limits::default(),
             zero_copy_from: 0,
             h2c: false,
+            proxy_protocol: None,
             connections: None,
             redirect: None,
             connections_per_ip: 0,
@@ -253,6 +255,21 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
+    /// Proxies that say first for whom a connection is: on these listeners, those of them that are trusted must. Handlers, logs
+    /// and limits of requests see the client's address then, as if it had come by itself; [`Server::connections_per_ip`] counts proxies.
+    ///
+    /// ```
+    /// use trilane::{ProxyProtocol, Router, Server};
+    /// let proxies = ProxyProtocol::new([":8443"], ["10.0.0.0/8"])?;
+    /// let server = Server::new(|_| Router::new()).listen_secure(":8443").proxy_protocol(proxies);
+    /// # Ok::<(), trilane::InvalidProxyProtocol>(())
+    /// ```
+    #[must_use]
+    pub fn proxy_protocol(mut self, proxies: ProxyProtocol) -> Self {
+        self.proxy_protocol = Some(proxies);
+        self
+    }
+
     /// At most so many connections of one client at once, in the whole process: of an IPv4 address, or of the /64 of an IPv6 one. More
     /// are closed by a reset, or refused over QUIC. 0 is any number. Default 0: behind a proxy all clients are one.
     #[must_use]
@@ -330,6 +347,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         config.limits = self.limits;
         config.zero_copy_from = self.zero_copy_from;
         config.h2c = self.h2c;
+        config.proxy_protocol = self.proxy_protocol;
         config.connections_per_ip = self.connections_per_ip;
         config.connections = self.connections.unwrap_or(config.connections);
         (config.drain_idle_grace, config.drain_deadline) = self.drain;

@@ -20,6 +20,7 @@ mod hints;
 mod ip;
 mod messages;
 mod multipart;
+mod proxied;
 mod rate;
 mod redirect;
 mod redis;

@@ -30,5 +30,7 @@ mod wire;
 pub(crate) use curl::curl_at;
 pub(crate) use files::Folder;
 pub(crate) use house::{Clear, House, eventually, quietly};
-pub(crate) use lane::{Ability, Answer, Ask, Client, Got, Head, LANES, Lane, Length, Over, Place};
+pub(crate) use lane::{
+    Ability, Answer, Ask, Client, Got, Head, LANES, Lane, Length, Over, Place, SOON,
+};
 pub(crate) use wire::Wire;

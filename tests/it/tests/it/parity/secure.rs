@@ -41,7 +41,7 @@ pub(crate) fn files() -> &'static (PathBuf, PathBuf) {
 }
 
 /// A client's side of TLS over `socket`, the handshake done, which must agree on `protocol`.
-pub(super) fn connect(socket: &mut TcpStream, protocol: &str) -> ClientConnection {
+pub(crate) fn connect(socket: &mut TcpStream, protocol: &str) -> ClientConnection {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(identity().0.as_bytes()).unwrap()).unwrap();
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
