@@ -1,16 +1,19 @@
 //! Fields that make browsers careful (FEATURES X6): on every answer, and HSTS over TLS alone.
 
-use trilane::{Limits, Router, SecurityHeaders, get};
+use trilane::{Limits, Router, SecurityHeaders, Server, get};
 
 use crate::parity::{Ask, House, LANES};
 
 #[test]
 fn every_answer_has_them() {
-    let house = House::serving(|_| {
+    let mut limits = Limits::default();
+    limits.head = 2048;
+    let server = Server::new(|_| {
         let own = || async { ([("x-frame-options", "SAMEORIGIN")], "framed") };
         let router = Router::new().route("/", get(|| async { "hi" })).route("/framed", get(own));
         router.layer(SecurityHeaders::new())
     });
+    let house = House::of(server.limits(limits).h2c());
     for lane in LANES {
         let mut client = lane.open(&house);
         let is_secure = !["h1", "h1.0", "h2c"].contains(&lane.name());
@@ -35,9 +38,7 @@ fn every_answer_has_them() {
         }
         // A request that no layer has seen.
         let mut client = lane.open(&house);
-        let refused = client
-            .ask(&Ask::get("/").field("x-large", "x".repeat(Limits::default().head)))
-            .status(431);
+        let refused = client.ask(&Ask::get("/").field("x-large", "x".repeat(2048))).status(431);
         assert_eq!(refused.head.field("x-frame-options"), Some("DENY"), "{}", lane.name());
     }
 }
