@@ -13,6 +13,7 @@ use crate::args::Alpn;
 use crate::files::FilesSection;
 use crate::layers::{
     CompressionSection, CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection,
+    TraceSection,
 };
 use crate::quic::{EarlyChoice, QuicSection};
 use crate::redirect::RedirectSection;
@@ -68,6 +69,8 @@ pub struct Config {
     pub rate_limit: Option<RateLimitSection>,
     /// Whether text is compressed.
     pub compression: Option<CompressionSection>,
+    /// Requests have a place in a trace.
+    pub trace: Option<TraceSection>,
 }
 
 /// `[limits]`: sizes in bytes, times in seconds. What is not there keeps its default.

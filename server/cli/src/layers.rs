@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::{
-    ClientField, Compress, Cors, Quota, RateLimit, Redis, Router, SecurityHeaders, TrustedProxies,
+    ClientField, Compress, Cors, Quota, RateLimit, Redis, Router, SecurityHeaders, Trace,
+    TrustedProxies,
 };
 
 use crate::config::Config;
@@ -82,6 +83,18 @@ pub struct ProxiesSection {
     pub field: ProxyField,
 }
 
+/// `[trace]`: W3C trace context, for logs and for whoever is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TraceSection {
+    /// Whether answers have a `traceresponse`.
+    pub respond: bool,
+    /// Whether traces that begin here are sampled.
+    pub sampled: bool,
+    /// Whether `X-Trace-Id` is taken and echoed.
+    pub x_trace_id: bool,
+}
+
 /// Where proxies say who asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,6 +116,7 @@ pub struct Layers {
     cors: Option<CorsSection>,
     rate: Option<(RateLimit, Option<Redis>, bool)>,
     compression: Option<CompressionSection>,
+    trace: Option<Trace>,
 }
 
 impl Layers {
@@ -117,6 +131,7 @@ impl Layers {
             cors: config.cors.clone(),
             rate: config.rate_limit.as_ref().map(rate).transpose()?,
             compression: config.compression.clone(),
+            trace: config.trace.map(trace),
         };
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;
@@ -152,8 +167,17 @@ impl Layers {
         if let Some(proxies) = &self.proxies {
             router = router.layer(proxies.clone());
         }
+        if let Some(trace) = self.trace {
+            router = router.layer(trace);
+        }
         router
     }
+}
+
+fn trace(section: TraceSection) -> Trace {
+    let trace = if section.respond { Trace::new().respond() } else { Trace::new() };
+    let trace = if section.sampled { trace.sampled() } else { trace };
+    if section.x_trace_id { trace.x_trace_id() } else { trace }
 }
 
 fn headers(section: &SecurityHeadersSection) -> SecurityHeaders {

@@ -5,6 +5,8 @@ use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
+use trilane::Format;
+use trilane::log::{LevelFilter, install};
 use trilane_cli::args::Args;
 
 #[global_allocator]
@@ -13,6 +15,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Before anything is allocated to speak of. Without it there is a little more memory in use, that is all.
     let _ = trilane::refuse_huge_pages();
+    // There is no other one yet. Lines of handlers, and of what goes wrong with them; there is nowhere else to tell it.
+    let line = |line: &str| drop(writeln!(stderr(), "{line}"));
+    let _ = install(line, Format::Text, LevelFilter::INFO);
     match trilane_cli::run::run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -4,6 +4,7 @@
 mod cached;
 mod events;
 mod hints;
+mod observed;
 mod page;
 mod secure;
 mod users;
@@ -22,6 +23,7 @@ use trilane::{
 };
 
 use cached::Cached;
+use observed::Observed;
 use users::Users;
 
 /// The most content that `/echo` keeps, in bytes.
@@ -53,8 +55,8 @@ const SAMPLE: [(&str, &[u8]); 3] = [
 /// The demo for a server: makes its routes on each shard, around one collection of users. The files
 /// below `root` take the place of the sample at `/static/`.
 pub fn app(root: Option<PathBuf>) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
-    let (users, cached) = (Users::default(), Cached::default());
-    move |shard| on_shard(shard, root.clone(), users.clone(), cached.clone())
+    let (users, cached, observed) = (Users::default(), Cached::default(), Observed::new());
+    move |shard| observed.put_on(on_shard(shard, root.clone(), users.clone(), cached.clone()))
 }
 
 /// The demo's routes for a server of one shard.
