@@ -3,6 +3,7 @@
 //! A case starts a server of a few routes with [`House::serving`](super::parity::House::serving), and goes through
 //! [`LANES`](super::parity::LANES) with it.
 
+mod access_log;
 mod auth;
 mod bandwidth;
 mod cache;
@@ -13,12 +14,16 @@ mod connections;
 mod cookies;
 mod cors;
 mod csrf;
+mod errors;
 mod etag;
 mod examples;
 mod files;
+mod health;
 mod hints;
 mod ip;
+mod lines;
 mod messages;
+mod metrics;
 mod multipart;
 mod proxied;
 mod rate;
@@ -27,6 +32,9 @@ mod redis;
 mod security_headers;
 mod shed;
 mod sse;
+mod testing;
+mod tools;
+mod trace;
 mod trusted;
 mod ws;
 

@@ -114,6 +114,11 @@ impl House {
         Self { address, secure, quic, stats, probe, running }
     }
 
+    /// Begins to drain.
+    pub(crate) fn drain(&self) {
+        self.running.stopper().drain();
+    }
+
     /// A counter, summed over the shards.
     pub(crate) fn sum(&self, of: impl Fn(&Stats) -> u64) -> u64 {
         self.stats.iter().map(|stats| of(stats)).sum()
