@@ -6,10 +6,21 @@ use super::generic::{GET, priority};
 use super::peer::Expected;
 
 const PROTOCOL: &[u32] = &[code::PROTOCOL];
+const INTERNAL: &[u32] = &[0x2];
 const CLOSED: &[u32] = &[code::STREAM_CLOSED];
 
 pub(super) fn rows() -> Vec<Row> {
-    [idle(), half_closed(), closed(), numbers()].into_iter().flatten().collect()
+    [idle(), half_closed(), closed(), numbers(), broken_off()].into_iter().flatten().collect()
+}
+
+/// A handler that panics after its head: INTERNAL_ERROR, and the others go on.
+fn broken_off() -> Vec<Row> {
+    let late = Row::new("9113 §5.4.2 given up by the server").send(&get(1, "/test/late-panic"));
+    vec![
+        late.expect(Expected::Reset(1, INTERNAL))
+            .send(&get(3, "/plaintext"))
+            .expect(Expected::Answer(3, 200)),
+    ]
 }
 
 fn idle() -> Vec<Row> {

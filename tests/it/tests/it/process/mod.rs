@@ -4,6 +4,7 @@
 
 mod child;
 mod drain;
+mod logs;
 mod sandbox;
 mod shortage;
 mod start;
