@@ -6,15 +6,28 @@
     reason = "they are programs: their `main` is not what is tested"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
 use serde_json::json;
+use trilane::ws::Message;
 
+use super::ws::{Talk, lanes};
 use super::{Ask, House, LANES};
-use crate::parity::Length;
+use crate::parity::{Ability, Length};
 
+#[path = "../../../../../server/trilane/examples/auth.rs"]
+mod auth;
+#[path = "../../../../../server/trilane/examples/cached.rs"]
+mod cached;
+#[path = "../../../../../server/trilane/examples/chat.rs"]
+mod chat;
 #[path = "../../../../../server/trilane/examples/files.rs"]
 mod files;
 #[path = "../../../../../server/trilane/examples/hello.rs"]
 mod hello;
+#[path = "../../../../../server/trilane/examples/hls.rs"]
+mod hls;
 #[path = "../../../../../server/trilane/examples/jobs.rs"]
 mod jobs;
 #[path = "../../../../../server/trilane/examples/limits.rs"]
@@ -23,6 +36,8 @@ mod limits;
 mod rest;
 #[path = "../../../../../server/trilane/examples/sse.rs"]
 mod sse;
+#[path = "../../../../../server/trilane/examples/upload.rs"]
+mod upload;
 
 #[test]
 fn hello_says_it() {
@@ -116,4 +131,104 @@ fn limits_are_told_and_kept() {
         let keyed = client.ask(&Ask::get("/report").field("x-api-key", "k")).status(200);
         assert_eq!(keyed.head.field("ratelimit-policy"), Some("\"keyed\";q=50;w=10"));
     }
+}
+
+#[test]
+fn upload_reads_a_form() {
+    let house = House::serving(upload::app);
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
+                Content-Type: text/plain\r\n\r\nhello\r\n--b--\r\n";
+    for lane in LANES {
+        let ask = Ask::post("/upload", Length::Exact(form.len() as u64))
+            .field("content-type", "multipart/form-data; boundary=b");
+        let seen = lane.open(&house).ask_with(&ask, form.as_bytes()).status(200).json();
+        let file =
+            json!({"name": "file", "file": "a.txt", "content_type": "text/plain", "bytes": 5});
+        assert_eq!(seen, json!([file]), "{}", lane.name());
+    }
+}
+
+#[test]
+fn hls_hints_the_next_segments() {
+    let house = House::serving(hls::app);
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        let list = client.ask(&Ask::get("/live.m3u8")).status(200);
+        assert!(list.text().contains("/segments/7\n#EXT-X-ENDLIST"), "{}", lane.name());
+        let hints: Vec<_> = list.interim.iter().map(|head| head.status).collect();
+        let expected = if lane.can(Ability::Interim) { &[103][..] } else { &[] };
+        assert_eq!(hints, expected, "{}", lane.name());
+        let last = client.ask(&Ask::get("/segments/7")).status(200);
+        assert_eq!((last.interim.len(), last.body.len()), (0, 188_000), "{}", lane.name());
+        client.ask(&Ask::get("/segments/8")).status(404);
+    }
+}
+
+#[test]
+fn auth_changes_a_password_for_a_token() {
+    let house = House::serving(auth::app(auth::keys().unwrap()));
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        let mut login = |credentials: &str| {
+            let ask = Ask::new("POST", "/login").field("authorization", credentials);
+            let answer = client.ask(&ask);
+            (answer.head.status == 200)
+                .then(|| format!("Bearer {}", answer.json()["token"].as_str().unwrap()))
+        };
+        // ann:secret, root:more secret, ann:other
+        let ann = login("Basic YW5uOnNlY3JldA==").unwrap();
+        let root = login("Basic cm9vdDptb3JlIHNlY3JldA==").unwrap();
+        assert_eq!(login("Basic YW5uOm90aGVy"), None, "{}", lane.name());
+        let mut ask =
+            |target: &str, token: &str| client.ask(&Ask::get(target).field("authorization", token));
+        assert_eq!(ask("/api/me", &ann).status(200).json()["sub"], "ann");
+        ask("/api/admin", &ann).status(403);
+        assert_eq!(ask("/api/admin", &root).status(200).text(), "welcome", "{}", lane.name());
+        let refused = ask("/api/me", "Bearer x").status(401);
+        let challenge = refused.head.field("www-authenticate").unwrap();
+        assert!(challenge.starts_with("Bearer realm=\"example\""), "{challenge}");
+    }
+}
+
+#[test]
+fn cached_runs_once() {
+    let runs = cached::Runs::default();
+    let house = House::serving(cached::app(Arc::clone(&runs)));
+    for lane in LANES {
+        let ask = |ask: Ask| lane.open(&house).ask(&ask);
+        let first = ask(Ask::get("/slow/report")).status(200);
+        assert_eq!(first.text(), "report, made by run 1\n", "{}", lane.name());
+        let tag = first.head.field("etag").unwrap().to_owned();
+        ask(Ask::get("/slow/report").field("if-none-match", tag)).status(304);
+    }
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+#[test]
+fn chat_is_heard_on_every_shard() {
+    let house = House::serving(chat::app);
+    let mut guests: Vec<_> = lanes()
+        .chain(lanes())
+        .map(|lane| Talk::open(lane, &house, &Ask::websocket("/chat")))
+        .collect();
+    let count = guests.len();
+    for speaker in 0..count {
+        let said = format!("{speaker} was here");
+        guests[speaker].send(Message::from(&*said));
+        for guest in &mut guests {
+            assert_eq!(guest.next(), Some(Message::from(&*said)));
+        }
+    }
+}
+
+#[test]
+fn limits_count_addresses_and_keys() {
+    let house = House::serving(limits::app(limits::quotas(None).unwrap()));
+    let mut seen = Vec::new();
+    for lane in LANES.iter().chain(LANES) {
+        let mut client = lane.open(&house);
+        seen.push(client.ask(&Ask::get("/search")).head.status);
+        client.ask(&Ask::get("/report").field("x-api-key", lane.name())).status(200);
+    }
+    assert_eq!(seen, [[200; 10].as_slice(), &[429; 2]].concat());
 }

@@ -17,12 +17,12 @@ use super::super::parity::{
 use super::super::process::Process;
 
 /// The protocols that have WebSockets: HTTP/1.0 has no Upgrade (RFC 9110 §7.8).
-fn lanes() -> impl Iterator<Item = &'static dyn Lane> {
+pub(super) fn lanes() -> impl Iterator<Item = &'static dyn Lane> {
     LANES.iter().copied().filter(|lane| lane.protocol() != "HTTP/1.0")
 }
 
 /// A WebSocket by our own client role, over a lane.
-struct Talk {
+pub(super) struct Talk {
     client: Box<dyn Client>,
     id: usize,
     head: Head,
@@ -33,7 +33,7 @@ struct Talk {
 
 impl Talk {
     #[track_caller]
-    fn open(lane: &dyn Lane, server: &dyn Place, ask: &Ask) -> Self {
+    pub(super) fn open(lane: &dyn Lane, server: &dyn Place, ask: &Ask) -> Self {
         let mut client = lane.open(server);
         let id = client.begin(ask);
         let Got::Head(head) = client.next(id) else { panic!("{}: no head", lane.name()) };
@@ -45,7 +45,7 @@ impl Talk {
         Self { client, id, head, sender, receiver, input: Vec::new() }
     }
 
-    fn send(&mut self, message: impl Into<Message>) {
+    pub(super) fn send(&mut self, message: impl Into<Message>) {
         let mut wire = Vec::new();
         self.sender.push(message.into(), [0x37, 0xfa, 0x21, 0x3d], &mut wire).unwrap();
         // A server that has closed says so when its answer is asked for.
@@ -54,7 +54,7 @@ impl Talk {
 
     /// The next message; `None` at the end of the tunnel.
     #[track_caller]
-    fn next(&mut self) -> Option<Message> {
+    pub(super) fn next(&mut self) -> Option<Message> {
         loop {
             let mut rest = &self.input[..];
             let message = self.receiver.poll(&mut rest).unwrap();
