@@ -160,7 +160,7 @@ impl Talk {
                         heard.push(message);
                     }
                 }
-                Poll::Ready(None) => return (heard, true),
+                Poll::Ready(None | Some(Err(_))) => return (heard, true),
                 Poll::Pending => return (heard, false),
                 other => panic!("{other:?}"),
             }

@@ -199,6 +199,11 @@ impl Link {
         self.reading.borrow().end.is_some()
     }
 
+    /// Whether the peer has left without a close, or was given up.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.reading.borrow().is_lost
+    }
+
     /// When something came last; `None` while who reads holds the peer back.
     pub(crate) fn heard(&self) -> Option<Instant> {
         let reading = self.reading.borrow();

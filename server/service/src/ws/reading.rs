@@ -21,14 +21,17 @@ pub(crate) struct Reading {
     pub(crate) ready: Option<Message>,
     /// Nothing more comes, and why if that was not agreed on.
     pub(crate) end: Option<Result<(), Error>>,
+    /// It ended without a close.
+    pub(crate) is_lost: bool,
     /// Nobody reads: messages are dropped.
     pub(crate) is_unread: bool,
 }
 
 impl Reading {
     pub(crate) fn new(incoming: Incoming, receiver: Receiver, heard: Instant) -> Self {
-        let (piece, at) = (Payload::new(), 0);
-        Self { incoming, receiver, piece, at, heard, ready: None, end: None, is_unread: false }
+        let (piece, at, ready, end) = (Payload::new(), 0, None, None);
+        let (is_lost, is_unread) = (false, false);
+        Self { incoming, receiver, piece, at, heard, ready, end, is_lost, is_unread }
     }
 
     /// The next message; `Err` once, when the socket has failed.
@@ -66,7 +69,7 @@ impl Reading {
     /// Nothing more is read.
     pub(crate) fn finish(&mut self, end: Result<(), Error>) {
         if self.end.is_none() {
-            self.end = Some(end);
+            (self.end, self.is_lost) = (Some(end), end == Err(Error::Gone));
             (self.incoming, self.piece) = (Incoming::empty(), Payload::new());
         }
     }
