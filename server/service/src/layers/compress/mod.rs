@@ -130,10 +130,13 @@ impl Compress {
 
     /// Whether a client may get it compressed.
     fn takes(&self, exchange: &Exchange, response: &Response) -> bool {
+        // First, since most of what is answered is small.
+        if response.body.length().is_some_and(|length| length < self.from.max(1)) {
+            return false;
+        }
         let (status, fields) = (response.head.status, &response.head.fields);
-        let is_short = response.body.length().is_some_and(|length| length < self.from.max(1));
         // Of a type that nobody says nothing is known; a tunnel has none (RFC 9110 §9.3.6).
-        let kind = fields.get_str(Known::ContentType).filter(|_| !is_short);
+        let kind = fields.get_str(Known::ContentType);
         let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
         kind.is_some_and(|kind| (self.is_worth_it)(kind))
             && !status.is_informational()
