@@ -1,11 +1,12 @@
 //! A response cache in front of handlers (RFC 9111), shared by all who ask: FEATURES R4 and R5.
 //!
-//! The way of a request: [`serve`] decides; `key` and `vary` (which stored response), `near` and `store` (where it is),
-//! `freshness` with `control` (is it good), `answer` (what is made of it); or `flight` (who asks the handler), `policy` (may
-//! the answer be stored) and `keeping` (how). `status` tells the client.
+//! The way of a request: `serve` decides; `key` and `vary` (which stored response), `near` and `store` (where it is),
+//! `freshness` with `control` (is it good), `answer` (what is made of it); or `flight` and `fetch` (who asks the
+//! handler), `policy` (may the answer be stored) and `keeping` (how). `status` tells the client.
 
 mod answer;
 mod control;
+mod fetch;
 mod flight;
 mod freshness;
 mod keeping;

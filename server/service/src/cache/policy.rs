@@ -15,6 +15,13 @@ pub(super) enum Cookies {
     Stored,
 }
 
+impl Cookies {
+    /// Whether a Set-Cookie may be stored, with which a response says that.
+    pub(super) const fn may_be_stored(self, allows: &Allows) -> bool {
+        matches!(self, Self::Stored) || allows.public || allows.s_maxage.is_some()
+    }
+}
+
 /// Whether a response to GET may be stored by a cache that its users share (RFC 9111 §3). `is_known` who asks, by credentials.
 pub(super) fn may_store(
     is_known: bool,
@@ -35,8 +42,7 @@ pub(super) fn may_store(
     let is_forbidden = if allows.must_understand { !is_understood } else { allows.no_store };
     // RFC 9111 §3.5: MUST NOT be used for others, unless the response says so.
     let is_private = is_known && !allows.is_for_all();
-    if is_forbidden || is_private || (cookies == Cookies::Refused && is_personal(response, allows))
-    {
+    if is_forbidden || is_private || is_personal(response, allows, cookies) {
         return false;
     }
     let (seconds, source) = lifetime(response.status, fields, allows, now, heuristic);
@@ -61,13 +67,12 @@ fn is_never_stored(status: StatusCode) -> bool {
 }
 
 /// Whether a response sets a cookie, which is most often for one user alone, and does not say that it is for all.
-fn is_personal(response: &ResponseHead, allows: &Allows) -> bool {
+fn is_personal(response: &ResponseHead, allows: &Allows, cookies: Cookies) -> bool {
     let is_withheld = || {
         allows.withholds
             && withheld(&response.fields).any(|name| name.eq_ignore_ascii_case(b"set-cookie"))
     };
-    response.fields.contains(Known::SetCookie)
-        && !(allows.public || allows.s_maxage.is_some() || is_withheld())
+    response.fields.contains(Known::SetCookie) && !cookies.may_be_stored(allows) && !is_withheld()
 }
 
 #[cfg(test)]

@@ -1,26 +1,24 @@
 //! What is done with a request: answered from the store, held back for another one's answer, or forwarded to the handler.
 
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
+use std::time::Duration;
 
-use trilane_exchange::{Error, Exchange, Outgoing, Reply, Request, Response, Shard};
-use trilane_semantics::{Known, Method, RequestHead, StatusCode};
+use trilane_exchange::{Error, Exchange, Reply, Request, Response};
+use trilane_semantics::{Known, Method, StatusCode};
 
 use super::Settings;
 use super::answer::answer;
-use super::control::{Allows, Asks};
-use super::flight::{Boarding, Leader, Outcome};
+use super::control::Asks;
+use super::fetch::Errand;
+use super::flight::{Boarding, Outcome};
 use super::freshness::Use;
-use super::keeping::{Keeping, Kept};
 use super::near::Near;
-use super::policy::may_store;
 use super::status::{Forward, Told};
-use super::store::{Resource, Ticket};
-use super::stored::{Stored, Times, storable};
-use super::vary::Selection;
+use super::store::Resource;
+use super::stored::Stored;
 use crate::chain::Around;
 use crate::layer::{Next, function};
 use crate::principal::Principal;
@@ -31,7 +29,7 @@ const WAITS: usize = 2;
 /// Requests that only the handler can judge (RFC 9111 §4.3.2).
 const OF_ORIGIN: &[Known] = &[Known::IfMatch, Known::IfUnmodifiedSince];
 /// Conditions and ranges of the client's own.
-const OF_CLIENT: &[Known] =
+pub(super) const OF_CLIENT: &[Known] =
     &[Known::IfNoneMatch, Known::IfModifiedSince, Known::Range, Known::IfRange];
 
 /// The cache of one shard, around its handlers.
@@ -41,8 +39,8 @@ pub(super) struct Front {
 }
 
 /// What a shard has of the cache.
-struct Here {
-    shared: Arc<Settings>,
+pub(super) struct Here {
+    pub(super) shared: Arc<Settings>,
     near: Near,
     /// Memory for keys.
     key: Cell<String>,
@@ -75,16 +73,6 @@ enum Found {
     HitAndRefresh(Response, Arc<Stored>),
     /// Nothing that will do without the handler; perhaps something that can be asked about.
     Nothing(Forward, Option<Arc<Stored>>),
-}
-
-/// What is on the way to the handler, and what shall come of it.
-struct Errand {
-    key: String,
-    ticket: Ticket,
-    asks: Asks,
-    why: Forward,
-    stale: Option<Arc<Stored>>,
-    leader: Option<Leader>,
 }
 
 impl Here {
@@ -153,7 +141,7 @@ impl Here {
                     let name = flight_name(&key, resource.as_deref(), &request);
                     (store.board(name, ticket), patience)
                 }
-                None => (Boarding::Alone, std::time::Duration::ZERO),
+                None => (Boarding::Alone, Duration::ZERO),
             };
             let leader = match boarding {
                 (Boarding::Alone, _) => None,
@@ -226,170 +214,6 @@ impl Here {
         })
     }
 
-    /// Asks the handler, and stores what it may.
-    async fn fetch(&self, request: Request, next: Next, errand: Errand) -> Response {
-        let (shard, exchange) = (request.shard().clone(), Rc::clone(request.exchange()));
-        let asked = shard.wall();
-        let is_get = *request.method() == Method::GET;
-        let validates = errand.stale.as_ref().filter(|stored| is_get && stored.has_validator());
-        let request = match validates {
-            Some(stored) => conditional(request, stored),
-            None => request,
-        };
-        let is_conditional = validates.is_some();
-        let mut response = next.run(request).await;
-        let times = Times { asked, now: shard.wall() };
-        let status = response.head.status;
-        if let Some(stored) = &errand.stale {
-            let head = exchange.head();
-            if is_conditional && status == StatusCode::NOT_MODIFIED {
-                let stored = Arc::clone(stored);
-                return self.validated(&stored, &response, head, times, errand, &shard);
-            }
-            if status.is_server_error() && stored.stands_in_for_errors(times.now) {
-                let mut response = answer(stored, head, times.now, &shard);
-                let ttl = Some(stored.standing(times.now).ttl());
-                let told = Told::forwarded(errand.why);
-                Told { status: Some(status.as_u16()), ttl, ..told }.tell(&mut response);
-                return response;
-            }
-        }
-        let mut told = Told::forwarded(errand.why);
-        if is_get {
-            self.store(&exchange, &mut response, errand, times, &mut told);
-        } else {
-            self.freshen(&response, &errand, times);
-        }
-        told.tell(&mut response);
-        response
-    }
-
-    /// Stores a response to GET, if it may be.
-    fn store(
-        &self,
-        exchange: &Exchange,
-        response: &mut Response,
-        errand: Errand,
-        times: Times,
-        told: &mut Told,
-    ) {
-        let (request, shard) = (exchange.head(), exchange.shard());
-        let config = &self.shared.config;
-        let Errand { key, ticket, asks, leader, .. } = errand;
-        let allows = Allows::of(&response.head.fields, config.targeted);
-        let policy = (config.heuristic, config.cookies);
-        let selection = Selection::of(&response.head.fields, &request.fields).filter(|_| {
-            // What becomes of an error's content is not known here.
-            response.error.is_none()
-                && may_store(
-                    has_credentials(exchange),
-                    &asks,
-                    &response.head,
-                    &allows,
-                    times.now,
-                    policy,
-                )
-        });
-        let Some(selection) = selection else {
-            if let Some(leader) = leader {
-                let has_failed = response.head.status.is_server_error();
-                leader.land(if has_failed { Outcome::Failed } else { Outcome::Alone });
-            }
-            return;
-        };
-        let mut head = trilane_semantics::ResponseHead::new(response.head.status);
-        head.fields = storable(&response.head.fields, times.now);
-        let keeping = Keeping {
-            store: Arc::clone(&self.shared.store),
-            key: key.into(),
-            ticket,
-            head,
-            selection,
-            allows,
-            times,
-            heuristic: config.heuristic,
-            leader,
-        };
-        if let Kept::Now(stored) = keeping.keep(response) {
-            (told.is_stored, told.ttl) = (true, Some(stored.standing(times.now).ttl()));
-            // The handler may not have looked at the client's own conditions and range.
-            if response.head.status == StatusCode::OK && request.fields.has_any(OF_CLIENT) {
-                *response = answer(&stored, request, times.now, shard);
-            }
-        }
-    }
-
-    /// The handler says that what is stored is right (RFC 9111 §4.3.4).
-    fn validated(
-        &self,
-        stored: &Stored,
-        update: &Response,
-        request: &RequestHead,
-        times: Times,
-        errand: Errand,
-        shard: &Shard,
-    ) -> Response {
-        let config = &self.shared.config;
-        let fields = &update.head.fields;
-        let mut told = Told { status: Some(304), ..Told::forwarded(errand.why) };
-        // A strong tag that is not the stored one's means another response, which must not be brought up to date (MUST NOT).
-        let strong = fields.get(Known::ETag).filter(|tag| !tag.starts_with(b"W/"));
-        let is_other = strong.is_some_and(|tag| stored.head.fields.get(Known::ETag) != Some(tag));
-        if is_other && stored.head.fields.contains(Known::ETag) {
-            let mut response = answer(stored, request, times.now, shard);
-            told.tell(&mut response);
-            return response;
-        }
-        let updated = Arc::new(stored.updated(fields, config.targeted, times, config.heuristic));
-        told.is_stored = self.shared.store.keep(&errand.key, errand.ticket, &updated);
-        told.ttl = Some(updated.standing(times.now).ttl());
-        if let Some(leader) = errand.leader {
-            leader.land(Outcome::of(&updated));
-        }
-        let mut response = answer(&updated, request, times.now, shard);
-        told.tell(&mut response);
-        response
-    }
-
-    /// An answer to HEAD brings what is stored up to date, or shows that it is not (RFC 9111 §4.3.5).
-    fn freshen(&self, response: &Response, errand: &Errand, times: Times) {
-        let Some(stored) = &errand.stale else { return };
-        if response.head.status != StatusCode::OK || stored.head.status != StatusCode::OK {
-            return;
-        }
-        let fields = &response.head.fields;
-        let differs =
-            |name: Known| fields.contains(name) && fields.get(name) != stored.head.fields.get(name);
-        let length = response.body.length().filter(|_| !matches!(response.body, Outgoing::Empty));
-        let said = fields.get(Known::ContentLength).and_then(super::control::delta_seconds);
-        let is_longer = said.or(length).is_some_and(|length| length != stored.body.len() as u64);
-        if is_longer || differs(Known::ETag) || differs(Known::LastModified) {
-            self.shared.store.forget(&errand.key);
-            return;
-        }
-        let config = &self.shared.config;
-        let updated = stored.updated(fields, config.targeted, times, config.heuristic);
-        self.shared.store.keep(&errand.key, errand.ticket, &Arc::new(updated));
-    }
-
-    /// Fetches anew what was answered stale, beside the answer (RFC 5861 §3).
-    fn refresh(self: Rc<Self>, mut request: Request, next: Next, errand: Errand) {
-        let shard = request.shard().clone();
-        // The client's own conditions are answered already.
-        OF_CLIENT.iter().for_each(|&name| {
-            request.head_mut().fields.remove(name);
-        });
-        let refreshing = Refreshing(errand.stale.clone());
-        drop(shard.spawn(async move {
-            let mut response = self.fetch(request, next, errand).await;
-            // It is stored when all of it was made.
-            if let Outgoing::Stream { source, .. } = &mut response.body {
-                while let Some(Ok(_)) = poll_fn(|cx| source.as_mut().poll_frame(cx)).await {}
-            }
-            drop(refreshing);
-        }));
-    }
-
     /// Methods that are not answered from the store. What is not safe makes what is stored invalid (RFC 9111 §4.4, MUST).
     async fn forward_other(&self, request: Request, next: Next) -> Response {
         let exchange = Rc::clone(request.exchange());
@@ -419,15 +243,6 @@ impl Here {
     }
 }
 
-/// Somebody fetches a new response in place of this one, as long as it lasts.
-struct Refreshing(Option<Arc<Stored>>);
-
-impl Drop for Refreshing {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|stored| stored.end_refresh());
-    }
-}
-
 /// Whether the cache may answer such a request: one without content, which the handler need not judge, and which no tunnel
 /// begins with.
 fn is_ours(request: &Request) -> bool {
@@ -446,24 +261,8 @@ fn may_coalesce(request: &Request, asks: &Asks) -> bool {
 }
 
 /// Whether who asks is known by credentials: in Authorization, or such as another layer has verified.
-fn has_credentials(exchange: &Exchange) -> bool {
+pub(super) fn has_credentials(exchange: &Exchange) -> bool {
     exchange.head().fields.contains(Known::Authorization) || exchange.noted::<Principal>().is_some()
-}
-
-/// Asks whether `stored` is still right, in place of what the client asked about (RFC 9111 §4.3.1).
-fn conditional(mut request: Request, stored: &Stored) -> Request {
-    let fields = &mut request.head_mut().fields;
-    for &name in OF_CLIENT {
-        fields.remove(name);
-    }
-    let pairs = [(Known::ETag, Known::IfNoneMatch), (Known::LastModified, Known::IfModifiedSince)];
-    for (from, to) in pairs {
-        if let Some(value) = stored.head.fields.get(from) {
-            // It stands in a field already.
-            let _ = fields.append(to, value);
-        }
-    }
-    request
 }
 
 /// Who has the same name may get the same response: the key, and the fields that are known to choose among its responses.

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use trilane_semantics::{Fields, Known, NameRef, ResponseHead};
 
+use super::CacheConfig;
 use super::control::{Allows, withheld};
 use super::freshness::{Heuristic, Standing, initial_age, lifetime};
 use super::vary::Selection;
@@ -68,13 +69,7 @@ impl Stored {
     }
 
     /// The same response, brought up to date by the fields of a 304 (RFC 9111 §4.3.4) or of an answer to HEAD (§4.3.5).
-    pub(super) fn updated(
-        &self,
-        update: &Fields,
-        targeted: Option<&str>,
-        times: Times,
-        heuristic: Option<Heuristic>,
-    ) -> Self {
+    pub(super) fn updated(&self, update: &Fields, times: Times, config: &CacheConfig) -> Self {
         let (mut head, update) = (self.head.clone(), storable(update, times.now));
         // RFC 9111 §3.2: all fields; but what is kept is the content as it was coded then.
         let lines = || {
@@ -89,9 +84,12 @@ impl Stored {
             // They stood in a section like this one already.
             let _ = head.fields.append(NameRef::new(name), value);
         }
-        let allows = Allows::of(&head.fields, targeted);
+        let allows = Allows::of(&head.fields, config.targeted);
+        if !config.cookies.may_be_stored(&allows) {
+            head.fields.remove(Known::SetCookie);
+        }
         let (body, selection) = (self.body.clone(), self.selection.clone());
-        Self::new(head, body, selection, allows, times, heuristic)
+        Self::new(head, body, selection, allows, times, config.heuristic)
     }
 
     /// How fresh it is.

@@ -157,3 +157,28 @@ fn handlers_may_have_targets_forgotten() {
     assert_eq!(rig.get(&[]).told, "fwd=uri-miss");
     assert_eq!(rig.cache.size(), (0, 0));
 }
+
+/// RFC 9111 §3.2: a 304 may take back what the response before it allowed.
+#[test]
+fn what_may_be_stored_no_more_is_forgotten() {
+    const TAG: (&str, &str) = ("etag", "\"v\"");
+    for (value, is_kept) in [("max-age=5", true), ("private", false), ("no-store", false)] {
+        let rig = Rig::answering(CacheConfig::new(), &[("cache-control", "max-age=5"), TAG], "x");
+        rig.get(&[]);
+        rig.pass(5);
+        rig.script(move |_| {
+            let mut response = reply(&[("cache-control", value), TAG, ("set-cookie", "a=b")], "");
+            response.head.status = StatusCode::NOT_MODIFIED;
+            response
+        });
+        let got = rig.get(&[]);
+        // The cookie is for who has asked.
+        let cookie = got.fields.get_str(Known::SetCookie);
+        assert_eq!((got.status, &*got.body, cookie), (200, "x", Some("a=b")), "{value}");
+        assert_eq!((got.told.ends_with("stored"), rig.cache.size().1 == 1), (is_kept, is_kept));
+        if is_kept {
+            let hit = rig.get(&[]);
+            assert_eq!((&*hit.told, hit.fields.contains(Known::SetCookie)), ("hit; ttl=5", false));
+        }
+    }
+}
