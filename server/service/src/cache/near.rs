@@ -14,7 +14,7 @@ pub(super) struct Near(RefCell<Box<[Weak<Resource>]>>);
 
 impl Near {
     pub(super) fn new() -> Self {
-        Self(RefCell::new(vec![Weak::new(); PLACES].into()))
+        Self(RefCell::new((0..PLACES).map(|_| Weak::new()).collect()))
     }
 
     /// The resource with that key, if it is as it was.

@@ -62,8 +62,10 @@ impl Capabilities for Fake {
     }
 }
 
-/// What the handler does next.
-type Script = Rc<RefCell<Box<dyn Fn(&Request) -> Response>>>;
+/// What the handler does.
+type Act = Box<dyn Fn(&Request) -> Response>;
+/// What it does next.
+type Script = Rc<RefCell<Act>>;
 
 /// A cache, a handler, and what the handler saw.
 struct Rig {
@@ -121,8 +123,7 @@ impl Rig {
                     if open.get() { Poll::Ready(()) } else { Poll::Pending }
                 };
                 std::future::poll_fn(wait).await;
-                let response = script.borrow()(&request);
-                response
+                script.borrow()(&request)
             }
         });
         let router = Router::new().route("/{*any}", handler);

@@ -24,7 +24,7 @@ fn the_second_is_a_hit_and_grows_old() {
 #[test]
 fn what_is_not_stored() {
     let rig = Rig::new(CacheConfig::new().largest(600));
-    let scripts: Vec<Box<dyn Fn(&Request) -> Response>> = vec![
+    let scripts: Vec<Act> = vec![
         Box::new(|_| reply(&[], "says nothing")),
         Box::new(|_| reply(&[("cache-control", "no-store, max-age=9")], "")),
         Box::new(|_| reply(&[("cache-control", "private, max-age=9")], "")),
