@@ -14,9 +14,11 @@ use trilane::{
 };
 
 /// Quotas here, or in a Redis.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Quotas {
+    /// One budget for all shards of this process.
     Here(RateLimit),
+    /// One for all processes.
     Shared(SharedLimit),
 }
 

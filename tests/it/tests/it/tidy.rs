@@ -77,6 +77,7 @@ const UNSAFE: &[&str] = &[
     "runtime/shard/src/sys/name.rs",
     "runtime/shard/src/tests/ring.rs",
     "runtime/shard/src/udp/sends.rs",
+    "runtime/shard/src/wires.rs",
     "server/service/tests/allocations.rs",
     "tests/it/tests/it/process/sandbox.rs",
     "tests/sim/tests/memory/mod.rs",
