@@ -140,8 +140,8 @@ fn of_program(files: &Program, name: &str, options: &Options) -> Result<Entry, N
         if files.keys().any(|key| key.starts_with(&below)) {
             return Err(Nothing::Directory);
         }
-        let named = |extension: &Box<str>| [name, ".", extension].concat();
-        options.extensions.iter().map(named).find(is_there)
+        let mut named = options.extensions.iter().map(|extension| [name, ".", extension].concat());
+        named.find(is_there)
     };
     let name = found.ok_or(Nothing::Missing)?;
     let codings = [(Coding::Identity, "")].into_iter().chain(SIBLINGS);

@@ -17,6 +17,7 @@ mod csrf;
 mod errors;
 mod etag;
 mod examples;
+mod file_ranges;
 mod files;
 mod health;
 mod hints;
