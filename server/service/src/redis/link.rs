@@ -55,13 +55,19 @@ enum Stage {
 
 /// Who waits for an answer.
 #[derive(Default)]
-struct Waiter(RefCell<(Option<Result<Frame, RedisError>>, Option<Waker>)>);
+struct Waiter(RefCell<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    answer: Option<Result<Frame, RedisError>>,
+    waker: Option<Waker>,
+}
 
 impl Waiter {
     fn give(&self, answer: Result<Frame, RedisError>) {
         let mut slot = self.0.borrow_mut();
-        slot.0 = Some(answer);
-        let waker = slot.1.take();
+        slot.answer = Some(answer);
+        let waker = slot.waker.take();
         drop(slot);
         if let Some(waker) = waker {
             waker.wake();
@@ -70,10 +76,10 @@ impl Waiter {
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Frame, RedisError>> {
         let mut slot = self.0.borrow_mut();
-        match slot.0.take() {
+        match slot.answer.take() {
             Some(answer) => Poll::Ready(answer),
             None => {
-                slot.1 = Some(cx.waker().clone());
+                slot.waker = Some(cx.waker().clone());
                 Poll::Pending
             }
         }
