@@ -228,7 +228,7 @@ impl Check {
             if !std::mem::replace(&mut state.is_running, true) {
                 // A task of its own: whoever has asked may leave.
                 let run = Run { check: Arc::clone(check), shard: shard.clone(), result: None };
-                drop(shard.spawn(run.to_end()));
+                drop(shard.spawn(run.finish()));
             }
             Poll::Pending
         })
@@ -249,7 +249,7 @@ struct Run {
 }
 
 impl Run {
-    async fn to_end(mut self) {
+    async fn finish(mut self) {
         let began = self.shard.now();
         let mut check = (self.check.run)(self.shard.clone());
         let mut late = pin!(self.shard.sleep(self.check.timeout));

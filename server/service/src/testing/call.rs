@@ -156,7 +156,7 @@ impl<'a> TestRequest<'a> {
         let (app, world) = (Rc::clone(&client.app), Rc::clone(&client.world));
         let done = TestResponse::before(app, exchange, world, bytes_in);
         // What was never begun has no end.
-        TestCall { reply, done: if is_refused { done.told() } else { done } }
+        TestCall { reply, done: Box::new(if is_refused { done.told() } else { done }) }
     }
 
     fn take_head(&mut self) -> Result<RequestHead, Reason> {
@@ -254,7 +254,7 @@ impl fmt::Debug for TestRequest<'_> {
 #[must_use = "dropping it cancels the handler"]
 pub struct TestCall {
     reply: AbortOnDrop<Response>,
-    done: TestResponse,
+    done: Box<TestResponse>,
 }
 
 impl TestCall {

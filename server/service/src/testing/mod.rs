@@ -84,49 +84,41 @@ impl TestClient {
     }
 
     /// A request to be made.
-    #[must_use]
     pub fn request(&self, method: Method, target: &str) -> TestRequest<'_> {
         TestRequest::new(self, method, target)
     }
 
     /// A GET.
-    #[must_use]
     pub fn get(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::GET, target)
     }
 
     /// A HEAD.
-    #[must_use]
     pub fn head(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::HEAD, target)
     }
 
     /// A POST.
-    #[must_use]
     pub fn post(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::POST, target)
     }
 
     /// A PUT.
-    #[must_use]
     pub fn put(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::PUT, target)
     }
 
     /// A PATCH.
-    #[must_use]
     pub fn patch(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::PATCH, target)
     }
 
     /// A DELETE.
-    #[must_use]
     pub fn delete(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::DELETE, target)
     }
 
     /// An OPTIONS.
-    #[must_use]
     pub fn options(&self, target: &str) -> TestRequest<'_> {
         self.request(Method::OPTIONS, target)
     }

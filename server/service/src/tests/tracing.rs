@@ -86,8 +86,7 @@ fn logged(format: Format) -> Vec<String> {
         drop((one.wait(), other.wait()));
         tracing::error!("outside");
     });
-    let lines = lines.lock().unwrap().clone();
-    lines
+    std::mem::take(&mut *lines.lock().unwrap())
 }
 
 #[test]

@@ -113,7 +113,6 @@ impl Metrics {
     }
 
     /// All of it as text, for `Accept: application/openmetrics-text` as OpenMetrics 1.0, else in Prometheus' own format 0.0.4.
-    #[must_use]
     pub fn handler(
         &self,
     ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response>>> + Clone + 'static {
