@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(reached("192.0.2.1:80"), "192.0.2.1:80");
         let unix = ListenAddress::Unix("/x".into());
         let second = ListenAddress::Tcp(SocketAddr::from(([192, 0, 2, 1], 80)));
-        assert_eq!(tcp(&[unix.clone()]), None);
+        assert_eq!(tcp(std::slice::from_ref(&unix)), None);
         assert_eq!(tcp(&[unix, second]).map(|address| address.port()), Some(80));
     }
 }

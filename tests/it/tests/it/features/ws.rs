@@ -243,12 +243,10 @@ fn handlers_hear_of_their_end_and_others_write_too() {
         };
         Router::new().route("/", websocket(handler))
     });
-    let mut left = 0;
-    for lane in lanes() {
+    for (left, lane) in (1..).zip(lanes()) {
         let mut talk = Talk::open(lane, &house, &Ask::websocket("/"));
         assert_eq!(talk.next(), Some(Message::from("by a task")), "{}", lane.name());
         talk.client.leave();
-        left += 1;
         eventually("its handler hears of it", || gone.load(SeqCst) == left);
     }
     house.settle();
@@ -277,6 +275,7 @@ fn tool(name: &str) -> PathBuf {
 }
 
 /// Runs a program that may not be there. `None`, said loudly, if it is not.
+#[allow(clippy::print_stderr, reason = "a case that is left out says so")]
 #[track_caller]
 fn run(command: &mut Command) -> Option<String> {
     let Ok(output) = command.output() else {

@@ -197,8 +197,18 @@ fn binary() -> &'static Path {
             Some(name) => name,
         };
         let built = Command::new(env!("CARGO"))
-            // Of the whole workspace, as the tests are: then nothing is built for the second time.
-            .args(["build", "--locked", "--quiet", "--workspace", "--bin", "trilane"])
+            // Of the whole workspace, and beside a test, as the tests are: then crates have the features that they have there, and
+            // nothing is built for the second time.
+            .args([
+                "build",
+                "--locked",
+                "--quiet",
+                "--workspace",
+                "--bin",
+                "trilane",
+                "--test",
+                "it",
+            ])
             .args(["--profile", profile])
             .arg("--target-dir")
             .arg(folder.parent().unwrap())
