@@ -10,8 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde::{Deserialize, Serialize};
 use trilane::{
-    Auth, Error, Json, Jwt, JwtAlgorithm, JwtKey, JwtKeyError, JwtKeys, RequireScope, Router,
-    Server, Shard, StatusCode, User, get, post,
+    Auth, Error, Json, Jwt, JwtAlgorithm, JwtKey, JwtKeyError, JwtKeys, Principal, RequireScope,
+    Router, Server, Shard, StatusCode, User, get, post,
 };
 
 /// For how long a token is good.
@@ -51,10 +51,10 @@ pub fn app(keys: Arc<JwtKeys>) -> impl Fn(Shard) -> Router + Send + Sync + 'stat
     }
 }
 
-async fn login(shard: Shard, User(name): User<String>) -> Result<Json<Token>, Error> {
+async fn login(shard: Shard, User(Principal(name)): User<Principal>) -> Result<Json<Token>, Error> {
     let now = shard.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let scope = if name == "root" { "admin" } else { "" };
-    let claims = Claims { sub: name, scope: scope.to_owned(), exp: (now + HOUR).as_secs() };
+    let scope = if &*name == "root" { "admin" } else { "" };
+    let claims = Claims { sub: name.into(), scope: scope.to_owned(), exp: (now + HOUR).as_secs() };
     let signed = encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET));
     let failed = |error| Error::new(StatusCode::INTERNAL_SERVER_ERROR).internal(format!("{error}"));
     Ok(Json(Token { token: signed.map_err(failed)? }))

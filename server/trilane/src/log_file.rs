@@ -67,6 +67,19 @@ impl LogFile {
         is_large || !age.is_zero() && self.length > 0 && old >= age
     }
 
+    /// How much of these lines still fits: whole ones, and the first in any case.
+    fn fitting(&self, lines: &[u8], first: usize) -> usize {
+        let room = match self.rotation.size {
+            0 => lines.len(),
+            size => usize::try_from(size.saturating_sub(self.length)).unwrap_or(usize::MAX),
+        };
+        if lines.len() <= room {
+            return lines.len();
+        }
+        let fits = lines.get(..room).unwrap_or_default();
+        fits.iter().rposition(|&byte| byte == b'\n').map_or(first, |end| (end + 1).max(first))
+    }
+
     /// Moves each file that is kept to the next number, and this one to the first.
     fn put_aside(&self) -> io::Result<()> {
         let Some(last) = self.rotation.keep.checked_sub(1) else {
@@ -98,9 +111,11 @@ impl Write for LogFile {
         if self.reopen.take() {
             self.renew();
         }
-        if self.is_over(lines.len()) && self.put_aside().is_ok() {
+        let first = lines.iter().position(|&byte| byte == b'\n').map_or(lines.len(), |end| end + 1);
+        if self.is_over(first) && self.put_aside().is_ok() {
             self.renew();
         }
+        let lines = &lines[..self.fitting(lines, first)];
         self.file.write_all(lines)?;
         self.length += lines.len() as u64;
         Ok(lines.len())
@@ -161,6 +176,17 @@ mod tests {
         assert_eq!(folder.read("access.log.1").as_deref(), Some("four\n"));
         assert_eq!(folder.read("access.log.2").as_deref(), Some("three\n"));
         assert_eq!(folder.read("access.log.3"), None);
+    }
+
+    #[test]
+    fn lines_that_come_together_go_where_they_fit() {
+        let folder = Folder::new("together");
+        let rotation = Rotation { size: 8, keep: 2, ..Rotation::default() };
+        let mut file = LogFile::open(&folder.log(), rotation, Reopen::default()).unwrap();
+        file.write_all(b"one\ntwo\nthree\nfour\n").unwrap();
+        assert_eq!(folder.read("access.log.2").as_deref(), Some("one\ntwo\n"));
+        assert_eq!(folder.read("access.log.1").as_deref(), Some("three\n"));
+        assert_eq!(folder.read("access.log").as_deref(), Some("four\n"));
     }
 
     #[test]

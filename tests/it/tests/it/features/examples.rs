@@ -197,11 +197,14 @@ fn cached_runs_once() {
     for lane in LANES {
         let ask = |ask: Ask| lane.open(&house).ask(&ask);
         let first = ask(Ask::get("/slow/report")).status(200);
-        assert_eq!(first.text(), "report, made by run 1\n", "{}", lane.name());
+        // What is fetched in clear is another resource than what is not (RFC 9110 §4.2.3).
+        let is_clear = ["h1", "h1.0", "h2c"].contains(&lane.name());
+        let run = if is_clear { 1 } else { 2 };
+        assert_eq!(first.text(), format!("report, made by run {run}\n"), "{}", lane.name());
         let tag = first.head.field("etag").unwrap().to_owned();
         ask(Ask::get("/slow/report").field("if-none-match", tag)).status(304);
     }
-    assert_eq!(runs.load(SeqCst), 1);
+    assert_eq!(runs.load(SeqCst), 2);
 }
 
 #[test]
