@@ -21,7 +21,9 @@ struct Shared {
 }
 
 fn house(shared: &Arc<Shared>) -> House {
-    let (shared, cache) = (Arc::clone(shared), Cache::new(CacheConfig::new()));
+    // A busy machine may need longer to bring a hundred together than a request usually waits.
+    let config = CacheConfig::new().patience(Duration::from_secs(60));
+    let (shared, cache) = (Arc::clone(shared), Cache::new(config));
     House::serving(move |_| {
         let shared = Arc::clone(&shared);
         let handler = move |Path(_): Path<String>, request: Request| {
