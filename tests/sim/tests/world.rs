@@ -106,6 +106,7 @@ fn expected() -> BTreeSet<String> {
         Reason::ContentTooLarge,
         Reason::Compression,
         Reason::ConnectionField,
+        Reason::ContentCoding,
         Reason::ContentLength,
         Reason::Continuations,
         Reason::EarlyData,
