@@ -51,7 +51,7 @@ use text::Form;
 /// metrics.register("orders", "Orders that were taken.", orders.clone());
 /// // On each shard:
 /// let router = Router::new()
-///     .route("/orders", get(move || async move { orders.inc(); "thank you" }))
+///     .route("/orders", get(move || { orders.inc(); async { "thank you" } }))
 ///     .route("/metrics", get(metrics.handler()))
 ///     .layer(metrics.clone());
 /// # router.build().map(drop).unwrap();
