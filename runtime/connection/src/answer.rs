@@ -314,14 +314,15 @@ impl<M: Machine> Connection<M> {
     /// The bytes that were taken have been sent, but for `left` of them, and they go on: for transports whose streams do
     /// not wait for each other.
     pub fn passed_on(&mut self, host: &Host, now: Instant, left: usize) {
-        let was_held_up = self.room(host) == 0;
+        // Looked at before: what waits may come to its end here, and the machine has something to say then.
+        let was_busy = self.room(host) == 0 || !self.slots.is_empty();
         self.in_flight = (left > 0).then_some(left);
         self.files_in_flight = 0;
         self.write_deadline = self.in_flight.map(|_| now + host.limits().write_timeout);
         self.left_at = self.left_at.map(|_| now + host.limits().write_timeout);
         self.send_waiting(host, now);
         // Between two requests there is nothing that room could help with.
-        if was_held_up || !self.slots.is_empty() || !self.carry.is_empty() || self.peer_done {
+        if was_busy || !self.carry.is_empty() || self.peer_done {
             self.resume(host, now);
         }
     }

@@ -59,3 +59,29 @@ fn handlers_know_who_asks() {
         assert_eq!(answer.text(), format!("true {is_secure}"), "{}", lane.name());
     }
 }
+
+/// Content whose end shows only when it is asked for again, which is when what came before it has been sent: HTTP/1.0 ends it by
+/// closing, and nobody else says anything.
+#[test]
+fn content_ends_when_its_last_piece_is_sent() {
+    use std::future::poll_fn;
+    use std::task::Poll;
+    use trilane::{Outgoing, Response, Router, StatusCode, get};
+    let ending = || async {
+        Response::new(StatusCode::OK).body(Outgoing::write(|writer| async move {
+            writer.send("all").await;
+            let mut is_asked_again = false;
+            poll_fn(|_| match std::mem::replace(&mut is_asked_again, true) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            })
+            .await;
+            Ok(())
+        }))
+    };
+    let house = House::serving(move |_| Router::new().route("/", get(ending)));
+    for lane in LANES.iter().filter(|lane| lane.name().starts_with("h1")) {
+        let answer = lane.open(&house).ask(&Ask::get("/")).status(200);
+        assert_eq!(answer.text(), "all", "{}", lane.name());
+    }
+}
