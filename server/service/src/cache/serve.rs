@@ -145,7 +145,16 @@ impl Here {
             };
             let leader = match boarding {
                 (Boarding::Alone, _) => None,
-                (Boarding::Lead(leader), _) => Some(leader),
+                (Boarding::Lead(leader), _) => {
+                    // Since the look another flight may have landed: nobody is to fetch what is there by now.
+                    let (resource, _) = store.look(hash, &key);
+                    if let Found::Hit(response) = self.find(resource, &request, &asks) {
+                        drop(leader);
+                        self.key.set(key);
+                        return response;
+                    }
+                    Some(leader)
+                }
                 (Boarding::Follow(follower), patience) => {
                     waits += 1;
                     match follower.wait(request.shard().sleep(patience)).await {
