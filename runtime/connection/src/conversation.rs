@@ -62,6 +62,68 @@ pub trait Conversation: fmt::Debug {
     fn cause(&self) -> Option<Cause>;
 }
 
+/// What a conversation in front of another, which is its field `current`, has done by that: all but what comes in, and the drain.
+macro_rules! passed_on_to_current {
+    () => {
+        fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
+            self.current.wake(host, now, id);
+        }
+
+        fn progress(&mut self, host: &Host, now: Instant) {
+            self.current.progress(host, now);
+        }
+
+        fn sent(&mut self, host: &Host, now: Instant) {
+            self.current.sent(host, now);
+        }
+
+        fn failed(&mut self, host: &Host, now: Instant) {
+            self.current.failed(host, now);
+        }
+
+        fn timeout(&mut self, host: &Host, now: Instant) {
+            self.current.timeout(host, now);
+        }
+
+        fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
+            self.current.shut(host, now, cause);
+        }
+
+        fn half_closed(&mut self, host: &Host, now: Instant) {
+            self.current.half_closed(host, now);
+        }
+
+        fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox> {
+            self.current.take_output(host, now)
+        }
+
+        fn wants_input(&self, host: &Host) -> bool {
+            self.current.wants_input(host)
+        }
+
+        fn takes_content(&self) -> bool {
+            self.current.takes_content()
+        }
+
+        fn goal(&self) -> Goal {
+            self.current.goal()
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            self.current.poll_timeout()
+        }
+
+        fn is_idle(&self) -> bool {
+            self.current.is_idle()
+        }
+
+        fn cause(&self) -> Option<Cause> {
+            self.current.cause()
+        }
+    };
+}
+pub(crate) use passed_on_to_current;
+
 /// A conversation in HTTP/1.1, server role, over what `sends` can send. `key` is the shard's name for it.
 #[must_use]
 pub fn http1(

@@ -14,7 +14,7 @@ use trilane_exchange::{Address, ConnectionInfo};
 use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Reason};
 
 use crate::connection::{Received, Sends};
-use crate::conversation::{Conversation, http1};
+use crate::conversation::{Conversation, http1, passed_on_to_current};
 use crate::ending::Goal;
 use crate::host::Host;
 use header::{Header, Malformed};
@@ -109,26 +109,6 @@ impl Conversation for Proxied {
         self.current.receive_end(host, now);
     }
 
-    fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
-        self.current.wake(host, now, id);
-    }
-
-    fn progress(&mut self, host: &Host, now: Instant) {
-        self.current.progress(host, now);
-    }
-
-    fn sent(&mut self, host: &Host, now: Instant) {
-        self.current.sent(host, now);
-    }
-
-    fn failed(&mut self, host: &Host, now: Instant) {
-        self.current.failed(host, now);
-    }
-
-    fn timeout(&mut self, host: &Host, now: Instant) {
-        self.current.timeout(host, now);
-    }
-
     fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
         if let Some(waiting) = &mut self.waiting {
             waiting.drain = Some(grace);
@@ -136,41 +116,7 @@ impl Conversation for Proxied {
         self.current.drain(host, now, grace);
     }
 
-    fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
-        self.current.shut(host, now, cause);
-    }
-
-    fn half_closed(&mut self, host: &Host, now: Instant) {
-        self.current.half_closed(host, now);
-    }
-
-    fn take_output(&mut self, host: &Host, now: Instant) -> Option<Outbox> {
-        self.current.take_output(host, now)
-    }
-
-    fn wants_input(&self, host: &Host) -> bool {
-        self.current.wants_input(host)
-    }
-
-    fn takes_content(&self) -> bool {
-        self.current.takes_content()
-    }
-
-    fn goal(&self) -> Goal {
-        self.current.goal()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.current.poll_timeout()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.current.is_idle()
-    }
-
-    fn cause(&self) -> Option<Cause> {
-        self.current.cause()
-    }
+    passed_on_to_current!();
 }
 
 impl fmt::Debug for Proxied {
