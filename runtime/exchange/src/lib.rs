@@ -1,14 +1,11 @@
 //! Requests, responses and bodies as a handler sees them, the same on HTTP/1.1, 2 and 3.
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
-//! request: [`exchange`] (what is known of it), [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who answers),
-//! [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what
-//! [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer), [`summary`] (how it ended). [`connection`], [`tls`] and [`client`] are what
-//! is known of who asks. Beside that way stand [`shard`],
-//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and [`wake`],
-//! which leads a waker back to its shard.
-//! the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`] and [`mail`], and [`wake`],
-//! which leads a waker back to its shard. [`mod@current`] tells whose handler runs, [`trace`] which trace it is part of.
+//! request: [`exchange`] (what is known of it) with `notes`, [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who
+//! answers), [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer) with [`allowance`] (how fast it may go),
+//! [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what is known of who asks. Beside that way stand
+//! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`];
+//! [`wake`], which leads a waker back to its shard; [`mod@current`], which tells whose handler runs, and [`trace`], which trace it is part of.
 #![forbid(unsafe_code)]
 
 pub mod allowance;

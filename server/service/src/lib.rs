@@ -27,8 +27,9 @@
 //! The reading order is the way of a request: [`app`] and [`path`] (which route), [`chain`] and
 //! [`layer`] (what stands around it), [`handler`] and [`extract`] (the call), [`respond`] (the
 //! answer). [`router`] and [`method`] put it together at the start; [`layers`] and [`body_limit`]
-//! are the layers that come with it, [`files`] is a handler that does, [`ws`] are WebSockets. [`testing`] asks a router without
-//! sockets.
+//! are the layers that come with it, and so are [`auth`], [`cache`], [`rate`] (with [`redis`]), [`concurrency`] and [`bandwidth`];
+//! [`files`] is a handler that does, [`ws`] are WebSockets, [`sse`] events. [`conditional`] and [`coding`] are what several of them ask of
+//! a request. [`health`] and [`events`] are for operators, [`testing`] asks a router without sockets.
 #![forbid(unsafe_code)]
 
 mod accept;
