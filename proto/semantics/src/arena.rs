@@ -49,7 +49,10 @@ impl Line {
         match name {
             NameRef::Known(known) => self.known == Some(known),
             NameRef::Other(name) => {
-                self.known.is_none() && self.name(bytes).eq_ignore_ascii_case(name)
+                // Most are told apart by their lengths alone.
+                self.known.is_none()
+                    && usize::from(self.name_len) == name.len()
+                    && self.name(bytes).eq_ignore_ascii_case(name)
             }
         }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Core {
     /// When the server started: all shards count from there.
     start: std::time::Instant,
     now: Cell<Instant>,
+    /// The wall clock's time, once somebody has asked in this turn.
+    wall: Cell<Option<SystemTime>>,
     pub(crate) wheel: RefCell<Wheel<Timer>>,
     pub(crate) tasks: RefCell<Tasks>,
     /// Reads that the loop is to begin, in this turn.
@@ -73,6 +75,7 @@ impl Core {
             id,
             start,
             now: Cell::default(),
+            wall: Cell::default(),
             wheel: RefCell::new(Wheel::new(Instant::default())),
             tasks: RefCell::new(Tasks::new(queue)),
             wanted: RefCell::default(),
@@ -106,6 +109,7 @@ impl Core {
     /// Looks at the clock; once a turn.
     pub(crate) fn tick(&self) -> Instant {
         self.now.set(self.clock());
+        self.wall.set(None);
         self.now.get()
     }
 }
@@ -133,7 +137,9 @@ impl Capabilities for Core {
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::now()
+        let wall = self.wall.get().unwrap_or_else(SystemTime::now);
+        self.wall.set(Some(wall));
+        wall
     }
 
     fn random(&self) -> u64 {

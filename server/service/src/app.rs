@@ -278,7 +278,10 @@ impl Service for App {
 
     fn finished(&self, exchange: &Exchange, summary: &Summary) {
         if self.has_done {
-            self.of(exchange.head()).stack_of(exchange).done(exchange, summary);
+            // The summary knows the turns of the loop only; a handler may take all of one.
+            let duration = exchange.shard().clock().since(exchange.started());
+            let summary = Summary { duration, ..*summary };
+            self.of(exchange.head()).stack_of(exchange).done(exchange, &summary);
         }
     }
 }

@@ -4,6 +4,11 @@ use trilane_semantics::{Fields, Known};
 
 /// Says that an answer depends on those fields of its request, besides what it says already.
 pub(crate) fn add(fields: &mut Fields, names: &[&str]) {
+    if let ([name], false) = (names, fields.contains(Known::Vary)) {
+        // As nearly always. A name of the program is a value.
+        let _ = fields.append(Known::Vary, name);
+        return;
+    }
     if fields.list_has(Known::Vary, "*") {
         return;
     }

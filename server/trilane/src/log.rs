@@ -1,11 +1,13 @@
-//! Log lines, off the hot path: a bounded queue to one thread. A full queue drops and counts, it never blocks.
+//! Log lines, off the hot path: each clone of a writer has a bounded buffer, and one thread writes what is in them. A full
+//! buffer drops and counts, it never blocks.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+use std::mem::swap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use trilane_service::LogSink;
 pub use trilane_service::events::{EventLog, LevelFilter, install, subscriber};
@@ -13,25 +15,56 @@ pub use trilane_service::events::{EventLog, LevelFilter, install, subscriber};
 pub use crate::log_file::Rotation;
 use crate::log_file::{LogFile, Reopen};
 
-/// Lines that wait to be written, a server.
-pub const QUEUE: usize = 16 << 10;
+/// Bytes of lines that wait to be written, for each clone of a writer: some 10,000 requests of a shard.
+pub const QUEUE: usize = 4 << 20;
+/// For how long a line waits for others, so that they cost one waking of the thread, and one write.
+const DELAY: Duration = Duration::from_millis(20);
+/// So many bytes wait no longer.
+const BATCH: usize = 64 << 10;
 
-/// Writes lines on a thread of its own. The last clone to go writes out what is queued.
-#[derive(Clone, Debug)]
+/// Writes lines on a thread of its own, up to 20 ms later. Each clone has a buffer of its own, so give one to each shard: the
+/// lines of one stay in order. The last clone to go writes out what is left.
+#[derive(Debug)]
 pub struct LogWriter {
+    lane: Arc<Lane>,
     shared: Arc<Shared>,
 }
 
+/// Whole lines of one clone.
+type Lane = Mutex<Vec<u8>>;
+
+/// What all clones have; ends the thread when the last one goes.
 #[derive(Debug)]
 struct Shared {
-    lines: Option<SyncSender<String>>,
-    dropped: AtomicU64,
+    queue: Arc<Queue>,
     reopen: Reopen,
     thread: Option<JoinHandle<()>>,
 }
 
+/// Between all clones and the thread.
+#[derive(Debug, Default)]
+struct Queue {
+    lanes: Mutex<Vec<Arc<Lane>>>,
+    call: Mutex<Call>,
+    bell: Condvar,
+    dropped: AtomicU64,
+}
+
+/// Why the thread shall wake up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Call {
+    #[default]
+    Nothing,
+    /// A lane that was empty is not.
+    Lines,
+    /// Some lane holds a batch.
+    Batch,
+    /// No more lines will come.
+    Ended,
+}
+
 impl LogWriter {
-    /// A writer to `out`.
+    /// A writer to `out`, which is given whole lines, many at once.
     ///
     /// # Errors
     /// The system has no thread for it.
@@ -49,13 +82,13 @@ impl LogWriter {
     }
 
     fn start(out: impl Write + Send + 'static, reopen: Reopen) -> io::Result<Self> {
-        let (lines, receive) = sync_channel(QUEUE);
+        let queue = Arc::<Queue>::default();
+        let of_thread = Arc::clone(&queue);
         let thread = thread::Builder::new()
             .name("trilane-log".to_owned())
-            .spawn(move || write(out, &receive))?;
-        let shared =
-            Shared { lines: Some(lines), dropped: AtomicU64::new(0), reopen, thread: Some(thread) };
-        Ok(Self { shared: Arc::new(shared) })
+            .spawn(move || write(out, &of_thread))?;
+        let lane = queue.lane();
+        Ok(Self { lane, shared: Arc::new(Shared { queue, reopen, thread: Some(thread) }) })
     }
 
     /// Has its file opened by its name again, before the next line: for programs that move it. Nothing else has a name.
@@ -63,28 +96,43 @@ impl LogWriter {
         self.shared.reopen.ask();
     }
 
-    /// Lines that were dropped because the queue was full.
+    /// Lines that were dropped because a buffer was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+        self.shared.queue.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Clone for LogWriter {
+    fn clone(&self) -> Self {
+        Self { lane: self.shared.queue.lane(), shared: Arc::clone(&self.shared) }
     }
 }
 
 impl LogSink for LogWriter {
     fn line(&self, line: &str) {
-        let mut owned = String::with_capacity(line.len() + 1);
-        owned.push_str(line);
-        owned.push('\n');
-        let full = self.shared.lines.as_ref().is_none_or(|lines| lines.try_send(owned).is_err());
-        if full {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        let queue = &self.shared.queue;
+        let mut lines = lock(&self.lane);
+        let before = lines.len();
+        let after = before + line.len() + 1;
+        if after > QUEUE {
+            queue.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        lines.extend_from_slice(line.as_bytes());
+        lines.push(b'\n');
+        drop(lines);
+        if before < BATCH && after >= BATCH {
+            queue.call(Call::Batch);
+        } else if before == 0 {
+            queue.call(Call::Lines);
         }
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.lines = None;
+        self.queue.call(Call::Ended);
         if let Some(thread) = self.thread.take() {
             // A panic in the writer has cost lines, nothing else.
             let _ = thread.join();
@@ -92,23 +140,67 @@ impl Drop for Shared {
     }
 }
 
-/// Writes until all senders are gone; flushes whenever nothing waits.
-fn write(out: impl Write, lines: &Receiver<String>) {
-    let mut out = BufWriter::new(out);
-    while let Ok(line) = lines.recv() {
-        // A log that cannot be written (a closed pipe, a full disk) must not stop the server.
-        let _ = out.write_all(line.as_bytes());
-        while let Ok(line) = lines.try_recv() {
-            let _ = out.write_all(line.as_bytes());
+impl Queue {
+    fn lane(&self) -> Arc<Lane> {
+        let lane = Arc::<Lane>::default();
+        lock(&self.lanes).push(Arc::clone(&lane));
+        lane
+    }
+
+    fn call(&self, why: Call) {
+        let mut call = lock(&self.call);
+        if *call < why {
+            *call = why;
+            self.bell.notify_one();
+        }
+    }
+
+    /// Waits until there is something to be written, and a moment more for others. Whether it was the last call.
+    fn wait(&self) -> bool {
+        let called = self.bell.wait_while(lock(&self.call), |call| *call == Call::Nothing);
+        let called = called.unwrap_or_else(PoisonError::into_inner);
+        let waited = self.bell.wait_timeout_while(called, DELAY, |call| *call == Call::Lines);
+        let (mut call, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let is_last = *call == Call::Ended;
+        // Before the lanes are looked at: what comes to an empty one from now on calls again.
+        if !is_last {
+            *call = Call::Nothing;
+        }
+        is_last
+    }
+}
+
+/// Writes until no more lines will come.
+fn write(mut out: impl Write, queue: &Queue) {
+    let mut lines = Vec::new();
+    loop {
+        let is_last = queue.wait();
+        let mut lanes = lock(&queue.lanes).clone();
+        for lane in &lanes {
+            swap(&mut *lock(lane), &mut lines);
+            // A log that cannot be written (a closed pipe, a full disk) must not stop the server.
+            let _ = out.write_all(&lines);
+            lines.clear();
+            // A burst is over some time; its memory is not kept.
+            lines.shrink_to(2 * BATCH);
         }
         let _ = out.flush();
+        if is_last {
+            return;
+        }
+        lanes.clear();
+        // Those whose clones are gone, and which nobody can write to any more.
+        lock(&queue.lanes).retain(|lane| Arc::strong_count(lane) > 1 || !lock(lane).is_empty());
     }
+}
+
+/// No code panics while it holds one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
 
     #[derive(Clone, Default)]
@@ -126,30 +218,76 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_written_in_order_before_the_last_clone_is_gone() {
+    fn lines_of_a_clone_are_written_in_order_before_the_last_one_is_gone() {
         let out = Slow::default();
         let log = LogWriter::new(out.clone()).unwrap();
         let copy = log.clone();
-        copy.line("a");
+        for number in 0..1000 {
+            copy.line(&format!("copy {number}"));
+            log.line(&format!("log {number}"));
+        }
         drop(copy);
-        log.line("b");
+        log.line("log 1000");
         drop(log);
-        assert_eq!(*out.0.lock().unwrap(), b"a\nb\n");
+        let written = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        for (name, count) in [("copy", 1000), ("log", 1001)] {
+            let lines = written.lines().filter(|line| line.starts_with(name));
+            let numbers: Vec<_> = (0..count).map(|number| format!("{name} {number}")).collect();
+            assert_eq!(lines.collect::<Vec<_>>(), numbers);
+        }
     }
 
     #[test]
-    fn a_full_queue_drops_and_counts() {
+    fn lines_are_written_though_nothing_else_happens() {
+        let (send, written) = std::sync::mpsc::channel();
+        struct Told(std::sync::mpsc::Sender<Vec<u8>>);
+        impl Write for Told {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.send(bytes.to_vec());
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = LogWriter::new(Told(send)).unwrap();
+        for line in ["one", "two"] {
+            log.line(line);
+            assert_eq!(written.recv().unwrap(), format!("{line}\n").as_bytes());
+        }
+        let long = "x".repeat(BATCH);
+        log.line(&long);
+        assert_eq!(written.recv().unwrap().len(), BATCH + 1);
+    }
+
+    #[test]
+    fn buffers_of_clones_that_are_gone_are_not_kept() {
+        let log = LogWriter::new(Slow::default()).unwrap();
+        for _ in 0..100 {
+            log.clone().line("x");
+        }
+        while lock(&log.shared.queue.lanes).len() > 1 {
+            log.line("y");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_drops_and_counts() {
         let out = Slow::default();
         let held = out.0.lock().unwrap();
         let log = LogWriter::new(out.clone()).unwrap();
-        let more = 2 * QUEUE;
+        let line = "x".repeat(BATCH - 1);
+        let more = 3 * (QUEUE / BATCH) as u64;
         for _ in 0..more {
-            log.line(&"x".repeat(100));
+            log.line(&line);
         }
-        assert!(log.dropped() > 0 && log.dropped() < more as u64);
-        let dropped = log.dropped() as usize;
+        // One buffer may be with the thread, and one is full.
+        assert!(log.dropped() >= more / 3 && log.dropped() < more);
+        let written = (more - log.dropped()) as usize;
         drop(held);
         drop(log);
-        assert_eq!(out.0.lock().unwrap().len(), (more - dropped) * 101);
+        assert_eq!(out.0.lock().unwrap().len(), written * BATCH);
     }
 }

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -14,7 +13,7 @@ use trilane_semantics::{Cause, Known, RequestHead, StatusCode};
 
 use crate::layer::{Hook, Phases};
 use crate::principal::Principal;
-use crate::text::{escaped, number, string, timestamp};
+use crate::text::{address, escaped, number, string, timestamp};
 
 /// A line buffer that grew past this is not kept, in bytes.
 const KEEP: usize = 16 << 10;
@@ -152,12 +151,10 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     fn of_exchange(exchange: &'a Exchange, summary: &Summary) -> Self {
-        // The summary knows the turns of the loop only; a handler may take all of one.
-        let duration = exchange.shard().clock().since(exchange.started());
         Self {
             head: Some(exchange.head()),
             status: summary.status,
-            micros: Some(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+            micros: Some(u64::try_from(summary.duration.as_micros()).unwrap_or(u64::MAX)),
             bytes: Some((summary.bytes_in, summary.bytes_out)),
             remote: exchange.connection().peer,
             client: exchange.client().address,
@@ -199,35 +196,42 @@ impl<'a> Entry<'a> {
 fn json(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     out.push_str("{\"timestamp\":\"");
     timestamp(out, wall);
-    out.push('"');
-    member(out, "method", entry.head.map(|head| head.method.as_str()));
-    member(out, "path", entry.head.map(|head| head.path()));
-    member(out, "query", entry.head.and_then(|head| head.query()));
-    count(out, "status", entry.status());
-    count(out, "duration_us", entry.micros);
-    count(out, "bytes_in", entry.bytes.map(|(bytes_in, _)| bytes_in));
-    count(out, "bytes_out", entry.bytes.map(|(_, bytes_out)| bytes_out));
+    member(out, "\",\"method\":", entry.head.map(|head| head.method.as_str()));
+    member(out, ",\"path\":", entry.head.map(|head| head.path()));
+    member(out, ",\"query\":", entry.head.and_then(|head| head.query()));
+    count(out, ",\"status\":", entry.status());
+    count(out, ",\"duration_us\":", entry.micros);
+    count(out, ",\"bytes_in\":", entry.bytes.map(|(bytes_in, _)| bytes_in));
+    count(out, ",\"bytes_out\":", entry.bytes.map(|(_, bytes_out)| bytes_out));
     out.push_str(",\"remote\":\"");
-    // Writing to a string cannot fail; an address has nothing to escape.
-    let _ = write!(out, "{}\",\"client\":\"{}\"", entry.remote, entry.client);
-    member(out, "user", entry.user.as_deref().map(Principal::name));
-    member(out, "user_agent", entry.field(Known::UserAgent).as_deref());
-    member(out, "referer", entry.field(Known::Referer).as_deref());
-    member(out, "protocol", entry.head.map(|head| head.protocol.as_str()));
-    member(out, "request_id", entry.request_id);
+    let from = out.len();
+    address(out, &entry.remote);
+    let to = out.len();
+    out.push_str("\",\"client\":\"");
+    if entry.client == entry.remote {
+        out.extend_from_within(from..to);
+    } else {
+        address(out, &entry.client);
+    }
+    member(out, "\",\"user\":", entry.user.as_deref().map(Principal::name));
+    member(out, ",\"user_agent\":", entry.field(Known::UserAgent).as_deref());
+    member(out, ",\"referer\":", entry.field(Known::Referer).as_deref());
+    member(out, ",\"protocol\":", entry.head.map(|head| head.protocol.as_str()));
+    member(out, ",\"request_id\":", entry.request_id);
     let trace = entry.trace.map(|trace| trace.trace_id().to_string());
-    member(out, "trace_id", trace.as_deref());
+    member(out, ",\"trace_id\":", trace.as_deref());
     let span = entry.trace.map(|trace| trace.span_id().to_string());
-    member(out, "span_id", span.as_deref());
-    member(out, "outcome", Some(entry.outcome));
-    member(out, "closed", entry.closed.map(Cause::label));
+    member(out, ",\"span_id\":", span.as_deref());
+    member(out, ",\"outcome\":", Some(entry.outcome));
+    member(out, ",\"closed\":", entry.closed.map(Cause::label));
     out.push('}');
 }
 
 fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     timestamp(out, wall);
-    // Writing to a string cannot fail; an address has nothing to escape.
-    let _ = write!(out, " {} \"", entry.client);
+    out.push(' ');
+    address(out, &entry.client);
+    out.push_str(" \"");
     match entry.head {
         Some(head) => {
             for text in [head.method.as_str(), " ", head.target(), " ", head.protocol.as_str()] {
@@ -265,7 +269,7 @@ fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
 }
 
 fn member(out: &mut String, name: &str, value: Option<&str>) {
-    begin(out, name);
+    out.push_str(name);
     match value {
         Some(value) => string(out, value),
         None => out.push_str("null"),
@@ -273,15 +277,9 @@ fn member(out: &mut String, name: &str, value: Option<&str>) {
 }
 
 fn count(out: &mut String, name: &str, value: Option<u64>) {
-    begin(out, name);
+    out.push_str(name);
     match value {
         Some(value) => number(out, value),
         None => out.push_str("null"),
     }
-}
-
-fn begin(out: &mut String, name: &str) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
 }

@@ -89,11 +89,10 @@ impl Hook for Recorder {
         }
         let status = summary.status.map_or(0, |status| status.as_u16());
         let (template, method) = (exchange.params().template(), &exchange.head().method);
-        // The summary knows the turns of the loop only; a handler may take all of one.
-        let took = exchange.shard().clock().since(exchange.started());
+        let took = u64::try_from(summary.duration.as_nanos()).unwrap_or(u64::MAX);
         self.find(template, Some(method), status, |entry| {
             entry.count.add(1);
-            entry.series.durations.observe(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            entry.series.durations.observe(took);
         });
         self.table.request_sizes.observe(summary.bytes_in);
         self.table.response_sizes.observe(summary.bytes_out);
