@@ -1,7 +1,9 @@
-//! What WebSocket messages cost servers: `websocket [NAME=ADDRESS=PID ..]`, against the demo and others that echo at `/ws`.
+//! What WebSocket messages cost servers: `websocket [--same-core] [NAME=ADDRESS=PID ..]`, against the demo and others that echo at
+//! `/ws`, which are to run on CPU 1.
 //!
 //! 64 connections, each with some messages under way: all are sent, then all are awaited. CPU by the kernel's count of each process.
-//! The servers have CPU 1, the client CPU 0. Of five rounds, in which each server has its turn, the least disturbed counts.
+//! The client has CPU 0, or the servers' with `--same-core`: then no server ever waits for it while it has work, as under load.
+//! Of five rounds, in which each server has its turn, the least disturbed counts.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -41,12 +43,14 @@ struct Server {
 
 fn run() -> Outcome<()> {
     let live = Live::start(&["--https", "off", "--shards", "1", "--cpus", "1"])?;
+    let mut arguments = std::env::args().skip(1).peekable();
+    let is_same = arguments.next_if(|argument| argument == "--same-core").is_some();
     // After it: a process inherits where it may run.
-    move_to("0")?;
+    move_to(if is_same { "1" } else { "0" })?;
     let ours =
         Server { name: "trilane".to_owned(), address: live.address(), process: live.process() };
     let mut servers = vec![ours];
-    for argument in std::env::args().skip(1) {
+    for argument in arguments {
         let mut parts = argument.split('=');
         let mut part = || parts.next().ok_or("NAME=ADDRESS=PID");
         let name = part()?.to_owned();
