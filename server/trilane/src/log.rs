@@ -1,5 +1,5 @@
-//! Log lines, off the hot path: each clone of a writer has a bounded buffer, and one thread writes what is in them. A full
-//! buffer drops and counts, it never blocks.
+//! Log lines, off the hot path: they are put into a bounded buffer, which one thread writes out. A full one drops and counts, it
+//! never blocks.
 
 use std::io::{self, Write};
 use std::mem::swap;
@@ -15,23 +15,19 @@ pub use trilane_service::events::{EventLog, LevelFilter, install, subscriber};
 pub use crate::log_file::Rotation;
 use crate::log_file::{LogFile, Reopen};
 
-/// Bytes of lines that wait to be written, for each clone of a writer: some 10,000 requests of a shard.
-pub const QUEUE: usize = 4 << 20;
+/// Bytes of lines that wait to be written, a server: some 40,000 requests.
+pub const QUEUE: usize = 16 << 20;
 /// For how long a line waits for others, so that they cost one waking of the thread, and one write.
 const DELAY: Duration = Duration::from_millis(20);
 /// So many bytes wait no longer.
 const BATCH: usize = 64 << 10;
 
-/// Writes lines on a thread of its own, up to 20 ms later. Each clone has a buffer of its own, so give one to each shard: the
-/// lines of one stay in order. The last clone to go writes out what is left.
-#[derive(Debug)]
+/// Writes lines on a thread of its own, in the order in which they come, up to 20 ms later. The last clone to go writes out what is
+/// left.
+#[derive(Clone, Debug)]
 pub struct LogWriter {
-    lane: Arc<Lane>,
     shared: Arc<Shared>,
 }
-
-/// Whole lines of one clone.
-type Lane = Mutex<Vec<u8>>;
 
 /// What all clones have; ends the thread when the last one goes.
 #[derive(Debug)]
@@ -44,7 +40,8 @@ struct Shared {
 /// Between all clones and the thread.
 #[derive(Debug, Default)]
 struct Queue {
-    lanes: Mutex<Vec<Arc<Lane>>>,
+    /// Whole lines. Held for a copy of one, or a swap: that costs less than keeping the lines of shards apart, and they stay in order.
+    lines: Mutex<Vec<u8>>,
     call: Mutex<Call>,
     bell: Condvar,
     dropped: AtomicU64,
@@ -55,9 +52,9 @@ struct Queue {
 enum Call {
     #[default]
     Nothing,
-    /// A lane that was empty is not.
+    /// There are lines.
     Lines,
-    /// Some lane holds a batch.
+    /// There are many.
     Batch,
     /// No more lines will come.
     Ended,
@@ -87,8 +84,7 @@ impl LogWriter {
         let thread = thread::Builder::new()
             .name("trilane-log".to_owned())
             .spawn(move || write(out, &of_thread))?;
-        let lane = queue.lane();
-        Ok(Self { lane, shared: Arc::new(Shared { queue, reopen, thread: Some(thread) }) })
+        Ok(Self { shared: Arc::new(Shared { queue, reopen, thread: Some(thread) }) })
     }
 
     /// Has its file opened by its name again, before the next line: for programs that move it. Nothing else has a name.
@@ -96,23 +92,17 @@ impl LogWriter {
         self.shared.reopen.ask();
     }
 
-    /// Lines that were dropped because a buffer was full.
+    /// Lines that were dropped because the buffer was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.queue.dropped.load(Ordering::Relaxed)
     }
 }
 
-impl Clone for LogWriter {
-    fn clone(&self) -> Self {
-        Self { lane: self.shared.queue.lane(), shared: Arc::clone(&self.shared) }
-    }
-}
-
 impl LogSink for LogWriter {
     fn line(&self, line: &str) {
         let queue = &self.shared.queue;
-        let mut lines = lock(&self.lane);
+        let mut lines = lock(&queue.lines);
         let before = lines.len();
         let after = before + line.len() + 1;
         if after > QUEUE {
@@ -141,12 +131,6 @@ impl Drop for Shared {
 }
 
 impl Queue {
-    fn lane(&self) -> Arc<Lane> {
-        let lane = Arc::<Lane>::default();
-        lock(&self.lanes).push(Arc::clone(&lane));
-        lane
-    }
-
     fn call(&self, why: Call) {
         let mut call = lock(&self.call);
         if *call < why {
@@ -162,7 +146,7 @@ impl Queue {
         let waited = self.bell.wait_timeout_while(called, DELAY, |call| *call == Call::Lines);
         let (mut call, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let is_last = *call == Call::Ended;
-        // Before the lanes are looked at: what comes to an empty one from now on calls again.
+        // Before the lines are taken: what comes when they are gone calls again.
         if !is_last {
             *call = Call::Nothing;
         }
@@ -175,22 +159,16 @@ fn write(mut out: impl Write, queue: &Queue) {
     let mut lines = Vec::new();
     loop {
         let is_last = queue.wait();
-        let mut lanes = lock(&queue.lanes).clone();
-        for lane in &lanes {
-            swap(&mut *lock(lane), &mut lines);
-            // A log that cannot be written (a closed pipe, a full disk) must not stop the server.
-            let _ = out.write_all(&lines);
-            lines.clear();
-            // A burst is over some time; its memory is not kept.
-            lines.shrink_to(2 * BATCH);
-        }
+        swap(&mut *lock(&queue.lines), &mut lines);
+        // A log that cannot be written (a closed pipe, a full disk) must not stop the server.
+        let _ = out.write_all(&lines);
         let _ = out.flush();
         if is_last {
             return;
         }
-        lanes.clear();
-        // Those whose clones are gone, and which nobody can write to any more.
-        lock(&queue.lanes).retain(|lane| Arc::strong_count(lane) > 1 || !lock(lane).is_empty());
+        lines.clear();
+        // A burst is over some time; its memory is not kept.
+        lines.shrink_to(4 * BATCH);
     }
 }
 
@@ -218,23 +196,21 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_clone_are_written_in_order_before_the_last_one_is_gone() {
+    fn lines_are_written_in_order_before_the_last_clone_is_gone() {
         let out = Slow::default();
         let log = LogWriter::new(out.clone()).unwrap();
         let copy = log.clone();
+        let mut all = String::new();
         for number in 0..1000 {
-            copy.line(&format!("copy {number}"));
-            log.line(&format!("log {number}"));
+            for log in [&copy, &log] {
+                log.line(&number.to_string());
+                all.push_str(&format!("{number}\n"));
+            }
         }
         drop(copy);
-        log.line("log 1000");
+        log.line("b");
         drop(log);
-        let written = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-        for (name, count) in [("copy", 1000), ("log", 1001)] {
-            let lines = written.lines().filter(|line| line.starts_with(name));
-            let numbers: Vec<_> = (0..count).map(|number| format!("{name} {number}")).collect();
-            assert_eq!(lines.collect::<Vec<_>>(), numbers);
-        }
+        assert_eq!(String::from_utf8(out.0.lock().unwrap().clone()).unwrap(), all + "b\n");
     }
 
     #[test]
@@ -259,18 +235,6 @@ mod tests {
         let long = "x".repeat(BATCH);
         log.line(&long);
         assert_eq!(written.recv().unwrap().len(), BATCH + 1);
-    }
-
-    #[test]
-    fn buffers_of_clones_that_are_gone_are_not_kept() {
-        let log = LogWriter::new(Slow::default()).unwrap();
-        for _ in 0..100 {
-            log.clone().line("x");
-        }
-        while lock(&log.shared.queue.lanes).len() > 1 {
-            log.line("y");
-            thread::yield_now();
-        }
     }
 
     #[test]
