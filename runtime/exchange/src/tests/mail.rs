@@ -1,88 +1,17 @@
 //! Messages between shards that are only tasks here: nobody waits for one that is gone, and nothing grows for ever.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
-
-use trilane_semantics::Instant;
 
 use super::*;
-use crate::shard::LocalTask;
-use crate::{Capabilities, Stats, Tasks, Wake, WakeQueue};
-
-struct Fake {
-    id: usize,
-    mail: Option<Arc<Mailboxes>>,
-    queue: WakeQueue,
-    tasks: RefCell<Tasks>,
-    stats: Stats,
-}
-
-impl Fake {
-    fn new(id: usize, mail: Option<&Arc<Mailboxes>>) -> (Rc<Self>, Shard) {
-        let queue = WakeQueue::new(|| ());
-        let tasks = RefCell::new(Tasks::new(queue.clone()));
-        let fake = Rc::new(Self { id, mail: mail.cloned(), queue, tasks, stats: Stats::default() });
-        let shard = Shard::new(Rc::clone(&fake) as Rc<dyn Capabilities>);
-        (fake, shard)
-    }
-
-    fn run(&self) {
-        let mut woken = Vec::new();
-        self.queue.drain(&mut woken);
-        for wake in woken {
-            let Wake::Task(key) = wake else { panic!("{wake:?}") };
-            let Some(mut task) = self.tasks.borrow_mut().take(key) else { continue };
-            task.poll();
-            self.tasks.borrow_mut().put_back(task);
-        }
-    }
-
-    fn end(&self) {
-        let tasks = self.tasks.borrow_mut().take_all();
-        drop(tasks);
-    }
-}
-
-impl Capabilities for Fake {
-    fn id(&self) -> usize {
-        self.id
-    }
-    fn now(&self) -> Instant {
-        Instant::default()
-    }
-    fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-    fn random(&self) -> u64 {
-        0
-    }
-    fn set_timer(&self, _: Instant, _: Waker) -> u64 {
-        0
-    }
-    fn cancel_timer(&self, _: u64) {}
-    fn spawn(&self, task: LocalTask) {
-        self.tasks.borrow_mut().spawn(task);
-    }
-    fn blocking(&self, _: Box<dyn FnOnce() + Send>) {}
-    fn stats(&self) -> &Stats {
-        &self.stats
-    }
-    fn all_stats(&self) -> Vec<Arc<Stats>> {
-        Vec::new()
-    }
-    fn mail(&self) -> Option<&Mailboxes> {
-        self.mail.as_deref()
-    }
-}
+use crate::tests::fake::Fake;
 
 fn two() -> [(Rc<Fake>, Shard); 2] {
     let mail = Arc::new(Mailboxes::new(2));
-    let shards = [Fake::new(0, Some(&mail)), Fake::new(1, Some(&mail))];
+    let shards = [Fake::numbered(0, Some(&mail)), Fake::numbered(1, Some(&mail))];
     for (fake, shard) in &shards {
         mail.open(shard);
         fake.run();
@@ -145,25 +74,25 @@ fn nobody_waits_for_a_shard_that_is_gone() {
 
 #[test]
 fn a_panic_there_is_counted_and_ends_the_wait() {
-    let [(_, here), (other, _there)] = two();
+    let [(_, here), (other, there)] = two();
     let mut asked = Box::pin(here.ask::<()>(1, |_| panic!("on purpose")));
     let mut next = Box::pin(here.ask(1, Shard::id));
     assert!(poll(&mut asked).is_pending() && poll(&mut next).is_pending());
     other.run();
     assert_eq!(poll(&mut asked), Poll::Ready(Err(Undelivered::Gone)));
-    assert_eq!((poll(&mut next), other.stats.panics.get()), (Poll::Ready(Ok(1)), 1));
+    assert_eq!((poll(&mut next), there.stats().panics.get()), (Poll::Ready(Ok(1)), 1));
 }
 
 #[test]
 fn what_comes_before_the_start_waits_and_one_shard_is_its_own_peer() {
     let mail = Arc::new(Mailboxes::new(1));
-    let (fake, shard) = Fake::new(0, Some(&mail));
+    let (fake, shard) = Fake::numbered(0, Some(&mail));
     let mut asked = Box::pin(shard.ask(0, Shard::id));
     assert!(poll(&mut asked).is_pending());
     mail.open(&shard);
     fake.run();
     assert_eq!(poll(&mut asked), Poll::Ready(Ok(0)));
-    let (fake, shard) = Fake::new(3, None);
+    let (fake, shard) = Fake::numbered(3, None);
     let mut asked = Box::pin(shard.ask(3, Shard::id));
     assert!(poll(&mut asked).is_pending());
     fake.run();

@@ -1,8 +1,9 @@
-//! Tests that need a shard: a fake one with a clock that is set by hand.
+//! Tests that need a shard.
 
+pub(crate) mod fake;
 mod tools;
 
 /// A shard that does what it is told, for tests that need any.
 pub(crate) fn shard() -> crate::Shard {
-    tools::Fake::new().1
+    fake::Fake::new().1
 }

@@ -1,113 +1,14 @@
 //! What handlers do with time and tasks: intervals, spawned tasks, several futures at once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::{Future, pending, ready};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use trilane_semantics::Instant;
-
-use crate::shard::LocalTask;
-use crate::{Capabilities, Shard, Stats, Tasks, Wake, WakeQueue, join, join_all};
-
-/// A shard whose time passes when a test says so.
-pub(super) struct Fake {
-    now: Cell<u64>,
-    timers: RefCell<BTreeMap<(u64, u64), Waker>>,
-    count: Cell<u64>,
-    queue: WakeQueue,
-    tasks: RefCell<Tasks>,
-    stats: Stats,
-}
-
-impl Fake {
-    pub(super) fn new() -> (Rc<Self>, Shard) {
-        let queue = WakeQueue::new(|| ());
-        let fake = Rc::new(Self {
-            now: Cell::new(0),
-            timers: RefCell::default(),
-            count: Cell::new(0),
-            tasks: RefCell::new(Tasks::new(queue.clone())),
-            queue,
-            stats: Stats::default(),
-        });
-        let shard = Shard::new(Rc::clone(&fake) as Rc<dyn Capabilities>);
-        (fake, shard)
-    }
-
-    fn pass(&self, millis: u64) {
-        self.now.set(self.now.get() + millis * 1_000_000);
-        loop {
-            let first = self
-                .timers
-                .borrow_mut()
-                .first_entry()
-                .and_then(|entry| (entry.key().0 <= self.now.get()).then(|| entry.remove()));
-            let Some(waker) = first else { break };
-            waker.wake();
-        }
-        self.run();
-    }
-
-    /// Polls what was woken, until nothing is.
-    fn run(&self) {
-        let mut woken = Vec::new();
-        self.queue.drain(&mut woken);
-        while !woken.is_empty() {
-            for wake in woken.drain(..) {
-                let Wake::Task(key) = wake else { panic!("{wake:?}") };
-                let taken = self.tasks.borrow_mut().take(key);
-                let Some(mut polling) = taken else { continue };
-                polling.poll();
-                self.tasks.borrow_mut().put_back(polling);
-            }
-            self.queue.drain(&mut woken);
-        }
-    }
-
-    fn tasks(&self) -> usize {
-        self.tasks.borrow().len()
-    }
-}
-
-impl Capabilities for Fake {
-    fn id(&self) -> usize {
-        0
-    }
-    fn now(&self) -> Instant {
-        Instant::from_nanos(self.now.get())
-    }
-    fn wall(&self) -> SystemTime {
-        UNIX_EPOCH
-    }
-    fn random(&self) -> u64 {
-        0
-    }
-    fn set_timer(&self, at: Instant, waker: Waker) -> u64 {
-        self.count.set(self.count.get() + 1);
-        self.timers.borrow_mut().insert((at.as_nanos(), self.count.get()), waker);
-        self.count.get()
-    }
-    fn cancel_timer(&self, timer: u64) {
-        self.timers.borrow_mut().retain(|(_, number), _| *number != timer);
-    }
-    fn spawn(&self, task: LocalTask) {
-        self.tasks.borrow_mut().spawn(task);
-    }
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        work();
-    }
-    fn stats(&self) -> &Stats {
-        &self.stats
-    }
-    fn all_stats(&self) -> Vec<Arc<Stats>> {
-        Vec::new()
-    }
-}
+use super::fake::Fake;
+use crate::{join, join_all};
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
