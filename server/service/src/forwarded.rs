@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use smallvec::SmallVec;
 use trilane_semantics::field::{is_token, trim_ows};
 use trilane_semantics::target::is_authority;
 use trilane_semantics::{Fields, Known};
 
-/// Elements that are read; a chain of more proxies is none.
+/// Elements that are read, from the last; no chain of proxies is longer.
 const MOST: usize = 64;
 
 /// One step on the way of a request.
@@ -26,31 +27,56 @@ impl Hop {
     }
 }
 
-/// The elements of all `Forwarded` lines, in order (RFC 7239 §4). `None` when any of it is malformed: whose fault that is, and where
-/// what our own proxy wrote begins, nobody can tell then.
-pub(crate) fn elements(fields: &Fields) -> Option<Vec<Hop>> {
-    let (mut hops, mut values) = (Vec::new(), Vec::new());
-    for line in fields.all(Known::Forwarded) {
-        let mut rest = trim_ows(line);
-        while !rest.is_empty() {
-            let (hop, after) = element(rest, &mut values)?;
-            if hops.len() == MOST {
-                return None;
+/// The elements of all `Forwarded` lines (RFC 7239 §4), in order. They are read from the end, where our own proxies write, so that
+/// nothing a client has put before that can hide it: where something cannot be read, a hop that says nothing stands for all up to
+/// there.
+pub(crate) fn elements(fields: &Fields) -> Vec<Hop> {
+    let (mut hops, mut value) = (Vec::new(), Vec::new());
+    let lines: SmallVec<[_; 4]> = fields.all(Known::Forwarded).collect();
+    'lines: for line in lines.into_iter().rev() {
+        let mut rest = line;
+        while !rest.is_empty() && hops.len() < MOST {
+            let (before, last) = split_last(rest);
+            rest = before;
+            if last.is_empty() {
+                // RFC 9110 §5.6.1.2: a recipient MUST ignore empty elements.
+                continue;
             }
-            hops.push(hop);
-            rest = after;
+            let hop = element(last, &mut value);
+            let is_read = hop.is_some();
+            hops.push(hop.unwrap_or_default());
+            if !is_read {
+                break 'lines;
+            }
         }
     }
-    Some(hops)
+    hops.reverse();
+    hops
 }
 
-/// `forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )`, up to the comma after it.
-fn element<'a>(mut rest: &'a [u8], value: &mut Vec<u8>) -> Option<(Hop, &'a [u8])> {
+/// What is before the last comma that stands in no quoted string, and what is after it.
+fn split_last(text: &[u8]) -> (&[u8], &[u8]) {
+    let mut is_quoted = false;
+    for (at, &byte) in text.iter().enumerate().rev() {
+        let before = text.get(..at).unwrap_or_default();
+        match byte {
+            b',' if !is_quoted => {
+                return (before, trim_ows(text.get(at + 1..).unwrap_or_default()));
+            }
+            // A backslash before it takes its meaning, unless another one takes that one's.
+            b'"' => is_quoted ^= before.iter().rev().take_while(|&&b| b == b'\\').count() % 2 == 0,
+            _ => (),
+        }
+    }
+    (&[], trim_ows(text))
+}
+
+/// `forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )`. `None` when it is malformed.
+fn element(mut rest: &[u8], value: &mut Vec<u8>) -> Option<Hop> {
     let (mut hop, mut seen) = (Hop::default(), 0u8);
     loop {
         match rest {
-            [] => return Some((hop, rest)),
-            [b',', after @ ..] => return Some((hop, trim_ows(after))),
+            [] => return Some(hop),
             [b';', after @ ..] => {
                 rest = trim_ows(after);
                 continue;
@@ -87,7 +113,7 @@ fn element<'a>(mut rest: &'a [u8], value: &mut Vec<u8>) -> Option<(Hop, &'a [u8]
     }
 }
 
-/// `value = token / quoted-string`, unquoted into `value`; what is after it begins with `;` or `,`.
+/// `value = token / quoted-string`, unquoted into `value`; what is after it begins with `;`.
 fn read_value<'a>(text: &'a [u8], value: &mut Vec<u8>) -> Option<&'a [u8]> {
     value.clear();
     let rest = match text {
@@ -106,7 +132,7 @@ fn read_value<'a>(text: &'a [u8], value: &mut Vec<u8>) -> Option<&'a [u8]> {
             }
         }
         _ => {
-            let end = text.iter().position(|b| matches!(b, b';' | b',' | b' ' | b'\t'));
+            let end = text.iter().position(|b| matches!(b, b';' | b' ' | b'\t'));
             let (token, rest) = text.split_at(end.unwrap_or(text.len()));
             if !is_token(token) {
                 return None;
@@ -116,7 +142,7 @@ fn read_value<'a>(text: &'a [u8], value: &mut Vec<u8>) -> Option<&'a [u8]> {
         }
     };
     let rest = trim_ows(rest);
-    matches!(rest, [] | [b';' | b',', ..]).then_some(rest)
+    matches!(rest, [] | [b';', ..]).then_some(rest)
 }
 
 /// An address, with or without a port: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`
@@ -165,7 +191,7 @@ pub(crate) fn host(text: &[u8]) -> Option<Box<str>> {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> Option<Vec<Hop>> {
+    fn read(lines: &[&str]) -> Vec<Hop> {
         let mut fields = Fields::new();
         for line in lines {
             fields.append(Known::Forwarded, line).unwrap();
@@ -173,9 +199,9 @@ mod tests {
         elements(&fields)
     }
 
-    fn addresses(line: &str) -> Option<Vec<String>> {
+    fn addresses(line: &str) -> Vec<String> {
         let text = |hop: Hop| hop.address.map_or_else(|| "-".to_owned(), |it| it.to_string());
-        read(&[line]).map(|hops| hops.into_iter().map(text).collect())
+        read(&[line]).into_iter().map(text).collect()
     }
 
     #[test]
@@ -196,14 +222,9 @@ mod tests {
             ("for=\"\\1\\9\\2.0.2.1\" ; proto=https , ;;host=a", &["192.0.2.1:0", "-"]),
             ("", &[]),
         ] {
-            assert_eq!(
-                addresses(line).as_deref(),
-                Some(&expected.iter().map(ToString::to_string).collect::<Vec<_>>()[..]),
-                "{line}"
-            );
+            assert_eq!(addresses(line), expected, "{line}");
         }
         let hops = read(&["for=192.0.2.1;proto=HTTPS;host=\"a.example:8443\"", "for=192.0.2.2"]);
-        let hops = hops.unwrap();
         assert_eq!((hops.len(), hops[0].is_secure, hops[1].is_secure), (2, Some(true), None));
         assert_eq!(hops[0].host.as_deref(), Some("a.example:8443"));
     }
@@ -225,12 +246,20 @@ mod tests {
             "for =192.0.2.1",
             "for= 192.0.2.1",
             "for=\"\\",
-            "for=\"a, for=192.0.2.1",
+            "for=\"a",
         ] {
-            assert_eq!(read(&[line]), None, "{line}");
+            assert_eq!(read(&[line]), [Hop::default()], "{line}");
+            // It hides nothing of what a proxy writes after it.
+            for lines in [&[&*format!("{line}, for=192.0.2.7")][..], &[line, "for=192.0.2.7"]] {
+                let last = Hop::at("192.0.2.7:0".parse().ok());
+                assert_eq!(read(lines), [Hop::default(), last], "{lines:?}");
+            }
         }
-        assert_eq!(read(&[&"for=192.0.2.1,".repeat(MOST)]).map(|hops| hops.len()), Some(MOST));
-        assert_eq!(read(&[&"for=192.0.2.1,".repeat(MOST + 1)]), None);
+        assert_eq!(read(&[&"for=192.0.2.1,".repeat(MOST + 1), ""]).len(), MOST);
+        assert_eq!(
+            addresses("for=x, ,, for=\"a, b\";by=\"\\\",\\\\\", for=192.0.2.1,"),
+            ["-", "-", "192.0.2.1:0"]
+        );
     }
 
     #[test]

@@ -130,8 +130,7 @@ impl TrustedProxies {
     fn find(&self, fields: &Fields) -> Hop {
         let mut found = match self.field {
             ClientField::Forwarded => {
-                return forwarded::elements(fields)
-                    .map_or_else(Hop::default, |hops| self.client_of(hops));
+                return self.client_of(forwarded::elements(fields));
             }
             ClientField::XForwardedFor => self.client_of(
                 fields.list(Known::XForwardedFor).map(|it| Hop::at(forwarded::address(it))),

@@ -66,6 +66,17 @@ fn one_field_is_believed() {
     assert_eq!(found(&plain, &twice), "192.0.2.1 false  2");
     let broken = [("forwarded", "for=\"203.0.113.2")];
     assert_eq!(found(&of(ClientField::Forwarded), &broken), "192.0.2.1 false  1");
+    // Nobody hides behind what cannot be read: what our own proxy has added counts all the same.
+    for before in ["\"", "for=\"a", "for=a;for=b", &*"for=10.0.0.1,".repeat(99)] {
+        let line = format!("{before}, for=203.0.113.2, for=10.0.0.1");
+        for fields in [
+            &[("forwarded", &*line)][..],
+            &[("forwarded", before), ("forwarded", "for=203.0.113.2")],
+        ] {
+            let client = found(&of(ClientField::Forwarded), fields);
+            assert!(client.starts_with("203.0.113.2 "), "{client} {fields:?}");
+        }
+    }
     let odd = [("x-forwarded-proto", "gopher"), ("x-forwarded-host", "a b")];
     assert_eq!(found(&of(ClientField::XRealIp), &odd), "192.0.2.1 false  2");
 }
