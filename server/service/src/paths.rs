@@ -5,13 +5,15 @@
 pub(crate) struct Paths(Vec<Box<str>>);
 
 impl Paths {
-    /// Adds that path; all that begin with it, if it ends with a slash.
+    /// Adds that path; all that begin with it, if it ends with a slash, but is no lone one: that is the root, not everything.
     pub(crate) fn add(&mut self, path: &str) {
         self.0.push(path.into());
     }
 
     pub(crate) fn has(&self, path: &str) -> bool {
-        let fits = |one: &str| *one == *path || one.ends_with('/') && path.starts_with(one);
+        let fits = |one: &str| {
+            *one == *path || one.len() > 1 && one.ends_with('/') && path.starts_with(one)
+        };
         self.0.iter().any(|one| fits(one))
     }
 }
@@ -37,5 +39,8 @@ mod tests {
         ] {
             assert_eq!(paths.has(path), is, "{path}");
         }
+        paths.add("/");
+        assert!(paths.has("/"));
+        assert!(!paths.has("/admin") && !paths.has("//") && !paths.has(""), "the root alone");
     }
 }

@@ -150,7 +150,7 @@ impl<V> Auth<V> {
         self
     }
 
-    /// Asks nothing for that path, as it is sent; for all that begin with it, if it ends with a slash.
+    /// Asks nothing for that path, as it is sent; for all that begin with it, if it ends with a slash. `/` is the root alone.
     #[must_use]
     pub fn public(mut self, path: &str) -> Self {
         self.gate.public.add(path);

@@ -46,7 +46,7 @@ impl Csrf {
         self
     }
 
-    /// Not for that path; for all paths that begin with it, if it ends with a slash.
+    /// Not for that path; for all paths that begin with it, if it ends with a slash. `/` is the root alone.
     #[must_use]
     pub fn except(mut self, path: &str) -> Self {
         self.excepted.add(path);
