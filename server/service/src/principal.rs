@@ -13,6 +13,10 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal(pub Box<str>);
 
+/// Left in its place where somebody was let in who has no name: what is answered is for nobody else all the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nameless;
+
 impl Principal {
     /// The name.
     #[must_use]

@@ -83,7 +83,6 @@ impl ApiKeys {
 impl Verify for ApiKeys {
     type User = Principal;
     const SCHEME: &'static str = "ApiKey";
-    const IS_HIDDEN: bool = true;
 
     fn verify(&self, request: &Request) -> Result<Grant<Principal>, Denied> {
         let given = self.given(request)?;

@@ -35,6 +35,7 @@ where
     const SCHEME: &'static str = "Basic";
     // RFC 7617 §2.1.
     const PARAMETERS: &'static str = ", charset=\"UTF-8\"";
+    const IS_HIDDEN: bool = false;
 
     fn verify(&self, request: &Request) -> Result<Grant<U>, Denied> {
         let BasicCredentials { name, password } = given(request)?;
@@ -63,6 +64,7 @@ impl Verify for Users {
     type User = Principal;
     const SCHEME: &'static str = "Basic";
     const PARAMETERS: &'static str = ", charset=\"UTF-8\"";
+    const IS_HIDDEN: bool = false;
 
     fn verify(&self, request: &Request) -> Result<Grant<Principal>, Denied> {
         let BasicCredentials { name, password } = given(request)?;

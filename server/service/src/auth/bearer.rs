@@ -73,6 +73,7 @@ where
 {
     type User = U;
     const SCHEME: &'static str = "Bearer";
+    const IS_HIDDEN: bool = false;
 
     fn verify(&self, request: &Request) -> Result<Grant<U>, Denied> {
         (self.0)(credentials(&request.head().fields, "bearer")?)

@@ -9,7 +9,7 @@ use trilane_semantics::{Known, StatusCode};
 use super::scope::Scopes;
 use super::{Denied, Grant, User, Verify};
 use crate::paths::Paths;
-use crate::principal::Principal;
+use crate::principal::{Nameless, Principal};
 
 /// How a layer is set.
 pub(super) struct Gate {
@@ -61,7 +61,9 @@ impl Gate {
             }
             Err(denied) => return Some(challenge.refuse(&denied)),
         };
-        if !grant.principal.is_empty() {
+        if grant.principal.is_empty() {
+            request.exchange().note(Nameless);
+        } else {
             request.exchange().note(Principal(grant.principal));
         }
         request.extend(challenge.clone());

@@ -155,6 +155,7 @@ impl<T> Jwt<T> {
 impl<T: DeserializeOwned + Clone + 'static> Verify for Jwt<T> {
     type User = T;
     const SCHEME: &'static str = "Bearer";
+    const IS_HIDDEN: bool = false;
 
     fn verify(&self, request: &Request) -> Result<Grant<T>, Denied> {
         let claims = self.signed(credentials(&request.head().fields, "bearer")?)?;

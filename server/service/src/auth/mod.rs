@@ -52,8 +52,9 @@ pub trait Verify: 'static {
     const SCHEME: &'static str;
     /// More parameters of its challenge, after the realm.
     const PARAMETERS: &'static str = "";
-    /// Whether caches cannot see by themselves that an answer is for one client alone, as they do by `Authorization` (RFC 9111 §3.5).
-    const IS_HIDDEN: bool = false;
+    /// Whether caches cannot see by themselves that an answer is for one client alone, as they do by `Authorization` (RFC 9111 §3.5):
+    /// it is `Cache-Control: private` then, unless its handler says something else. `false` is for schemes of that field alone.
+    const IS_HIDDEN: bool = true;
 
     /// Who asks.
     ///

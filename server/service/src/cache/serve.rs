@@ -21,7 +21,7 @@ use super::store::Resource;
 use super::stored::Stored;
 use crate::chain::Around;
 use crate::layer::{Next, function};
-use crate::principal::Principal;
+use crate::principal::{Nameless, Principal};
 
 /// Who has waited for others this often asks the handler itself.
 const WAITS: usize = 2;
@@ -271,7 +271,9 @@ fn may_coalesce(request: &Request, asks: &Asks) -> bool {
 
 /// Whether who asks is known by credentials: in Authorization, or such as another layer has verified.
 pub(super) fn has_credentials(exchange: &Exchange) -> bool {
-    exchange.head().fields.contains(Known::Authorization) || exchange.noted::<Principal>().is_some()
+    exchange.head().fields.contains(Known::Authorization)
+        || exchange.noted::<Principal>().is_some()
+        || exchange.noted::<Nameless>().is_some()
 }
 
 /// Who has the same name may get the same response: the key, and the fields that are known to choose among its responses.

@@ -12,8 +12,9 @@ use trilane_semantics::Known;
 use super::support::{NOW_MILLIS, built, pause, request, seen, send};
 use super::tokens::{ED_PEM, KEYS, TOKENS};
 use crate::{
-    ApiKeys, App, Auth, Denied, Error, Grant, Jwt, JwtAlgorithm, JwtKey, JwtKeyError, JwtKeys,
-    Layer, Principal, RequireScope, RouteError, Router, StatusCode, User, delete, get,
+    ApiKeys, App, Auth, Cache, CacheConfig, Denied, Error, Grant, Jwt, JwtAlgorithm, JwtKey,
+    JwtKeyError, JwtKeys, Layer, Principal, Request, RequireScope, RouteError, Router, StatusCode,
+    User, Verify, delete, get,
 };
 
 /// Seconds since 1970.
@@ -204,6 +205,43 @@ fn keys_in_a_field_or_in_the_query() {
         response.head.fields.get_str(Known::CacheControl).map(ToOwned::to_owned)
     };
     assert_eq!((control("k-1").as_deref(), control("?")), (Some("private"), None));
+}
+
+/// Whoever says a name in a field of our own; limits and logs are told none.
+struct BySaying;
+
+impl Verify for BySaying {
+    type User = String;
+    const SCHEME: &'static str = "Saying";
+
+    fn verify(&self, request: &Request) -> Result<Grant<String>, Denied> {
+        let name = request.head().fields.get_str("x-name").ok_or(Denied::Missing)?;
+        Ok(Grant::new("", name.to_owned()))
+    }
+}
+
+#[test]
+fn what_a_scheme_of_ones_own_lets_in_is_nobody_elses() {
+    let name = get(|User(name): User<String>| async move { name });
+    let router = Router::new().route("/", name).layer(Auth::new(BySaying));
+    let control = |app: &App| {
+        let response = send(app, request("GET", "/", &[("x-name", "ann")], ""));
+        response.head.fields.get_str(Known::CacheControl).map(ToOwned::to_owned)
+    };
+    assert_eq!(control(&built(router)).as_deref(), Some("private"), "unless it says otherwise");
+    // A cache of ours knows it by itself, inside and outside of the layer, whatever the handler says.
+    let fresh = |User(name): User<String>| async move { ([("cache-control", "max-age=60")], name) };
+    let route = || Router::new().route("/", get(fresh));
+    for router in [
+        route().layer(Cache::new(CacheConfig::new())).layer(Auth::new(BySaying)),
+        route().layer(Auth::new(BySaying)).layer(Cache::new(CacheConfig::new())),
+    ] {
+        let app = built(router);
+        for name in ["ann", "bob"] {
+            assert_eq!(ask(&app, "GET", "/", &[("x-name", name)]).2, name);
+        }
+        assert_eq!(ask(&app, "GET", "/", &[]).0, 401);
+    }
 }
 
 #[derive(Clone, Deserialize)]
