@@ -82,6 +82,8 @@ impl LogFile {
 
     /// Moves each file that is kept to the next number, and this one to the first.
     fn put_aside(&self) -> io::Result<()> {
+        // Another program may have moved it: then those that are kept stay where they are.
+        fs::metadata(&self.path)?;
         let Some(last) = self.rotation.keep.checked_sub(1) else {
             return fs::remove_file(&self.path);
         };
@@ -112,8 +114,11 @@ impl Write for LogFile {
             self.renew();
         }
         let first = lines.iter().position(|&byte| byte == b'\n').map_or(lines.len(), |end| end + 1);
-        if self.is_over(first) && self.put_aside().is_ok() {
-            self.renew();
+        if self.is_over(first) {
+            match self.put_aside() {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => (),
+                _ => self.renew(),
+            }
         }
         let lines = &lines[..self.fitting(lines, first)];
         self.file.write_all(lines)?;
@@ -212,6 +217,23 @@ mod tests {
         file.write_all(b"old\n").unwrap();
         assert_eq!(folder.read("access.log.1").as_deref(), Some("young\n"));
         assert_eq!(folder.read("access.log").as_deref(), Some("old\n"));
+    }
+
+    #[test]
+    fn a_file_that_was_taken_away_costs_none_of_those_that_are_kept() {
+        let folder = Folder::new("taken");
+        let rotation = Rotation { size: 8, keep: 2, ..Rotation::default() };
+        let mut file = LogFile::open(&folder.log(), rotation, Reopen::default()).unwrap();
+        for line in ["the first\n", "the second\n"] {
+            file.write_all(line.as_bytes()).unwrap();
+        }
+        fs::remove_file(folder.log()).unwrap();
+        for line in ["the third\n", "the fourth\n"] {
+            file.write_all(line.as_bytes()).unwrap();
+        }
+        assert_eq!(folder.read("access.log.2").as_deref(), Some("the first\n"));
+        assert_eq!(folder.read("access.log.1").as_deref(), Some("the third\n"));
+        assert_eq!(folder.read("access.log").as_deref(), Some("the fourth\n"));
     }
 
     #[test]
