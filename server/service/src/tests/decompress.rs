@@ -10,7 +10,7 @@ use trilane_semantics::{Fields, Known, Payload};
 use super::support::{built, request, seen, send};
 use bytes::Bytes;
 
-use crate::{App, Coding, Decompress, Error, Request, Router, post};
+use crate::{App, BodyLimit, Coding, Decompress, Error, Request, Router, post};
 
 const CODINGS: [Coding; 4] = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
 
@@ -211,10 +211,42 @@ fn bombs_do_not_go_off() {
             assert_eq!(response.head.status.as_u16(), status, "{coding:?} {layer:?}");
         }
     }
+    // Members of 20 bytes, and frames of 9, that become nothing, but take their time.
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let members = |count| encoded(coding, b"").repeat(count);
+        let app = app(Decompress::new());
+        assert_eq!(ask(&app, coding.name(), members(200)).head.status.as_u16(), 200);
+        assert_eq!(ask(&app, coding.name(), members(300)).head.status.as_u16(), 413, "{coding:?}");
+        let many = encoded(coding, &members(300));
+        let codings = format!("{0}, {0}", coding.name());
+        assert_eq!(ask(&app, &codings, many).head.status.as_u16(), 413, "{coding:?}");
+    }
+    // What is small in the end, and large on the way there.
+    let frame = [&b"\x50\x2a\x4d\x18\xf8\xff\0\0"[..], &[0; (1 << 16) - 8]].concat();
+    let large = [frame.repeat(4), encoded(Coding::Zstd, b"x")].concat();
+    for (limit, status) in [(4 << 16, 413), (5 << 16, 200)] {
+        let app = app(Decompress::new().ratio(u64::MAX).limit(limit));
+        let content = encoded(Coding::Gzip, &large);
+        assert_eq!(ask(&app, "zstd, gzip", content).head.status.as_u16(), status);
+    }
     // A bomb within a bomb.
     let twice = encoded(Coding::Gzip, &encoded(Coding::Gzip, &zeros));
     let app = app(Decompress::new());
     assert_eq!(ask(&app, "gzip, gzip", twice).head.status.as_u16(), 413);
+}
+
+/// Of what is not coded at all, the limit is that of a layer further out.
+#[test]
+fn identity_is_no_way_past_a_limit() {
+    let count = post(|content: Bytes| async move { content.len().to_string() });
+    let layered = count.layer(Decompress::new()).layer(BodyLimit::new(10));
+    let app = built(Router::new().route("/", layered));
+    for (codings, length, status) in
+        [("identity", 10, 200), ("identity", 11, 413), ("identity, identity", 11, 413)]
+    {
+        let response = ask(&app, codings, vec![0; length]);
+        assert_eq!(response.head.status.as_u16(), status, "{codings} {length}");
+    }
 }
 
 /// A reader that takes one frame holds the client up: no more is decoded than it asks for.

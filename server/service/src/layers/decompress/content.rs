@@ -13,7 +13,10 @@ use crate::rendered::rendered;
 /// So much may come of anything, in bytes: small content of one letter is no attack.
 const FREE: u64 = 1 << 20;
 /// What is decoded before others have their turn, in bytes.
-const A_TURN: usize = 256 << 10;
+const A_TURN: u64 = 256 << 10;
+/// What each further member (gzip) or frame (zstd) counts for besides what it becomes, in bytes: to begin one takes as long as to
+/// decode about as many, and it may be 9 bytes that become nothing.
+const MEMBER: u64 = 4 << 10;
 
 /// Other content, decoded.
 pub(super) struct Decoded {
@@ -25,7 +28,7 @@ pub(super) struct Decoded {
     ratio: u64,
     taken: u64,
     made: u64,
-    since_turn: usize,
+    since_turn: u64,
     /// Why there is nothing more to be had.
     failed: Option<BodyError>,
 }
@@ -47,6 +50,7 @@ impl Decoded {
     }
 
     fn step(&mut self) -> Result<Payload, BodyError> {
+        let begins = self.decoder.is_complete() && !self.rest.is_empty();
         let (mut taken, decoder, rest) = (0, &mut self.decoder, &self.rest);
         let made = rendered(|out| {
             (taken, self.has_more) = decoder.step(rest.as_ref(), out)?;
@@ -59,8 +63,9 @@ impl Decoded {
         }
         drop(self.rest.split_to(taken));
         self.taken += taken as u64;
-        self.made += made.len() as u64;
-        self.since_turn += made.len();
+        let counts = made.len() as u64 + if begins { MEMBER } else { 0 };
+        self.made += counts;
+        self.since_turn += counts;
         if self.made > FREE && self.made / self.ratio > self.taken {
             return Err(BodyError::TooLarge);
         }
@@ -70,6 +75,11 @@ impl Decoded {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>, BodyError>> {
         loop {
             if !self.rest.is_empty() || self.has_more {
+                if self.since_turn >= A_TURN {
+                    self.since_turn = 0;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 let made = self.step()?;
                 if !made.is_empty() {
                     return Poll::Ready(Ok(Some(Frame::Data(made))));
@@ -96,11 +106,6 @@ impl Stream for Decoded {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(failed) = self.failed {
             return Poll::Ready(Some(Err(failed)));
-        }
-        if self.since_turn >= A_TURN {
-            self.since_turn = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
         }
         let next = ready!(self.poll(cx));
         self.failed = next.as_ref().err().copied();

@@ -29,7 +29,7 @@ const TAKEN: &str = "zstd, br, gzip, deflate";
 ///
 /// Another coding is 415, with `Accept-Encoding` (RFC 9110 §15.5.16); content that does not decode, or ends too early, is 400. What
 /// becomes too large is 413: more than [`Decompress::limit`] bytes, or, once it is more than 1 MiB, than
-/// [`Decompress::ratio`] times what came. A [`BodyLimit`](crate::BodyLimit) further in takes the place of the limit; one further
+/// [`Decompress::ratio`] times what came, where each further member of gzip, or frame of zstd, counts for 4 KiB more. A [`BodyLimit`](crate::BodyLimit) further in takes the place of the limit; one further
 /// out, as that of the connection, is for what comes.
 ///
 /// It is decoded as it is read, 16 KiB at a time, so that a reader that is slow holds its client up.
@@ -58,7 +58,7 @@ impl Decompress {
         Self { limit: LIMIT, ratio: RATIO }
     }
 
-    /// At most so many bytes of decoded content.
+    /// At most so many bytes of decoded content; of several codings, after each.
     #[must_use]
     pub const fn limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
@@ -95,12 +95,13 @@ impl Hook for Decompress {
             match Decoder::new(coding) {
                 Ok(Some(decoder)) => {
                     body = Incoming::frames(Decoded::new(decoder, body, self.ratio));
+                    // What is still coded is no larger than what it stands for.
+                    body.set_limit(self.limit);
                 }
                 Ok(None) => (),
                 Err(_) => return Some(Error::new(StatusCode::INTERNAL_SERVER_ERROR).into()),
             }
         }
-        body.set_limit(self.limit);
         request.body = body;
         let fields = &mut request.head_mut().fields;
         fields.remove(Known::ContentEncoding);
