@@ -21,6 +21,8 @@ use crate::text::since_epoch;
 
 /// How long a check may take, where nobody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Who may wait for a check that runs, on all shards together; who comes then is told its last result.
+const MOST_WAITING: usize = 1024;
 
 /// The checks of a process: made once, before its shards; clones share them. A check runs on the shard that is asked, once its last
 /// result is older than its interval, and never twice at once: whoever asks meanwhile waits for it, on whatever shard.
@@ -207,21 +209,32 @@ struct Check {
 struct State {
     last: Option<(SystemTime, CheckResult)>,
     is_running: bool,
+    /// How many runs are over.
+    runs: u64,
     waiting: Vec<Waker>,
 }
 
 impl Check {
     /// The last result, if it is young enough, else the next.
     async fn result(check: &Arc<Self>, shard: &Shard) -> CheckResult {
+        // The runs that are over when there is a result for who has waited, however old it is by then.
+        let mut awaited = None;
         poll_fn(|cx| {
             let mut state = check.state();
-            if let Some((at, result)) = &state.last
-                && !state.is_running
+            let is_crowded = awaited.is_none() && state.waiting.len() >= MOST_WAITING;
+            if let Some((at, result)) = &state.last {
                 // A clock that was set back makes it due.
-                && shard.wall().duration_since(*at).is_ok_and(|age| age < check.interval)
-            {
-                return Poll::Ready(result.clone());
+                let is_young = || {
+                    let age = shard.wall().duration_since(*at);
+                    !state.is_running && age.is_ok_and(|age| age < check.interval)
+                };
+                if awaited.is_some_and(|runs| runs <= state.runs) || is_crowded || is_young() {
+                    return Poll::Ready(result.clone());
+                }
+            } else if is_crowded {
+                return Poll::Ready(failed(shard, "too many wait for it"));
             }
+            awaited.get_or_insert(state.runs + 1);
             if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
                 state.waiting.push(cx.waker().clone());
             }
@@ -260,23 +273,27 @@ impl Run {
         let error = outcome.await.err();
         // No check takes 2^64 milliseconds.
         let took = self.shard.now().since(began).as_millis() as u64;
-        self.result = Some(self.result_of(error, took));
+        self.result = Some(result_of(&self.shard, error, took));
     }
+}
 
-    fn result_of(&self, error: Option<String>, duration_ms: u64) -> CheckResult {
-        let last_check = since_epoch(self.shard.wall()).as_secs();
-        CheckResult { healthy: error.is_none(), last_check, duration_ms, error }
-    }
+fn result_of(shard: &Shard, error: Option<String>, duration_ms: u64) -> CheckResult {
+    let last_check = since_epoch(shard.wall()).as_secs();
+    CheckResult { healthy: error.is_none(), last_check, duration_ms, error }
+}
+
+fn failed(shard: &Shard, why: &str) -> CheckResult {
+    result_of(shard, Some(why.to_owned()), 0)
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
         // Without one it has panicked, or its shard has ended.
         let result = self.result.take();
-        let result = result.unwrap_or_else(|| self.result_of(Some("broke off".to_owned()), 0));
+        let result = result.unwrap_or_else(|| failed(&self.shard, "broke off"));
         let mut state = self.check.state();
         state.last = Some((self.shard.wall(), result));
-        state.is_running = false;
+        (state.is_running, state.runs) = (false, state.runs + 1);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);

@@ -95,3 +95,36 @@ fn who_has_asked_may_leave_and_a_drain_is_told_first() {
     assert_eq!((ready.status(), ready.text().as_str()), (503, "Draining"));
     assert_eq!(client.get("/health").send().status(), 200);
 }
+
+/// Who has waited for a run takes what came of it, though it is old at once.
+#[test]
+fn a_result_may_be_kept_for_no_time_at_all() {
+    let runs = Arc::<AtomicU32>::default();
+    let count = Arc::clone(&runs);
+    let health = Health::new().check("db", Duration::ZERO, move |shard: Shard| {
+        count.fetch_add(1, Relaxed);
+        async move {
+            shard.sleep(SECOND).await;
+            Ok::<(), String>(())
+        }
+    });
+    let client = client(&health);
+    for asked in 1..4 {
+        assert_eq!(client.get("/health").send().status(), 200);
+        assert_eq!(runs.load(Relaxed), asked);
+    }
+}
+
+#[test]
+fn so_many_wait_and_others_are_told_what_is_known() {
+    let (runs, fails) = (Arc::default(), Arc::default());
+    let client = client(&health(&runs, &fails));
+    let first: Vec<_> = (0..1024).map(|_| client.get("/health").begin()).collect();
+    assert_eq!(client.get("/health").send().status(), 503, "nothing is known yet");
+    assert!(first.into_iter().all(|call| call.wait().status() == 200));
+    client.advance(10 * SECOND);
+    let second: Vec<_> = (0..1024).map(|_| client.get("/health").begin()).collect();
+    assert_eq!(client.get("/health").send().status(), 200, "what was known before");
+    drop(second);
+    assert_eq!(runs.load(Relaxed), 2);
+}
