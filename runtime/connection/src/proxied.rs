@@ -1,8 +1,8 @@
 //! A connection from a proxy that says first for whom it is: the PROXY protocol, in front of whatever follows, TLS too.
 //!
 //! Until its header is complete it is an HTTP/1.1 conversation to which nothing has come, which also watches the time; then one with
-//! the client's address takes its place. Whether a header is to be expected is never guessed from what comes: the shard knows by listener
-//! and peer.
+//! the client's address takes its place, if that client may have one more. Whether a header is to be expected is never guessed
+//! from what comes: the shard knows by listener and peer.
 
 mod header;
 
@@ -16,6 +16,7 @@ use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Reason};
 use crate::connection::{Received, Sends};
 use crate::conversation::{Conversation, http1, passed_on_to_current};
 use crate::ending::Goal;
+use crate::guests::{Crowded, Guest};
 use crate::host::Host;
 use header::{Header, Malformed};
 
@@ -23,7 +24,8 @@ use header::{Header, Malformed};
 pub type Follow = Box<dyn FnOnce(&Host, Instant, Rc<ConnectionInfo>) -> Box<dyn Conversation>>;
 
 /// A conversation that begins with a header of the PROXY protocol, version 1 or 2, of 4,096 bytes at most; a header that cannot be read
-/// closes the connection. `key` is the shard's name for it, `info` what is known of the proxy's connection.
+/// closes the connection, and so does a client that has as many as it may; proxies themselves are not counted. `key` is the
+/// shard's name for it, `info` what is known of the proxy's connection.
 #[must_use]
 pub fn proxied(
     host: &Host,
@@ -34,12 +36,14 @@ pub fn proxied(
 ) -> Box<dyn Conversation> {
     let current = http1(host, now, key, Rc::clone(&info), Sends::Bytes);
     let waiting = Waiting { info, follow, kept: Vec::new(), drain: None };
-    Box::new(Proxied { current, waiting: Some(Box::new(waiting)) })
+    Box::new(Proxied { current, waiting: Some(Box::new(waiting)), guest: None })
 }
 
 struct Proxied {
     current: Box<dyn Conversation>,
     waiting: Option<Box<Waiting>>,
+    /// The place of its client.
+    guest: Option<Box<Guest>>,
 }
 
 /// What is needed while the header is not complete.
@@ -66,6 +70,10 @@ impl Proxied {
     fn follow(&mut self, host: &Host, now: Instant, waiting: Waiting, header: Header) {
         let info = match header.ends {
             Some(ends) => {
+                match host.admit(Some(ends.client.ip())) {
+                    Ok(guest) => self.guest = guest,
+                    Err(Crowded) => return self.current.shut(host, now, Cause::Overload),
+                }
                 let (peer, local) = (Address::Ip(ends.client), Address::Ip(ends.asked));
                 Rc::new(ConnectionInfo { peer, local, ..ConnectionInfo::clone(&waiting.info) })
             }

@@ -294,14 +294,11 @@ impl Shard {
         let session = acceptor.map(|acceptor| Session::server(acceptor.current()));
         // What cannot be used is found when it is loaded; there is nobody to serve with it.
         let Ok(session) = session.transpose() else { return };
-        let Some((peer, guest)) = self.welcome(&descriptor) else { return };
+        let Some((peer, is_proxied, guest)) = self.welcome(listener, &descriptor) else { return };
         self.host.stats().open.add(1);
         // What a unix socket's peer has taken is told by completions only.
-        let extent = if peer.is_some() { Extent::All } else { Extent::Part };
+        let extent = if peer == Address::Unix { Extent::Part } else { Extent::All };
         let local = self.locals.get(listener).copied().unwrap_or(Address::Unix);
-        let peer = peer.map_or(Address::Unix, Address::Ip);
-        let expects = |proxies: &Proxies| proxies.expect_header(listener, peer);
-        let is_proxied = self.proxies.as_ref().is_some_and(expects);
         let begin = Begin { session, h2c: self.h2c, is_proxied };
         let listener = Some(listener);
         let info = Rc::new(ConnectionInfo { listener, ..ConnectionInfo::new(local, peer) });

@@ -256,7 +256,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     }
 
     /// Proxies that say first for whom a connection is: on these listeners, those of them that are trusted must. Handlers, logs
-    /// and limits of requests see the client's address then, as if it had come by itself; [`Server::connections_per_ip`] counts proxies.
+    /// and limits see the client's address then, as if it had come by itself; [`Server::connections_per_ip`] counts clients, not
+    /// proxies.
     ///
     /// ```
     /// use trilane::{ProxyProtocol, Router, Server};
@@ -271,7 +272,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     }
 
     /// At most so many connections of one client at once, in the whole process: of an IPv4 address, or of the /64 of an IPv6 one. More
-    /// are closed by a reset, or refused over QUIC. 0 is any number. Default 0: behind a proxy all clients are one.
+    /// are closed by a reset, or refused over QUIC. 0 is any number. Default 0: behind a proxy all clients are one, unless it
+    /// speaks the PROXY protocol.
     #[must_use]
     pub const fn connections_per_ip(mut self, most: usize) -> Self {
         self.connections_per_ip = most;

@@ -1,9 +1,9 @@
 //! Who gets a place: connections that have come are served here, given to another shard, or wait; none is refused.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, RawFd};
 
 use trilane_connection::Guest;
+use trilane_exchange::Address;
 use trilane_semantics::Instant;
 
 use super::Shard;
@@ -11,6 +11,7 @@ use crate::accept::{Accepted, Mode, PAUSE};
 use crate::balance::Parcel;
 use crate::control::Order;
 use crate::core::Timer;
+use crate::proxies::Proxies;
 use crate::ring::{Completion, Submission};
 use crate::slots::Key;
 use crate::sys;
@@ -65,18 +66,25 @@ impl Shard {
         }
     }
 
-    /// Who has come, and the place of that client; if it has none, the descriptor is ready to be closed.
+    /// Who has come, whether that is a proxy that says first for whom, and the place of that client; if it has none, the descriptor is
+    /// ready to be closed. A proxy's client has its place when it is known.
     pub(super) fn welcome(
         &self,
+        listener: usize,
         descriptor: impl AsFd,
-    ) -> Option<(Option<SocketAddr>, Option<Box<Guest>>)> {
+    ) -> Option<(Address, bool, Option<Box<Guest>>)> {
         let peer = sys::peer_address(&descriptor).ok().flatten();
-        let guest = self.host.admit(peer.map(|peer| peer.ip()));
+        let peer = peer.map_or(Address::Unix, Address::Ip);
+        let expects = |proxies: &Proxies| proxies.expect_header(listener, peer);
+        if self.proxies.as_ref().is_some_and(expects) {
+            return Some((peer, true, None));
+        }
+        let guest = self.host.admit(peer.ip());
         if guest.is_err() {
             // By a reset: it is to cost us nothing more. It fails only where there is nobody any more.
             let _ = sys::reset_on_close(&descriptor);
         }
-        Some((peer, guest.ok()?))
+        Some((peer, false, guest.ok()?))
     }
 
     /// Serves those who waited, now that others have left, here or on another shard. Whether there was one.

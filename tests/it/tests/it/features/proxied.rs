@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use trilane::{ConnectionInfo, ProxyProtocol, Router, Server, get};
 
-use crate::parity::{Ask, House, LANES, Over, SOON, curl_at, secure};
+use crate::parity::{Ask, House, LANES, Over, SOON, curl_at, eventually, secure};
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 198.51.100.1 56324 443\r\n";
 const V2: &[u8] =
@@ -93,6 +93,34 @@ fn who_must_say_it_and_does_not_is_cut_off() {
         let Some(text) = curl_at(&house, over, arguments, "/", b"") else { return };
         assert!(text.contains("\r\n\r\n127.0.0.1:"), "{arguments:?} {text}");
     }
+}
+
+/// Limits of connections are the clients', not their proxy's.
+#[test]
+fn each_client_has_its_places_and_proxies_need_none() {
+    let proxies = ProxyProtocol::new(["127.0.0.1:0"], ["127.0.0.0/8"]).unwrap();
+    let app = |_| Router::new().route("/", get(|| async { "hi" }));
+    let house = House::of(Server::new(app).connections_per_ip(1).proxy_protocol(proxies));
+    let keep = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let ask = |header: &[u8]| {
+        let mut socket = open(&house, Over::Tcp);
+        socket.write_all(&[header, keep].concat()).unwrap();
+        let mut first = [0; 12];
+        let is_answered = socket.read_exact(&mut first).is_ok();
+        assert!(!is_answered || first == *b"HTTP/1.1 200");
+        is_answered.then_some(socket)
+    };
+    let held = ask(V1);
+    assert!(held.is_some());
+    for header in [V1, V2] {
+        assert!(ask(header).is_none(), "it has its one");
+    }
+    assert_eq!(house.sum(|stats| stats.crowded.get()), 2);
+    let other: &[u8] = b"PROXY TCP4 203.0.113.8 198.51.100.1 1 443\r\n";
+    let others = [ask(other), ask(LOCAL), ask(LOCAL)];
+    assert!(others.iter().all(Option::is_some));
+    drop(held);
+    eventually("it has a place again", || ask(V2).is_some());
 }
 
 #[test]
