@@ -31,9 +31,6 @@ pub struct Exchange {
     /// How long its datagrams may be, if it may have any.
     most_datagram: Cell<Option<usize>>,
     datagrams: OnceCell<Rc<DatagramQueue>>,
-    /// Who asks, where a layer knows better than the connection.
-    client: Cell<Option<Client>>,
-    trace: Cell<Option<TraceContext>>,
     notes: Notes,
 }
 
@@ -47,8 +44,7 @@ impl Exchange {
         started: Instant,
     ) -> Self {
         let (params, request_id) = (OnceCell::new(), OnceCell::new());
-        let (is_early, most_datagram, datagrams, client) = Default::default();
-        let (trace, notes) = Default::default();
+        let (is_early, most_datagram, datagrams, notes) = Default::default();
         Self {
             head,
             connection,
@@ -59,8 +55,6 @@ impl Exchange {
             is_early,
             most_datagram,
             datagrams,
-            client,
-            trace,
             notes,
         }
     }
@@ -72,8 +66,6 @@ impl Exchange {
         (self.params, self.request_id) = (OnceCell::new(), OnceCell::new());
         self.is_early.set(false);
         self.datagrams = OnceCell::new();
-        self.client.set(None);
-        self.trace.set(None);
         self.notes.clear();
         if !Rc::ptr_eq(&self.connection, connection) {
             self.connection = Rc::clone(connection);
@@ -95,23 +87,23 @@ impl Exchange {
     /// Who asks: the peer of the connection, or whom a trusted proxy names. Limits, logs and handlers go by this.
     #[must_use]
     pub fn client(&self) -> Client {
-        self.client.get().unwrap_or_else(|| Client::of(&self.connection))
+        self.notes.client().get().unwrap_or_else(|| Client::of(&self.connection))
     }
 
     /// Says who asks. For layers that know which proxies to believe.
     pub fn set_client(&self, client: Client) {
-        self.client.set(Some(client));
+        self.notes.client().set(Some(client));
     }
 
     /// Its place in a distributed trace, if a layer gave it one.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {
-        self.trace.get()
+        self.notes.trace().get()
     }
 
     /// Gives it a place in a distributed trace. For layers.
     pub fn set_trace(&self, trace: TraceContext) {
-        self.trace.set(Some(trace));
+        self.notes.trace().set(Some(trace));
     }
 
     /// Leaves a value on the exchange, one a type, for hooks after the handler and at its end.

@@ -1,22 +1,31 @@
 //! What layers leave on an exchange for those that come after the handler, such as the log. One value a type.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-/// A few values, so that a list is faster than a map. A copy shares them: a layer that changes a request's head copies its
-/// exchange, and what is noted after that is for the end of the exchange all the same.
-#[derive(Clone, Default)]
-pub(crate) struct Notes(Rc<List>);
+use crate::client::Client;
+use crate::trace::TraceContext;
 
-type List = RefCell<Vec<(TypeId, Rc<dyn Any>)>>;
+/// What was noted. A copy shares it: a layer that changes a request's head copies its exchange, and what is noted after that is
+/// for the end of the exchange all the same.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Rc<Noted>);
+
+#[derive(Default)]
+struct Noted {
+    /// A few values, so that a list is faster than a map.
+    list: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+    client: Cell<Option<Client>>,
+    trace: Cell<Option<TraceContext>>,
+}
 
 impl Notes {
     /// The value of that type takes the place of one that is there.
     pub(crate) fn put<T: 'static>(&self, value: T) {
         let (kind, value) = (TypeId::of::<T>(), Rc::new(value) as Rc<dyn Any>);
-        let mut notes = self.0.borrow_mut();
+        let mut notes = self.0.list.borrow_mut();
         match notes.iter_mut().find(|(other, _)| *other == kind) {
             Some((_, old)) => *old = value,
             None => notes.push((kind, value)),
@@ -25,14 +34,26 @@ impl Notes {
 
     pub(crate) fn get<T: 'static>(&self) -> Option<Rc<T>> {
         let kind = TypeId::of::<T>();
-        let notes = self.0.borrow();
+        let notes = self.0.list.borrow();
         let (_, value) = notes.iter().find(|(other, _)| *other == kind)?;
         Rc::clone(value).downcast().ok()
     }
 
+    /// Who asks, where a layer knows better than the connection.
+    pub(crate) fn client(&self) -> &Cell<Option<Client>> {
+        &self.0.client
+    }
+
+    pub(crate) fn trace(&self) -> &Cell<Option<TraceContext>> {
+        &self.0.trace
+    }
+
     pub(crate) fn clear(&mut self) {
         match Rc::get_mut(&mut self.0) {
-            Some(list) => list.get_mut().clear(),
+            Some(noted) => {
+                noted.list.get_mut().clear();
+                (noted.client, noted.trace) = Default::default();
+            }
             None => self.0 = Rc::default(),
         }
     }
@@ -40,7 +61,7 @@ impl Notes {
 
 impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Notes({})", self.0.borrow().len())
+        write!(f, "Notes({})", self.0.list.borrow().len())
     }
 }
 

@@ -7,8 +7,11 @@ use std::time::Duration;
 use trilane_exchange::{Address, Client, Exchange, Outcome, Service, Summary, TraceContext};
 use trilane_semantics::Cause;
 
-use super::support::{built, request};
-use crate::{AccessLog, App, Format, Principal, Router, StatusCode, default_layers, get};
+use super::support::{built, request, send};
+use crate::{
+    AccessLog, App, ClientField, Format, Principal, Request, Router, StatusCode, TrustedProxies,
+    default_layers, get,
+};
 
 pub(crate) fn summary() -> Summary {
     Summary {
@@ -69,6 +72,30 @@ fn json_lines() {
     assert_eq!(*lines.borrow(), expected);
     for line in &*lines.borrow() {
         assert!(serde_json::from_str::<serde_json::Value>(line).unwrap().is_object());
+    }
+}
+
+/// A layer that changes the head copies the exchange; what those further in find out is for the line all the same.
+#[test]
+fn what_is_found_behind_a_changed_head_is_logged() {
+    let lines: Rc<RefCell<Vec<String>>> = Rc::default();
+    let sink = Rc::clone(&lines);
+    let log = AccessLog::new(move |line: &str| sink.borrow_mut().push(line.to_owned()));
+    let router =
+        Router::new().route("/", get(|request: Request| async move { know(request.exchange()) }));
+    let proxies = TrustedProxies::new(ClientField::XForwardedFor).strip();
+    let app = built(router.layer(proxies).layer(default_layers(Some(log))));
+    let request = request("GET", "/", &[("x-forwarded-for", "10.0.0.1")], "");
+    let exchange = Rc::clone(request.exchange());
+    assert_eq!(send(&app, request).head.status, StatusCode::OK);
+    app.finished(&exchange, &summary());
+    let line = lines.take().pop().unwrap();
+    for told in [
+        "\"client\":\"198.51.100.7:0\"",
+        "\"user\":\"ann\"",
+        "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"",
+    ] {
+        assert!(line.contains(told), "{told} {line}");
     }
 }
 
