@@ -60,7 +60,8 @@ fn text(bytes: Vec<u8>) -> Option<String> {
 /// Names in lower case, and values without quotes.
 type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The parameters after a first word, which must be `kind` (RFC 9110 §5.6.6). `None` when it is another one, or they are malformed.
+/// The parameters after a first word, which must be `kind` (RFC 9110 §5.6.6). `None` when it is another one, or they are malformed,
+/// or one comes twice.
 pub(super) fn parameters(value: &[u8], kind: &[u8]) -> Option<Parameters> {
     let end = value.iter().position(|&b| b == b';').unwrap_or(value.len());
     let (first, mut rest) = value.split_at(end);
@@ -78,7 +79,12 @@ pub(super) fn parameters(value: &[u8], kind: &[u8]) -> Option<Parameters> {
         if !is_token(trim_ows(name)) {
             return None;
         }
-        all.push((trim_ows(name).to_ascii_lowercase(), value));
+        let name = trim_ows(name).to_ascii_lowercase();
+        // Two of them would be read in two ways: by us, and by whoever looked at the form before us.
+        if all.iter().any(|(known, _)| *known == name) {
+            return None;
+        }
+        all.push((name, value));
         rest = trim_ows(after);
     }
     rest.is_empty().then_some(all)
@@ -145,6 +151,8 @@ mod tests {
             "Content-Disposition: form-data; name=\"a",
             "Content-Disposition: form-data; name=\"a\"b",
             "Content-Disposition: form-data; na me=\"a\"",
+            "Content-Disposition: form-data; name=a; name=b",
+            "Content-Disposition: form-data; name=a; filename=b; FileName=c",
             "Content-Disposition form-data; name=\"a\"",
             "Content-Disposition : form-data; name=\"a\"",
             "Content-Disposition: form-data; name=\"a\"\r\nContent-Disposition: form-data; name=\"b\"",
