@@ -138,7 +138,7 @@ impl Quota {
                 // The time until the bucket is full stands for what is missing in it.
                 let (missing, room) = (account.until.saturating_sub(now), self.room());
                 let after = missing.saturating_add(cost.saturating_mul(self.time));
-                let is_allowed = after <= room;
+                let is_allowed = after <= room || cost == 0;
                 let missing = if is_allowed { after } else { missing };
                 if is_allowed {
                     account.until = now + missing;
@@ -151,7 +151,7 @@ impl Quota {
                     *account = Account { until: now + self.time, used: 0 };
                 }
                 let after = account.used.saturating_add(cost);
-                let is_allowed = after <= self.most;
+                let is_allowed = after <= self.most || cost == 0;
                 if is_allowed {
                     account.used = after;
                 }
@@ -291,6 +291,17 @@ mod tests {
             assert!(!quota.take(&mut account, at(0), 1).is_allowed);
             quota.give_back(&mut account, 1);
             assert_eq!(quota.take(&mut account, at(0), 1).left, 0);
+        }
+    }
+
+    #[test]
+    fn what_is_free_passes_also_when_a_quota_has_shrunk() {
+        for quota in [Quota::per_minute(10), Quota::bucket(10, Duration::from_secs(60), 10)] {
+            let mut account = Account::default();
+            assert!(quota.take(&mut account, at(0), 9).is_allowed);
+            let decision = quota.scaled(20).take(&mut account, at(0), 0);
+            assert_eq!((decision.is_allowed, decision.left), (true, 0));
+            assert!(!quota.scaled(20).take(&mut account, at(0), 1).is_allowed);
         }
     }
 

@@ -31,7 +31,7 @@ if bucket then
   local missing = math.max(known - now, 0)
   local after = math.max(missing + cost * time, 0)
   local wait = after - most * time
-  local allowed = wait < 0.5
+  local allowed = wait < 0.5 or cost <= 0
   if allowed then
     missing = after
     redis.call('SET', KEYS[1], string.format('%.3f', now + missing), 'PX', math.ceil(missing / 1000) + 1)
@@ -44,7 +44,7 @@ if fresh then
   known = 0
   rest = math.ceil(time / 1000)
 end
-local allowed = known + cost <= most
+local allowed = known + cost <= most or cost <= 0
 if allowed then
   known = math.max(known + cost, 0)
   redis.call('SET', KEYS[1], string.format('%d', known), 'PX', rest)
