@@ -63,7 +63,9 @@ impl Trace {
         if let Some(caller) = TraceContext::of(fields) {
             return caller.child(shard);
         }
-        let given = self.legacy(fields).and_then(|id| u128::from_str_radix(id, 16).ok());
+        // `from_str_radix` takes a sign too.
+        let given = self.legacy(fields).filter(|id| !id.starts_with('+'));
+        let given = given.and_then(|id| u128::from_str_radix(id, 16).ok());
         TraceContext::begin(shard, given, self.samples)
     }
 

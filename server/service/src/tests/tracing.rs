@@ -57,6 +57,8 @@ fn answers_tell_what_they_were_asked_to() {
     let answer =
         client.get("/").field("x-trace-id", "my trace").field("traceparent", PARENT).send();
     assert_eq!(answer.field("x-trace-id"), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+    let answer = client.get("/").field("x-trace-id", "+12AB").send();
+    assert!(!answer.field("traceresponse").unwrap().contains("12ab"), "a sign is no digit");
     let answer = client.get("/nowhere").field("x-trace-id", "not-hex").send();
     assert_eq!((answer.status(), answer.field("x-trace-id")), (404, Some("not-hex")));
 }
