@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use trilane::{Limits, Rotation};
 
+use crate::access::{AccessSection, AuthSection, CsrfSection};
 use crate::args::Alpn;
 use crate::files::FilesSection;
 use crate::layers::{
@@ -19,7 +20,7 @@ use crate::quic::{EarlyChoice, QuicSection};
 use crate::redirect::RedirectSection;
 
 /// Sections of the schema whose features are not in this version.
-const LATER: [&str; 6] = ["hosts", "upstreams", "routes", "cache", "admin", "auth"];
+const LATER: [&str; 5] = ["hosts", "upstreams", "routes", "cache", "admin"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -61,6 +62,12 @@ pub struct Config {
     pub files: FilesSection,
     /// Who stands between clients and us, and is believed.
     pub proxies: Option<ProxiesSection>,
+    /// Who may ask, by address.
+    pub access: Option<AccessSection>,
+    /// Who may ask, by credentials.
+    pub auth: Option<AuthSection>,
+    /// Whether pages of other origins may make browsers send things.
+    pub csrf: Option<CsrfSection>,
     /// What browsers are told to refuse.
     pub security_headers: Option<SecurityHeadersSection>,
     /// Who may ask from other origins.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::{
-    ClientField, Compress, Cors, Quota, RateLimit, Redis, Router, SecurityHeaders, Trace,
-    TrustedProxies,
+    ClientField, Compress, Cors, Csrf, IpList, ProxyProtocol, Quota, RateLimit, Redis, Router,
+    SecurityHeaders, Trace, TrustedProxies,
 };
 
+use crate::access::{self, AuthSection};
 use crate::config::Config;
 
 /// `[security_headers]`: nosniff, frames, referrers and the like on every answer.
@@ -106,6 +107,8 @@ pub enum ProxyField {
     XForwardedFor,
     /// One address.
     XRealIp,
+    /// In front of the connection, which is the PROXY protocol; no field is believed then.
+    ProxyProtocol,
 }
 
 /// What is made once for all shards.
@@ -113,6 +116,9 @@ pub enum ProxyField {
 pub struct Layers {
     proxies: Option<TrustedProxies>,
     headers: Option<SecurityHeaders>,
+    access: Option<IpList>,
+    auth: Option<AuthSection>,
+    csrf: Option<Csrf>,
     cors: Option<CorsSection>,
     rate: Option<(RateLimit, Option<Redis>, bool)>,
     compression: Option<CompressionSection>,
@@ -128,6 +134,9 @@ impl Layers {
         let layers = Self {
             proxies: config.proxies.as_ref().map(proxies),
             headers: config.security_headers.as_ref().map(headers),
+            access: config.access.as_ref().map(access::access),
+            auth: config.auth.clone(),
+            csrf: config.csrf.as_ref().map(access::csrf),
             cors: config.cors.clone(),
             rate: config.rate_limit.as_ref().map(rate).transpose()?,
             compression: config.compression.clone(),
@@ -136,11 +145,12 @@ impl Layers {
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;
         }
+        layers.auth.as_ref().map_or(Ok(()), AuthSection::check)?;
         Ok(layers)
     }
 
-    /// Puts them around what a shard serves. From the outside in: who asks, headers, other origins, how often, compression; so that
-    /// a page can read that it has asked too often.
+    /// Puts them around what a shard serves. From the outside in: who asks, headers, from where, other origins, how often, what they
+    /// may send, with which credentials, compression; so that a page can read that it has asked too often, and guesses are counted.
     #[must_use]
     pub fn around(&self, mut router: Router) -> Router {
         if let Some(section) = &self.compression {
@@ -149,6 +159,12 @@ impl Layers {
                 Some(bytes) => compress.from(bytes),
                 None => compress,
             });
+        }
+        if let Some(auth) = &self.auth {
+            router = auth.around(router);
+        }
+        if let Some(csrf) = &self.csrf {
+            router = router.layer(csrf.clone());
         }
         if let Some((limit, redis, is_closed)) = self.rate.clone() {
             router = match redis {
@@ -160,6 +176,9 @@ impl Layers {
         // It was made once already, so it can be made.
         if let Some(Ok(cors)) = self.cors.as_ref().map(cors) {
             router = router.layer(cors);
+        }
+        if let Some(access) = &self.access {
+            router = router.layer(access.clone());
         }
         if let Some(headers) = &self.headers {
             router = router.layer(headers.clone());
@@ -235,8 +254,27 @@ fn rate(section: &RateLimitSection) -> Result<(RateLimit, Option<Redis>, bool), 
     Ok((RateLimit::new(quota), redis, section.fail_closed))
 }
 
+impl ProxiesSection {
+    /// Who says on which listeners for whom a connection is, if that is what they do.
+    ///
+    /// # Errors
+    /// A network or an address that is none, in words.
+    pub fn protocol(&self, listen: &[String]) -> Result<Option<ProxyProtocol>, String> {
+        if self.field != ProxyField::ProxyProtocol {
+            return Ok(None);
+        }
+        let (unix, networks): (Vec<_>, Vec<_>) =
+            self.trusted.iter().map(String::as_str).partition(|network| *network == "unix");
+        let protocol = ProxyProtocol::new(listen.iter().map(String::as_str), networks);
+        let protocol = protocol.map_err(|error| format!("[proxies] {error}"))?;
+        Ok(Some(if unix.is_empty() { protocol } else { protocol.trust_unix() }))
+    }
+}
+
 fn proxies(section: &ProxiesSection) -> TrustedProxies {
     let field = match section.field {
+        // The connection has said it already: what clients write is taken out.
+        ProxyField::ProxyProtocol => return TrustedProxies::default().strip(),
         ProxyField::Forwarded => ClientField::Forwarded,
         ProxyField::XForwardedFor => ClientField::XForwardedFor,
         ProxyField::XRealIp => ClientField::XRealIp,
@@ -246,4 +284,27 @@ fn proxies(section: &ProxiesSection) -> TrustedProxies {
         "unix" => proxies.trust_unix(),
         network => proxies.trust(network),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_speaks_the_proxy_protocol_is_said_in_the_same_place() {
+        let section = |field, trusted: &[&str]| ProxiesSection {
+            trusted: trusted.iter().map(ToString::to_string).collect(),
+            field,
+        };
+        let listen = [":80".to_owned(), "unix:/x".to_owned()];
+        let by_field = section(ProxyField::XForwardedFor, &["10.0.0.0/8"]);
+        assert_eq!(by_field.protocol(&listen), Ok(None));
+        let expected = ProxyProtocol::new([":80", "unix:/x"], ["10.0.0.0/8"]).unwrap();
+        let by_protocol = section(ProxyField::ProxyProtocol, &["10.0.0.0/8"]);
+        assert_eq!(by_protocol.protocol(&listen), Ok(Some(expected.clone())));
+        let unix = section(ProxyField::ProxyProtocol, &["unix", "10.0.0.0/8"]);
+        assert_eq!(unix.protocol(&listen), Ok(Some(expected.trust_unix())));
+        let error = section(ProxyField::ProxyProtocol, &["x"]).protocol(&listen).unwrap_err();
+        assert!(error.starts_with("[proxies]") && error.contains("\"x\""), "{error}");
+    }
 }

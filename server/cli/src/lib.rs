@@ -2,6 +2,7 @@
 //! tests can use them without a process.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod args;
 pub mod config;
 pub mod demo;

@@ -123,6 +123,8 @@ fn serve(
             "nothing to listen on: --http off, and neither --https nor --http3".to_owned(),
         ));
     }
+    // Those of TCP and unix sockets.
+    let mut streams = [&clear[..], &secure].concat();
     for address in clear {
         server = server.listen(address);
     }
@@ -139,7 +141,13 @@ fn serve(
     let acceptor = tls.as_ref().map(Tls::acceptor);
     let to_https = redirect(&flags, &config, acceptor.as_ref()).map_err(Failure::Setting)?;
     if let Some((addresses, to_https)) = to_https {
+        streams.extend_from_slice(&addresses);
         server = server.redirect(addresses, to_https);
+    }
+    if let Some(section) = &config.proxies
+        && let Some(protocol) = section.protocol(&streams).map_err(Failure::Setting)?
+    {
+        server = server.proxy_protocol(protocol);
     }
     #[cfg(feature = "http3")]
     {

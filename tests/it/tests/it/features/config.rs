@@ -58,14 +58,77 @@ fn sections_put_layers_around_everything() {
 }
 
 #[test]
+fn who_may_ask_is_said_in_the_file() {
+    let text = "[proxies]\ntrusted = ['127.0.0.0/8']\n[access]\nallow = ['192.0.2.0/24']\ndeny = ['192.0.2.66']\n\
+                [auth]\nrealm = 'staff'\nusers = { ann = 'correct horse' }\npublic = ['/plaintext', '/users/']\n\
+                [csrf]\ntrusted = ['https://friend.example']\nexcept = ['/upload']\n\
+                [cors]\norigins = ['https://friend.example']\n";
+    let layers = layers(text).unwrap();
+    let demo = trilane_cli::demo::app(None);
+    let house = House::serving(move |shard| layers.around(demo(&shard)));
+    let ann = ("authorization", "Basic YW5uOmNvcnJlY3QgaG9yc2U=");
+    let wrong = ("authorization", "Basic YW5uOndyb25n");
+    let (evil, friend) = (("origin", "https://evil.example"), ("origin", "https://friend.example"));
+    for lane in LANES {
+        let ask = |ask: Ask, address: &str, fields: &[(&'static str, &str)]| {
+            let ask = ask.field("x-forwarded-for", address);
+            let with = |ask: Ask, (name, value): &(&'static str, &str)| ask.field(name, *value);
+            lane.open(&house).ask(&fields.iter().fold(ask, with))
+        };
+        let near = "192.0.2.1";
+        for address in ["203.0.113.1", "192.0.2.66"] {
+            ask(Ask::get("/plaintext"), address, &[ann]).status(403);
+        }
+        ask(Ask::get("/plaintext"), near, &[]).status(200);
+        ask(Ask::get("/users/1"), near, &[]).status(200);
+        ask(Ask::get("/json"), near, &[ann]).status(200);
+        for fields in [&[][..], &[wrong]] {
+            let refused = ask(Ask::get("/json"), near, fields).status(401);
+            let challenge = refused.head.field("www-authenticate").unwrap().to_owned();
+            assert!(challenge.starts_with("Basic realm=\"staff\""), "{challenge}");
+        }
+        let post = |path: &str| Ask::new("POST", path);
+        ask(post("/echo"), near, &[ann, evil]).status(403);
+        ask(post("/echo"), near, &[ann, friend]).status(200);
+        ask(post("/echo"), near, &[ann]).status(200);
+        ask(post("/upload"), near, &[ann, evil]).status(200);
+        // A page can read that credentials are missing, and preflights need none.
+        let refused = ask(Ask::get("/json"), near, &[friend]).status(401);
+        assert_eq!(refused.head.field("access-control-allow-origin"), Some(friend.1));
+        let preflight = [friend, ("access-control-request-method", "GET")];
+        ask(Ask::new("OPTIONS", "/json"), near, &preflight).status(204);
+    }
+}
+
+#[test]
+fn keys_of_programs_are_in_a_field() {
+    let text = "[auth]\nheader = 'x-key'\nkeys = { billing = 'k-1', reports = 'k-2' }\n";
+    let layers = layers(text).unwrap();
+    let demo = trilane_cli::demo::app(None);
+    let house = House::serving(move |shard| layers.around(demo(&shard)));
+    for lane in LANES {
+        for (key, status) in [("k-1", 200), ("k-2", 200), ("k-3", 401), ("", 401)] {
+            let ask = Ask::get("/json").field("x-key", key);
+            lane.open(&house).ask(&ask).status(status);
+        }
+        lane.open(&house).ask(&Ask::get("/json").field("x-api-key", "k-1")).status(401);
+    }
+}
+
+#[test]
 fn what_cannot_be_is_said_at_the_start() {
     for (text, expected) in [
         ("[cors]\norigins = ['*']\ncredentials = true\n", "[cors]"),
         ("[cors]\nmethods = ['a b']\n", "'a b' is no method"),
         ("[rate_limit]\nredis = 'http://x'\n", "[rate_limit] redis"),
         ("[rate_limit]\nrequest = 1\n", "`requests`"),
+        ("[auth]\nrealm = 'r'\n", "[auth] needs users or keys"),
+        ("[proxies]\nfield = 'proxy'\n", "`proxy-protocol`"),
     ] {
         let error = layers(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
+    }
+    for text in ["[access]\ndeny = ['x']\n", "[csrf]\ntrusted = ['a.example']\n"] {
+        assert!(layers(text).unwrap().around(trilane::Router::new()).build().is_err(), "{text}");
     }
 }

@@ -129,6 +129,30 @@ fn the_port_of_the_environment() {
     assert!(refusal.errors.contains("PORT=http"), "{refusal:?}");
 }
 
+/// What the file says of proxies holds on every listener.
+#[test]
+fn proxies_may_say_for_whom_they_ask_in_front_of_a_connection() {
+    let path = temporary("proxied.toml");
+    let file = path.to_str().unwrap();
+    let text = "[proxies]\ntrusted = ['127.0.0.1']\nfield = 'proxy-protocol'\n[access]\nallow = ['203.0.113.0/24']\n";
+    std::fs::write(&path, text).unwrap();
+    let process = Process::demo(&["--log", "off", "--config", file]);
+    let ask = |header: &str| {
+        let mut socket = tcp(process.http());
+        let ask = "GET /plaintext HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.1\r\nConnection: close\r\n\r\n";
+        socket.write_all(format!("{header}{ask}").as_bytes()).unwrap();
+        let mut text = String::new();
+        let _ = socket.read_to_string(&mut text);
+        text.get(9..12).unwrap_or_default().to_owned()
+    };
+    assert_eq!(ask("PROXY TCP4 203.0.113.7 198.51.100.1 56324 443\r\n"), "200");
+    // No field is believed.
+    assert_eq!(ask("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), "403");
+    assert_eq!(ask("PROXY UNKNOWN\r\n"), "403");
+    assert_eq!(ask(""), "");
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[test]
 fn a_configuration_file_and_its_mistakes() {
     let path = temporary("config.toml");
