@@ -117,6 +117,14 @@ impl Hook for Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Router;
+
+    #[test]
+    fn everybody_cannot_be_trusted() {
+        for bad in ["*", "", "a.example", "https://a.example/"] {
+            assert!(Router::<()>::new().layer(Csrf::new().trust(bad)).build().is_err(), "{bad}");
+        }
+    }
 
     fn meant(method: &str, path: &str, fields: &[(&str, &str)]) -> bool {
         let method = Method::from_bytes(method.as_bytes()).unwrap();

@@ -281,6 +281,9 @@ fn tokens_that_others_have_signed() {
             assert_eq!(bearer(&everyone, &wrong).0, 401, "{name} {wrong}");
         }
     }
+    // RFC 7517 §4.2: a key for encryption has signed nothing.
+    let enc = JwtKeys::jwks(KEYS.replace("\"sig\"", "\"enc\"").as_bytes()).unwrap();
+    assert_eq!(bearer(&app::<Claims>(Auth::new(Jwt::<Claims>::new(enc))), TOKENS[0].1).0, 401);
     let ed = JwtKey::pem(JwtAlgorithm::EdDSA, ED_PEM.as_bytes()).unwrap();
     let named = JwtKeys::from([ed.clone().name("other")]);
     // A token that names a key wants that one; a key without a name is for all.
@@ -345,6 +348,7 @@ fn claims_are_checked_by_the_clock_of_the_shard() {
         (with("exp", json!(NOW as f64 + 0.5)), ""),
         (with("aud", json!(["x", "app"])), ""),
         (with("exp", json!(NOW)), "expired"),
+        (with("exp", json!(NOW_MILLIS as f64 / 1000.0)), "expired"),
         (with("exp", json!(0)), "expired"),
         (with("exp", json!(-1)), "expired"),
         (with("exp", json!("4102444800")), "a date is no number"),

@@ -1,6 +1,7 @@
 //! Cross-origin requests: preflights, answers, what they depend on, and what cannot work.
 
-use trilane_semantics::{Fields, Known};
+use trilane_exchange::{Refusal, Service};
+use trilane_semantics::{Fields, Known, Reason};
 
 use super::support::{built, request, send};
 use crate::{Cors, CorsError, Error, Method, Response, RouteError, Router, StatusCode, get};
@@ -26,6 +27,18 @@ fn ask(cors: Cors, method: &str, target: &str, fields: &[(&str, &str)]) -> (u16,
     let router = Router::new().route("/x", get(varies)).route("/fails", get(fails));
     let response = send(&built(router.layer(cors)), request(method, target, fields, ""));
     (response.head.status.as_u16(), response.head.fields)
+}
+
+/// A page can read also what no layer has seen on its way in.
+#[test]
+fn refusals_have_them_too() {
+    let app = built(Router::new().layer(cors()));
+    let asked = request("GET", "/x", &[("origin", A)], "");
+    let (connection, shard) = (asked.exchange().connection(), asked.shard());
+    let (reason, exchange) = (Reason::BodyTimeout, Some(&**asked.exchange()));
+    let fields = app.refuse(&Refusal { reason, exchange, connection, shard }).head.fields;
+    assert_eq!(fields.get_str("access-control-allow-origin"), Some(A));
+    assert_eq!(fields.get_str(Known::Vary), Some("Origin"));
 }
 
 fn has_any(fields: &Fields) -> bool {

@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::{Address, Client, Exchange, Outcome, Service, Summary, TraceContext};
-use trilane_semantics::Cause;
+use trilane_exchange::{
+    Address, Client, Exchange, Outcome, Refusal, Service, Summary, TraceContext,
+};
+use trilane_semantics::{Cause, Known, Reason};
 
 use super::support::{built, request, send};
 use crate::{
-    AccessLog, App, ClientField, Format, Principal, Request, Router, StatusCode, TrustedProxies,
-    default_layers, get,
+    AccessLog, App, ClientField, Format, Principal, Request, Router, StatusCode, Trace,
+    TrustedProxies, default_layers, get,
 };
 
 pub(crate) fn summary() -> Summary {
@@ -97,6 +99,47 @@ fn what_is_found_behind_a_changed_head_is_logged() {
     ] {
         assert!(line.contains(told), "{told} {line}");
     }
+}
+
+#[test]
+fn what_only_begins_alike_is_not_excluded() {
+    let (app, lines) = app(Format::Text);
+    for path in ["/assets.css", "/assetsx/a", "/healthy", "/health/x", "/x/assets"] {
+        app.finished(request("GET", path, &[], "").exchange(), &summary());
+        assert!(lines.take().pop().is_some_and(|line| line.contains(path)), "{path}");
+    }
+}
+
+/// A head that could not be read is a line at once; what has an exchange is one at its end, and no sooner.
+#[test]
+fn refusals_are_one_line() {
+    let (app, lines) = app(Format::Text);
+    let known = request("GET", "/x", &[], "");
+    let exchange = known.exchange();
+    let (connection, shard) = (exchange.connection(), exchange.shard());
+    let refuse = |reason, exchange| app.refuse(&Refusal { reason, exchange, connection, shard });
+    refuse(Reason::BodyTimeout, Some(&**exchange));
+    assert!(lines.borrow().is_empty());
+    let response = refuse(Reason::FieldsTooLarge, None);
+    let id = response.head.fields.get_str(Known::XRequestId).unwrap();
+    let line = lines.take().pop().unwrap();
+    assert!(line.contains(&format!("\"{id}\"")) && line.contains(" 431 "), "{line}");
+    assert!(line.ends_with(" fields_too_large -"), "{line}");
+}
+
+/// What no layer saw before it was refused has its ids all the same, for the line at its end.
+#[test]
+fn a_refusal_before_any_layer_has_its_ids() {
+    let router = Router::new().layer(Trace::new()).layer(default_layers(None));
+    let app = built(router);
+    let known = request("GET", "/x", &[], "");
+    let exchange = known.exchange();
+    let (connection, shard) = (exchange.connection(), exchange.shard());
+    let (reason, exchange) = (Reason::BodyTimeout, Some(&**exchange));
+    let response = app.refuse(&Refusal { reason, exchange, connection, shard });
+    let id = response.head.fields.get_str(Known::XRequestId);
+    assert!(id.is_some() && known.exchange().request_id() == id);
+    assert!(known.exchange().trace().is_some());
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use trilane_semantics::Cause;
+use trilane_exchange::{Refusal, Service};
+use trilane_semantics::{Cause, Reason};
 
+use super::support::{built, request, seen, send};
 use crate::testing::TestClient;
 use crate::{Metrics, Outgoing, Path, Request, Router, StatusCode, default_layers, get, post};
 
@@ -16,6 +18,7 @@ fn router(metrics: &Metrics) -> Router {
     Router::new()
         .route("/status/{code}", get(status))
         .route("/echo", post(|content: String| async { content }))
+        .route("/count", post(|content: String| async move { content.len().to_string() }))
         .route("/metrics", get(metrics.handler()))
         .layer(metrics.clone())
         .layer(default_layers(None))
@@ -42,6 +45,7 @@ fn requests_are_counted_by_their_route_and_what_was_sent() {
     drop(client.get("/nowhere").send());
     drop(client.get("no path").send());
     drop(client.post("/echo").body("x".repeat(150)).send().text());
+    drop(client.post("/count").body("x".repeat(150)).send().text());
     let text = scrape(&client);
     for (name, value) in [
         ("http_requests_total{method=\"GET\",path=\"/status/{code}\",status=\"200\"}", 2.0),
@@ -52,17 +56,40 @@ fn requests_are_counted_by_their_route_and_what_was_sent() {
         ("http_requests_total{method=\"other\",path=\"unmatched\",status=\"400\"}", 1.0),
         ("http_requests_total{method=\"POST\",path=\"/echo\",status=\"200\"}", 1.0),
         ("http_request_size_bytes_bucket{le=\"100.0\"}", 6.0),
-        ("http_request_size_bytes_bucket{le=\"1000.0\"}", 7.0),
-        ("http_request_size_bytes_sum", 150.0),
-        ("http_response_size_bytes_count", 7.0),
+        ("http_request_size_bytes_bucket{le=\"1000.0\"}", 8.0),
+        ("http_request_size_bytes_sum", 300.0),
+        ("http_response_size_bytes_count", 8.0),
         ("http_requests_in_flight", 1.0),
     ] {
         assert_eq!(sample(&text, name), Some(value), "{name} in {text}");
     }
-    assert!(!text.contains("path=\"/metrics\""));
+    assert!(!scrape(&client).contains("path=\"/metrics\""), "though one is over by now");
     assert!(sample(&text, "process_resident_memory_bytes").is_some_and(|bytes| bytes > 1e5));
     assert!(sample(&text, "process_start_time_seconds").is_some_and(|time| time > 1.7e9));
     assert!(sample(&text, "process_open_fds").is_some_and(|count| count >= 3.0));
+}
+
+/// What was refused with an exchange is counted at its end, and no sooner.
+#[test]
+fn a_refusal_counts_once() {
+    let app = built(router(&Metrics::new()));
+    let asked = request("GET", "/x", &[], "");
+    let (connection, shard) = (asked.exchange().connection(), asked.shard());
+    let refuse = |exchange| {
+        let reason = Reason::BodyTimeout;
+        app.refuse(&Refusal { reason, exchange, connection, shard });
+    };
+    refuse(None);
+    refuse(Some(&**asked.exchange()));
+    app.finished(asked.exchange(), &super::logging::summary());
+    let (_, text) = seen(send(&app, request("GET", "/metrics", &[], "")));
+    let counted: Vec<_> =
+        text.lines().filter(|line| line.starts_with("http_requests_total")).collect();
+    let expected = [
+        "http_requests_total{method=\"GET\",path=\"unmatched\",status=\"200\"} 1",
+        "http_requests_total{method=\"other\",path=\"unmatched\",status=\"408\"} 1",
+    ];
+    assert_eq!(counted, expected);
 }
 
 #[test]

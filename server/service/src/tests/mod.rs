@@ -1,8 +1,10 @@
 //! Tests without sockets: requests are made by hand, replies are polled.
 
 mod auth;
+mod bandwidth;
 mod caching;
 mod compress;
+mod concurrency;
 mod cookies;
 mod cors;
 mod decompress;

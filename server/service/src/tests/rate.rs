@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use trilane_exchange::{Client, Response};
 
-use super::support::{built, request_of, send};
-use crate::{App, Envelope, Hook, Phases, Principal, Quota, RateLimit, Request, Router, get};
+use super::support::{built, over_unix, request_of, send};
+use crate::testing::TestClient;
+use crate::{
+    App, Envelope, Hook, Phases, Principal, Quota, RateLimit, Redis, Request, Router, get,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -53,6 +56,60 @@ fn what_is_beyond_the_quota_is_429_and_says_when_to_come_back() {
     assert_eq!(ask(&app, "192.0.2.1", 70).head.status.as_u16(), 200, "the next window");
     let stats = limit.stats();
     assert_eq!((stats.allowed, stats.limited, stats.evicted), (3, 1, 0));
+}
+
+#[test]
+fn of_several_limits_the_old_fields_are_of_who_has_least() {
+    let (small, large) =
+        (RateLimit::new(Quota::per_minute(2)), RateLimit::new(Quota::per_minute(9)));
+    for (inner, outer) in [(&small, &large), (&large, &small)] {
+        let router = Router::new().route("/a", get(|| async { "hi" }));
+        let app = built(router.layer(inner.clone()).layer(outer.clone()));
+        let peer = if std::ptr::eq(inner, &small) { "192.0.2.1" } else { "192.0.2.2" };
+        let response = ask(&app, peer, 10);
+        assert_eq!(field(&response, "x-ratelimit-remaining"), "1");
+    }
+}
+
+#[test]
+fn who_has_no_such_field_goes_by_address_and_unix_sockets_are_one() {
+    let limit = RateLimit::new(Quota::per_minute(1)).by_header("x-api-key");
+    let app = app(&limit);
+    for (peer, status) in [("192.0.2.1", 200), ("192.0.2.2", 200), ("192.0.2.1", 429)] {
+        assert_eq!(ask(&app, peer, 10).head.status.as_u16(), status, "{peer}");
+    }
+    let unix = || over_unix(&request_of("192.0.2.9", "/a", &[], (SECOND, Duration::ZERO)));
+    assert_eq!(send(&app, unix()).head.status.as_u16(), 200);
+    assert_eq!(send(&app, unix()).head.status.as_u16(), 429);
+}
+
+/// There is no network here, and so no Redis.
+#[test]
+fn without_redis_all_pass_or_none() {
+    let limit = || {
+        let redis = Redis::new("redis://127.0.0.1:1").unwrap();
+        RateLimit::new(Quota::per_minute(1)).shared(redis)
+    };
+    for (limit, status) in [(limit(), 200), (limit().fail_closed(), 503)] {
+        let router = Router::new().route("/", get(|| async { "hi" })).layer(limit.clone());
+        let client = TestClient::new(router).unwrap();
+        for asked in 1..4 {
+            let answer = client.get("/").send();
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.field("retry-after").is_some(), status == 503);
+            assert_eq!(limit.stats().unavailable, asked);
+        }
+    }
+}
+
+#[test]
+fn who_gives_way_is_counted() {
+    let limit = RateLimit::new(Quota::per_minute(2)).entries(8);
+    let app = app(&limit);
+    for peer in 0..10 {
+        assert_eq!(ask(&app, &format!("192.0.2.{peer}"), 10).head.status.as_u16(), 200);
+    }
+    assert_eq!(limit.stats().evicted, 2);
 }
 
 #[test]

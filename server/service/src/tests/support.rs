@@ -103,6 +103,14 @@ pub(crate) fn request_of(
     Request::new(Rc::new(exchange), Incoming::empty())
 }
 
+/// The same, from whoever reaches our unix socket.
+pub(crate) fn over_unix(request: &Request) -> Request {
+    let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
+    let (head, shard) = (request.head().clone(), request.shard().clone());
+    let exchange = Exchange::new(head, info, shard, Instant::from_nanos(0));
+    Request::new(Rc::new(exchange), Incoming::empty())
+}
+
 /// The answer to a request, polled at most 100 times.
 pub(crate) fn send(app: &App, request: Request) -> Response {
     let mut cx = Context::from_waker(Waker::noop());

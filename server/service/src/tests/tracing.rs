@@ -42,6 +42,8 @@ fn a_trace_is_taken_or_begun() {
     }
     let twice = client.get("/").field("traceparent", PARENT).field("traceparent", other);
     assert!(twice.send().text().ends_with(" None"));
+    let text = client.get("/").field("x-trace-id", "abc12").send().text();
+    assert!(!text.contains("abc12"), "nobody has asked for it");
     let answer = client.get("/").send();
     assert_eq!((answer.field("traceresponse"), answer.field("x-trace-id")), (None, None));
 }

@@ -2,8 +2,10 @@
 
 use trilane_exchange::Address;
 
-use super::support::{ask, built, request, seen, send};
-use crate::{ClientField, ForwardedHost, IpList, Request, RouteError, Router, TrustedProxies, get};
+use super::support::{ask, built, over_unix, request, seen, send};
+use crate::{
+    ClientField, Csrf, ForwardedHost, IpList, Request, RouteError, Router, TrustedProxies, get,
+};
 
 /// Address, TLS and host as a handler sees them, for a peer at 192.0.2.1.
 fn found(proxies: &TrustedProxies, fields: &[(&str, &str)]) -> String {
@@ -94,7 +96,24 @@ fn a_stranger_is_not_believed() {
     let others = TrustedProxies::new(ClientField::XForwardedFor).trust("10.0.0.0/8").proto().host();
     assert_eq!(found(&others, &spoof), "192.0.2.1 false  6");
     assert_eq!(found(&others.clone().strip(), &spoof), "192.0.2.1 false  1");
-    assert_eq!(found(&others.strip(), &[("x-own", "1")]), "192.0.2.1 false  1");
+    let others = others.strip();
+    assert_eq!(found(&others, &[("x-own", "1")]), "192.0.2.1 false  1");
+    for one in &spoof[..5] {
+        assert_eq!(found(&others, &[*one]), "192.0.2.1 false  0", "{one:?}");
+    }
+}
+
+#[test]
+fn who_comes_by_a_unix_socket_is_trusted_if_that_is_said() {
+    let who = |request: Request| async move { request.exchange().client().address.to_string() };
+    let asked = over_unix(&request("GET", "/", &[("x-forwarded-for", "203.0.113.9")], ""));
+    for (proxies, client) in [
+        (of(ClientField::XForwardedFor), "unix"),
+        (of(ClientField::XForwardedFor).trust_unix(), "203.0.113.9:0"),
+    ] {
+        let app = built(Router::new().route("/", get(who)).layer(proxies));
+        assert_eq!(seen(send(&app, over_unix(&asked))).1, client);
+    }
 }
 
 #[test]
@@ -106,6 +125,19 @@ fn lists_of_addresses_go_by_it() {
     assert_eq!(ask(&app, "GET", "/").0, 200);
     let fields = [("x-forwarded-for", "203.0.113.7")];
     assert_eq!(seen(send(&app, request("GET", "/metrics", &fields, ""))), (200, "metrics".into()));
+}
+
+/// A proxy may ask us by another name than the one that the client's page knows.
+#[test]
+fn forgery_is_judged_by_the_host_that_the_client_has_asked() {
+    let done = crate::post(|| async { "done" });
+    let router = Router::new().route("/", done).layer(Csrf::new());
+    let app = built(router.layer(of(ClientField::XForwardedFor)));
+    let origin = ("origin", "https://shop.example");
+    for (host, status) in [("shop.example", 200), ("evil.example", 403), ("", 403)] {
+        let fields = [("host", "internal"), origin, ("x-forwarded-host", host)];
+        assert_eq!(seen(send(&app, request("POST", "/", &fields, ""))).0, status, "{host}");
+    }
 }
 
 #[test]

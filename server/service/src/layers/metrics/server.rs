@@ -214,3 +214,35 @@ impl Times {
         Some(booted.trim().parse::<f64>().ok()? + self.started)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode_registry;
+    use prometheus_client::registry::Registry;
+    use trilane_semantics::Cause;
+
+    use super::*;
+
+    #[test]
+    fn shards_are_told_apart_or_added_up() {
+        let all: Vec<_> = (0..2).map(|_| Arc::<Stats>::default()).collect();
+        for (stats, requests) in all.iter().zip([5, 7]) {
+            stats.requests.add(requests);
+            stats.finished.add(2);
+            stats.closed.count(Cause::IdleTimeout);
+        }
+        all[0].closed.count(Cause::Drain);
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        registry.register_collector(Box::new(Server(all)));
+        encode_registry(&mut text, &registry).unwrap();
+        for line in [
+            "http_requests_in_flight 8",
+            "trilane_requests_total{shard=\"0\"} 5",
+            "trilane_requests_total{shard=\"1\"} 7",
+            "trilane_connections_closed_total{cause=\"idle_timeout\"} 2",
+            "trilane_connections_closed_total{cause=\"drain\"} 1",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} in {text}");
+        }
+    }
+}
