@@ -245,6 +245,9 @@ impl Drop for Entering {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     fn poll(entering: &mut Entering) -> Option<Place> {
@@ -279,6 +282,29 @@ mod tests {
         );
         drop((b, d));
         assert_eq!(limit.stats().running, 0);
+    }
+
+    #[test]
+    fn whose_turn_it_is_is_woken_and_nobody_else() {
+        #[derive(Default)]
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let limit = ConcurrencyLimit::new(1).queue(2, Duration::from_secs(1));
+        let enter = || Entering { places: Arc::clone(&limit.places), ticket: None };
+        let First::Place(a) = enter().first() else { panic!() };
+        let counts = [Arc::<Count>::default(), Arc::default()];
+        let mut line = [enter(), enter()];
+        for (waits, count) in line.iter_mut().zip(&counts) {
+            assert!(matches!(waits.first(), First::Wait));
+            let waker = Arc::clone(count).into();
+            assert!(Pin::new(waits).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(a);
+        assert_eq!(counts.map(|count| count.0.load(Ordering::Relaxed)), [1, 0]);
     }
 
     #[test]

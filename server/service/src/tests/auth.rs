@@ -232,6 +232,12 @@ fn what_a_scheme_of_ones_own_lets_in_is_nobody_elses() {
     // A cache of ours knows it by itself, inside and outside of the layer, whatever the handler says.
     let fresh = |User(name): User<String>| async move { ([("cache-control", "max-age=60")], name) };
     let route = || Router::new().route("/", get(fresh));
+    let response = send(
+        &built(route().layer(Auth::new(BySaying))),
+        request("GET", "/", &[("x-name", "ann")], ""),
+    );
+    let said: Vec<_> = response.head.fields.all(Known::CacheControl).collect();
+    assert_eq!(said, [b"max-age=60"], "its handler has said it");
     for router in [
         route().layer(Cache::new(CacheConfig::new())).layer(Auth::new(BySaying)),
         route().layer(Auth::new(BySaying)).layer(Cache::new(CacheConfig::new())),
