@@ -133,14 +133,15 @@ impl Lane {
                 if self.len() >= self.most || self.drains {
                     return Taken::Ours;
                 }
-                let Ok(guest) = host.admit(Some(path.peer.ip())) else {
+                // It has its place once its address has been validated: until then anybody may have written that there.
+                if host.admit(Some(path.peer.ip())).is_err() {
                     self.refuse(*session, datagram, path);
                     return Taken::Ours;
-                };
+                }
                 if let Some(writer) = self.log.as_ref().and_then(|log| log(session.name())) {
                     session.log_to(writer);
                 }
-                let index = self.insert(|key| Talk::new(*session, guest, key, path, now));
+                let index = self.insert(|key| Talk::new(*session, key, path, now));
                 host.stats().accepted.add(1);
                 host.stats().open.add(1);
                 let Some(entry) = self.entries.get_mut(index as usize) else { return Taken::Ours };

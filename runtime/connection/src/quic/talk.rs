@@ -12,7 +12,7 @@ use trilane_semantics::{Cause, ExchangeId, Instant};
 use super::flow::Flow;
 use crate::connection::Connection;
 use crate::ending::Goal;
-use crate::guests::Guest;
+use crate::guests::{Crowded, Guest};
 use crate::host::Host;
 
 /// RFC 9000 §20.1.
@@ -24,7 +24,7 @@ const H3_INTERNAL_ERROR: u64 = 0x102;
 pub(super) struct Talk {
     pub(super) session: Session,
     /// The place of its client.
-    _guest: Option<Box<Guest>>,
+    guest: Option<Box<Guest>>,
     stage: Stage,
     flow: Flow,
     key: u64,
@@ -50,16 +50,10 @@ enum Stage {
 }
 
 impl Talk {
-    pub(super) fn new(
-        session: Session,
-        guest: Option<Box<Guest>>,
-        key: u64,
-        path: Path,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(session: Session, key: u64, path: Path, now: Instant) -> Self {
         Self {
             session,
-            _guest: guest,
+            guest: None,
             stage: Stage::Handshake { since: now, path, drain: None },
             flow: Flow::default(),
             key,
@@ -104,6 +98,14 @@ impl Talk {
                 self.stage = Stage::Over(Cause::HandshakeTimeout);
             }
             return;
+        }
+        match host.admit(Some(path.peer.ip())) {
+            Ok(guest) => self.guest = guest,
+            Err(Crowded) => {
+                self.session.refuse();
+                self.stage = Stage::Over(Cause::Overload);
+                return;
+            }
         }
         let mut info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
         info.tls = Some(Rc::new(self.session.tls_info()));

@@ -69,6 +69,24 @@ fn a_client_has_so_many_connections_and_no_more() {
     }
 }
 
+/// Whoever sends can write any address there: what begins, and is not answered by the one who has it, takes no place.
+#[test]
+fn a_handshake_alone_takes_no_place() {
+    let house = house();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..2 * MOST {
+        for datagram in wire::first_flight(house.at(Over::Quic)) {
+            socket.send_to(&datagram, house.at(Over::Quic)).unwrap();
+        }
+    }
+    eventually("they have come", || house.sum(|stats| stats.open.get()) == 2 * MOST as u64);
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        client.ask(&Ask::get("/")).status(200);
+        client.leave();
+    }
+}
+
 /// One count for all protocols and shards.
 #[test]
 fn protocols_share_the_places_of_a_client() {
