@@ -135,15 +135,21 @@ impl Compress {
             return false;
         }
         let (status, fields) = (response.head.status, &response.head.fields);
-        // Of a type that nobody says nothing is known; a tunnel has none (RFC 9110 §9.3.6).
-        let kind = fields.get_str(Known::ContentType);
-        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
-        kind.is_some_and(|kind| (self.is_worth_it)(kind))
+        self.is_for(fields)
             && !status.is_informational()
             && status != StatusCode::NO_CONTENT
-            && status != StatusCode::PARTIAL_CONTENT
             && exchange.head().method != Method::CONNECT
-            && !fields.has_any(&[Known::ContentEncoding, Known::ContentRange])
+            && !fields.contains(Known::ContentRange)
+    }
+
+    /// Whether content that is described so may be compressed.
+    fn is_for(&self, fields: &Fields) -> bool {
+        // Of a type that nobody says nothing is known; a tunnel has none (RFC 9110 §9.3.6). Parts are of the type of the whole,
+        // which several of them tell where nobody looks.
+        let kind = fields.get_str(Known::ContentType);
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+        kind.is_some_and(|kind| kind == "multipart/byteranges" || (self.is_worth_it)(kind))
+            && !fields.contains(Known::ContentEncoding)
             && !fields.list_has(Known::CacheControl, "no-transform")
             // They tell of the bytes as they are (RFC 9530 §2, §3).
             && !fields.contains("content-digest")
@@ -180,13 +186,15 @@ impl Hook for Compress {
 
     fn after(&self, exchange: &Exchange, response: &mut Response) {
         let asked = exchange.head();
-        if response.head.status == StatusCode::NOT_MODIFIED {
-            return same_tag(&asked.fields, &mut response.head.fields);
+        match response.head.status {
+            StatusCode::NOT_MODIFIED => return same(&asked.fields, &mut response.head.fields),
+            // RFC 9110 §15.3.7: MUST have the Vary of the 200 that it is a part of. What is long enough nobody knows here.
+            StatusCode::PARTIAL_CONTENT if self.is_for(&response.head.fields) => {
+                return vary(&mut response.head.fields);
+            }
+            _ if !self.takes(exchange, response) => return,
+            _ => vary(&mut response.head.fields),
         }
-        if !self.takes(exchange, response) {
-            return;
-        }
-        vary(&mut response.head.fields);
         let coding = negotiate(&asked.fields, &self.codings).unwrap_or(Coding::Identity);
         if coding == Coding::Identity {
             return;
@@ -237,13 +245,14 @@ fn weakened(fields: &Fields) -> Option<Vec<u8>> {
     Some([b"W/", strong].concat())
 }
 
-/// A 304 has the ETag that a 200 would have (RFC 9110 §15.4.5): the weak one, if the client has asked with it.
-fn same_tag(asked: &Fields, fields: &mut Fields) {
+/// A 304 has the Vary and the ETag that a 200 would have (RFC 9110 §15.4.5, MUST). Of what type that would be it does not tell:
+/// Vary is there for all, and the tag is the weak one, if the client has asked with that.
+fn same(asked: &Fields, fields: &mut Fields) {
+    vary(fields);
     if let Some(weak) = weakened(fields)
         && asked.all(Known::IfNoneMatch).any(|tags| tags.windows(weak.len()).any(|it| it == weak))
     {
         // As above.
         let _ = fields.set(Known::ETag, weak);
-        vary(fields);
     }
 }
