@@ -215,3 +215,21 @@ fn a_stream_is_shared_when_it_has_ended() {
     drop(waiting.remove(0));
     assert!(all(waiting).iter().all(|got| got.body == "one") && rig.calls() == 1);
 }
+
+/// Between its look and its boarding another flight may land, on another shard.
+#[test]
+fn who_is_about_to_lead_looks_once_more() {
+    let there = Rc::new(Rig::answering(CacheConfig::new(), &[FRESH], "one"));
+    there.get(&[]);
+    there.pass(9);
+    // A shard that has served nothing yet, and looks at the time once before it boards: to see that the answer is stale.
+    let here = Rig::of(there.cache.clone());
+    here.pass(9);
+    let other = Rc::clone(&there);
+    *here.fake.meanwhile.borrow_mut() = Some(Box::new(move || {
+        assert_eq!(other.get(&[]).told, "fwd=stale; ttl=9; stored");
+    }));
+    assert_eq!(here.get(&[]).told, "hit; ttl=9");
+    assert!(here.fake.meanwhile.borrow().is_none());
+    assert_eq!((there.calls(), here.calls()), (2, 0));
+}

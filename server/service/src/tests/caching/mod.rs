@@ -27,6 +27,8 @@ struct Fake {
     queue: WakeQueue,
     tasks: RefCell<Tasks>,
     stats: Stats,
+    /// Happens when the time is next asked for: what other shards do meanwhile.
+    meanwhile: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
 impl Capabilities for Fake {
@@ -37,6 +39,8 @@ impl Capabilities for Fake {
         Instant::from_nanos(self.seconds.get() * 1_000_000_000)
     }
     fn wall(&self) -> SystemTime {
+        let meanwhile = self.meanwhile.borrow_mut().take();
+        meanwhile.into_iter().for_each(|happens| happens());
         UNIX_EPOCH + Duration::from_secs(1_000_000 + self.seconds.get())
     }
     fn random(&self) -> u64 {
@@ -102,6 +106,11 @@ fn reply(lines: &[(&str, &str)], body: &'static str) -> Response {
 
 impl Rig {
     fn new(config: CacheConfig) -> Self {
+        Self::of(Cache::new(config))
+    }
+
+    /// A shard that shares a cache with others.
+    fn of(cache: Cache) -> Self {
         let queue = WakeQueue::new(|| ());
         let fake = Rc::new(Fake {
             seconds: Cell::new(0),
@@ -110,6 +119,7 @@ impl Rig {
             tasks: RefCell::new(Tasks::new(queue.clone())),
             queue,
             stats: Stats::default(),
+            meanwhile: RefCell::default(),
         });
         let shard = Shard::new(Rc::clone(&fake) as Rc<dyn Capabilities>);
         let script: Script = Rc::new(RefCell::new(Box::new(|_| reply(&[], ""))));
@@ -127,7 +137,6 @@ impl Rig {
             }
         });
         let router = Router::new().route("/{*any}", handler);
-        let cache = Cache::new(config);
         let app = router.layer(cache.clone()).build().unwrap();
         Self { fake, shard, app, cache, script, seen, gate }
     }
