@@ -20,13 +20,21 @@ enum Value<'a> {
     None,
     Token(&'a [u8]),
     Quoted(&'a [u8]),
-    /// Something that is neither.
+    /// As if it were not there (RFC 8941 §3.3.6).
+    False,
+    /// Something that is none of these.
     Broken,
 }
 
-impl Directive<'_> {
+impl<'a> Directive<'a> {
     fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// The names of fields that are its value. A list of none is no list.
+    fn names(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (Value::Token(list) | Value::Quoted(list)) = self.value else { return names_in(&[]) };
+        names_in(list)
     }
 
     /// Its seconds (RFC 9111 §1.2.2), as a token or as a string, for recipients ought to take both (§5.2). What is no number
@@ -35,6 +43,10 @@ impl Directive<'_> {
         let (Value::Token(digits) | Value::Quoted(digits)) = self.value else { return 0 };
         delta_seconds(digits).unwrap_or(0)
     }
+}
+
+fn names_in(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&byte| byte == b',').map(trim_ows).filter(|name| is_token(name))
 }
 
 /// A number of seconds (RFC 9111 §1.2.2).
@@ -47,36 +59,56 @@ pub(super) fn delta_seconds(digits: &[u8]) -> Option<u64> {
 }
 
 /// The directives of one line.
-struct Directives<'a>(&'a [u8]);
+struct Directives<'a> {
+    line: &'a [u8],
+    form: Form,
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// RFC 9111 §5.2.
+    List,
+    /// RFC 9213 §2.1: with parameters, which say nothing, and booleans.
+    Dictionary,
+}
 
 impl<'a> Iterator for Directives<'a> {
     type Item = Directive<'a>;
 
     fn next(&mut self) -> Option<Directive<'a>> {
-        while let [b',' | b' ' | b'\t', rest @ ..] = self.0 {
-            self.0 = rest;
+        while let [b',' | b' ' | b'\t', rest @ ..] = self.line {
+            self.line = rest;
         }
-        if self.0.is_empty() {
+        if self.line.is_empty() {
             return None;
         }
-        let end = self.0.iter().position(|byte| matches!(byte, b'=' | b',' | b' ' | b'\t'));
-        let (name, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+        let is_dictionary = self.form == Form::Dictionary;
+        let end = self.line.iter().position(|byte| b"=,; \t".contains(byte));
+        let (name, rest) = self.line.split_at(end.unwrap_or(self.line.len()));
         let (value, rest) = match rest {
             [b'=', b'"', quoted @ ..] => match closing(quoted) {
                 Some(end) => (Value::Quoted(&quoted[..end]), &quoted[end + 1..]),
                 None => (Value::Broken, &[][..]),
             },
             [b'=', rest @ ..] => {
-                let end = rest.iter().position(|&byte| byte == b',').unwrap_or(rest.len());
-                let token = trim_end(&rest[..end]);
-                (if is_token(token) { Value::Token(token) } else { Value::Broken }, &rest[end..])
+                let is_end = |&byte: &u8| byte == b',' || (byte == b';' && is_dictionary);
+                let end = rest.iter().position(is_end).unwrap_or(rest.len());
+                let value = match trim_end(&rest[..end]) {
+                    b"?0" if is_dictionary => Value::False,
+                    b"?1" if is_dictionary => Value::None,
+                    token if is_token(token) => Value::Token(token),
+                    _ => Value::Broken,
+                };
+                (value, &rest[end..])
             }
             rest => (Value::None, rest),
         };
         // What stands between a directive and the next comma belongs to neither.
         let end = rest.iter().position(|&byte| byte == b',').unwrap_or(rest.len());
-        let is_clean = trim_ows(&rest[..end]).is_empty();
-        self.0 = &rest[end..];
+        let after = trim_ows(&rest[..end]);
+        let is_clean = after.is_empty() || (is_dictionary && after.starts_with(b";"));
+        self.line = &rest[end..];
         Some(Directive { name, value: if is_clean { value } else { Value::Broken } })
     }
 }
@@ -101,7 +133,9 @@ const fn trim_end(mut value: &[u8]) -> &[u8] {
 }
 
 fn directives<'a>(fields: &'a Fields, name: &'a [u8]) -> impl Iterator<Item = Directive<'a>> {
-    fields.all(trilane_semantics::NameRef::new(name)).flat_map(Directives)
+    let form = if name == CACHE_CONTROL { Form::List } else { Form::Dictionary };
+    let lines = fields.all(trilane_semantics::NameRef::new(name));
+    lines.flat_map(move |line| Directives { line, form })
 }
 
 const CACHE_CONTROL: &[u8] = b"cache-control";
@@ -166,28 +200,38 @@ pub(super) struct Allows {
     pub(super) s_maxage: Option<u64>,
     pub(super) stale_while_revalidate: u64,
     pub(super) stale_if_error: Option<u64>,
-    /// A field for caches like this one stood in for Cache-Control and Expires (RFC 9213 §2.2).
-    pub(super) is_targeted: bool,
+    /// The field for caches like this one that stood in for Cache-Control and Expires (RFC 9213 §2.2).
+    pub(super) targeted: Option<&'static str>,
 }
 
 impl Allows {
     /// What Cache-Control says, or the field named `targeted`, if there is one that can be read.
-    pub(super) fn of(fields: &Fields, targeted: Option<&str>) -> Self {
-        let name = targeted.map(str::as_bytes).filter(|name| is_dictionary(fields, name));
-        let mut allows = Self { is_targeted: name.is_some(), ..Self::default() };
-        for directive in directives(fields, name.unwrap_or(CACHE_CONTROL)) {
+    pub(super) fn of(fields: &Fields, targeted: Option<&'static str>) -> Self {
+        let targeted = targeted.filter(|name| is_dictionary(fields, name.as_bytes()));
+        let mut allows = Self { targeted, ..Self::default() };
+        let is_said = |directive: &Directive<'_>| directive.value != Value::False;
+        for directive in directives(fields, allows.field()).filter(is_said) {
             allows.add(&directive);
         }
         allows
     }
 
+    /// The name of the field that says all this.
+    fn field(&self) -> &'static [u8] {
+        self.targeted.map_or(CACHE_CONTROL, str::as_bytes)
+    }
+
     fn add(&mut self, directive: &Directive<'_>) {
-        let is_qualified = matches!(directive.value, Value::Quoted(_) | Value::Token(_));
+        let is_qualified = directive.names().next().is_some();
+        // RFC 9111 §4.2.1: the first of several. Of a dictionary, the last (RFC 8941 §3.2).
+        let is_last = self.targeted.is_some();
+        let set = |place: &mut Option<u64>| {
+            *place = Some(directive.seconds()).filter(|_| is_last || place.is_none()).or(*place);
+        };
         if directive.is("max-age") {
-            // RFC 9111 §4.2.1: the first of several.
-            self.max_age.get_or_insert(directive.seconds());
+            set(&mut self.max_age);
         } else if directive.is("s-maxage") {
-            self.s_maxage.get_or_insert(directive.seconds());
+            set(&mut self.s_maxage);
         } else if directive.is("no-store") {
             self.no_store = true;
         } else if directive.is("no-cache") {
@@ -207,7 +251,7 @@ impl Allows {
         } else if directive.is("stale-while-revalidate") {
             self.stale_while_revalidate = directive.seconds();
         } else if directive.is("stale-if-error") {
-            self.stale_if_error.get_or_insert(directive.seconds());
+            set(&mut self.stale_if_error);
         }
     }
 
@@ -224,18 +268,9 @@ impl Allows {
 
 /// The names of fields that must not be stored (`private`, RFC 9111 §5.2.2.7), or not be sent from the store without asking
 /// again (`no-cache`, §5.2.2.4).
-pub(super) fn withheld(fields: &Fields) -> impl Iterator<Item = &[u8]> {
-    let lists = directives(fields, CACHE_CONTROL).filter_map(|directive| match directive.value {
-        Value::Quoted(names) | Value::Token(names)
-            if directive.is("no-cache") || directive.is("private") =>
-        {
-            Some(names)
-        }
-        _ => None,
-    });
-    lists
-        .flat_map(|names| names.split(|&byte| byte == b',').map(trim_ows))
-        .filter(|name| is_token(name))
+pub(super) fn withheld<'a>(fields: &'a Fields, allows: &Allows) -> impl Iterator<Item = &'a [u8]> {
+    let lists = directives(fields, allows.field());
+    lists.filter(|it| it.is("no-cache") || it.is("private")).flat_map(|it| it.names())
 }
 
 /// Whether that field is there, and a dictionary whose values are integers, tokens, strings or none (RFC 9213 §2.1, in terms
@@ -254,7 +289,7 @@ fn is_dictionary(fields: &Fields, name: &[u8]) -> bool {
             let fits = match member.value {
                 Value::Broken => false,
                 Value::Token(token) => !is_number || delta_seconds(token).is_some(),
-                Value::None | Value::Quoted(_) => !is_number,
+                Value::None | Value::False | Value::Quoted(_) => !is_number,
             };
             fits && is_key(&member.name.to_ascii_lowercase())
         })
@@ -325,9 +360,11 @@ mod tests {
         let named = allows(&["no-cache=\"a, B\", private=c"]);
         assert!(!named.no_cache && !named.private && named.withholds);
         let fields = fields("Cache-Control", &["no-cache=\"a, B\", private=c, x=\"d\""]);
-        assert!(withheld(&fields).eq([&b"a"[..], b"B", b"c"]));
+        assert!(withheld(&fields, &named).eq([&b"a"[..], b"B", b"c"]));
         // A name that cannot be read forbids everything.
         assert!(allows(&["no-cache=\"a"]).no_cache && allows(&["private= a"]).private);
+        assert!(allows(&["no-cache=\"\""]).no_cache && allows(&["private=\" , \""]).private);
+        assert!(allows(&["no-store;a=b"]).no_store);
         for (value, stale, all) in [
             ("max-age=1", false, false),
             ("s-maxage=1", false, true),
@@ -348,7 +385,8 @@ mod tests {
         for end in 0..=line.len() {
             for start in 0..=end {
                 let fields = fields("Cache-Control", &[&line[start..end]]);
-                let _ = (Allows::of(&fields, None), Asks::of(&fields), withheld(&fields).count());
+                let allows = Allows::of(&fields, None);
+                let _ = (Asks::of(&fields), withheld(&fields, &allows).count());
                 let _ = is_dictionary(&fields, CACHE_CONTROL);
             }
         }
@@ -379,11 +417,19 @@ mod tests {
             Allows::of(&fields, Some("cdn-cache-control"))
         };
         assert_eq!((of("max-age=7").max_age, of("max-age=7").no_store), (Some(7), false));
-        assert!(of("private").private && of("foo, max-age=7").is_targeted);
+        assert!(of("private").private && of("foo, max-age=7").targeted.is_some());
+        // RFC 8941 §3.2: of two with one key the last counts, and parameters are nothing to us.
+        assert_eq!(of("max-age=1, max-age=7").max_age, Some(7));
+        assert_eq!(of("max-age=7;a=b, foo;c").max_age, Some(7));
+        assert!(of("private=?1").private && !of("private=?0, max-age=7").private);
+        let mut named = fields("CDN-Cache-Control", &["max-age=7, private=\"a\""]);
+        named.append("Cache-Control", "private=\"b\"").unwrap();
+        let allows = Allows::of(&named, Some("cdn-cache-control"));
+        assert!(allows.withholds && withheld(&named, &allows).eq([b"a"]));
         for ignored in
             ["max-age=7, &&&", "max-age=\"7\"", "max-age=7.5", "max-age", "", "max-age =7"]
         {
-            assert!(of(ignored).no_store && !of(ignored).is_targeted, "{ignored}");
+            assert!(of(ignored).no_store && of(ignored).targeted.is_none(), "{ignored}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Here {
             return;
         };
         let mut head = ResponseHead::new(response.head.status);
-        head.fields = storable(&response.head.fields, times.now);
+        head.fields = storable(&response.head.fields, &allows, times.now);
         let keeping = Keeping {
             store: Arc::clone(&self.shared.store),
             key: key.into(),
@@ -143,7 +143,8 @@ impl Here {
             told.tell(&mut response);
             return response;
         }
-        let updated = Arc::new(stored.updated(fields, times, &self.shared.config));
+        let updated = stored.updated(fields, &request.fields, times, &self.shared.config);
+        let updated = Arc::new(updated);
         told.is_stored = self.keep_updated(exchange, &updated, &errand, times);
         told.ttl = Some(updated.standing(times.now).ttl());
         if let Some(leader) = errand.leader {
@@ -171,8 +172,12 @@ impl Here {
         let (config, store) = (&self.shared.config, &self.shared.store);
         let policy = (config.heuristic, config.cookies);
         let (is_known, head) = (has_credentials(exchange), &updated.head);
-        if may_store(is_known, &errand.asks, head, &updated.allows, times.now, policy) {
-            return store.keep(&errand.key, errand.ticket, updated);
+        let is_for_others = Selection::of(&head.fields, &exchange.head().fields).is_some();
+        if is_for_others
+            && may_store(is_known, &errand.asks, head, &updated.allows, times.now, policy)
+        {
+            let of = errand.stale.as_ref();
+            return store.keep_instead(&errand.key, errand.ticket, updated, of);
         }
         store.forget(&errand.key);
         false
@@ -194,7 +199,8 @@ impl Here {
             self.shared.store.forget(&errand.key);
             return;
         }
-        let updated = stored.updated(fields, times, &self.shared.config);
+        let asked = &exchange.head().fields;
+        let updated = stored.updated(fields, asked, times, &self.shared.config);
         self.keep_updated(exchange, &Arc::new(updated), errand, times);
     }
 

@@ -40,7 +40,7 @@ pub(super) fn lifetime(
         return (seconds, Source::Explicit);
     }
     let date = fields.get(Known::Date).and_then(parse_date).unwrap_or(now);
-    if let Some(expires) = fields.get(Known::Expires).filter(|_| !allows.is_targeted) {
+    if let Some(expires) = fields.get(Known::Expires).filter(|_| allows.targeted.is_none()) {
         // RFC 9111 §5.3: what is no date, above all "0", lies in the past.
         let expires = parse_date(expires).and_then(|at| at.duration_since(date).ok());
         return (expires.unwrap_or_default().as_secs(), Source::Explicit);

@@ -70,7 +70,8 @@ fn is_never_stored(status: StatusCode) -> bool {
 fn is_personal(response: &ResponseHead, allows: &Allows, cookies: Cookies) -> bool {
     let is_withheld = || {
         allows.withholds
-            && withheld(&response.fields).any(|name| name.eq_ignore_ascii_case(b"set-cookie"))
+            && withheld(&response.fields, allows)
+                .any(|name| name.eq_ignore_ascii_case(b"set-cookie"))
     };
     response.fields.contains(Known::SetCookie) && !cookies.may_be_stored(allows) && !is_withheld()
 }

@@ -100,7 +100,11 @@ impl Here {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return self.forward_other(request, next).await;
         }
-        if !is_ours(&request) || asks.no_store {
+        let is_ours = is_ours(&request) && !asks.no_store;
+        if !is_ours && asks.only_if_cached {
+            return nothing_stored();
+        }
+        if !is_ours {
             let why = if asks.no_store { Forward::Request } else { Forward::Bypass };
             let mut response = next.run(request).await;
             Told::forwarded(why).tell(&mut response);
@@ -130,9 +134,7 @@ impl Here {
                 Found::Nothing(why, stale) => (why, stale),
             };
             if asks.only_if_cached {
-                // RFC 9111 §5.2.1.7.
-                let error = Error::new(StatusCode::GATEWAY_TIMEOUT);
-                return error.message("there is no stored answer that would do").into();
+                return nothing_stored();
             }
             let is_shareable = stale.as_ref().is_none_or(|stored| stored.is_shareable());
             let may_wait = waits < WAITS && is_shareable && may_coalesce(&request, &asks);
@@ -250,6 +252,13 @@ impl Here {
         self.shared.config.key.write(request.head(), is_secure, &mut key);
         key
     }
+}
+
+/// Who wants nothing of the handler gets nothing (RFC 9111 §5.2.1.7).
+fn nothing_stored() -> Response {
+    Error::new(StatusCode::GATEWAY_TIMEOUT)
+        .message("there is no stored answer that would do")
+        .into()
 }
 
 /// Whether the cache may answer such a request: one without content, which the handler need not judge, and which no tunnel

@@ -136,6 +136,17 @@ impl Store {
     /// Puts a response there, in place of one that the same requests choose. `false` when there is no room for it at all, or
     /// its resource was changed since.
     pub(super) fn keep(&self, key: &str, ticket: Ticket, stored: &Arc<Stored>) -> bool {
+        self.keep_instead(key, ticket, stored, None)
+    }
+
+    /// The same, in place also of the response that it was made of.
+    pub(super) fn keep_instead(
+        &self,
+        key: &str,
+        ticket: Ticket,
+        stored: &Arc<Stored>,
+        of: Option<&Arc<Stored>>,
+    ) -> bool {
         if stored.weight() > self.bounds.largest.min(self.bounds.bytes) {
             return false;
         }
@@ -145,7 +156,10 @@ impl Store {
         }
         let old = state.get(ticket.hash).filter(|it| it.is(key));
         let others = old.iter().flat_map(|old| &old.variants);
-        let others = others.filter(|other| other.selection != stored.selection).cloned();
+        let is_other = |other: &&Arc<Stored>| {
+            other.selection != stored.selection && of.is_none_or(|of| !Arc::ptr_eq(of, other))
+        };
+        let others = others.filter(is_other).cloned();
         let variants: Vec<_> = [Arc::clone(stored)].into_iter().chain(others).collect();
         let dropped = state.insert(key, ticket.hash, variants, &self.bounds);
         drop(state);

@@ -68,9 +68,17 @@ impl Stored {
         stored
     }
 
-    /// The same response, brought up to date by the fields of a 304 (RFC 9111 §4.3.4) or of an answer to HEAD (§4.3.5).
-    pub(super) fn updated(&self, update: &Fields, times: Times, config: &CacheConfig) -> Self {
-        let (mut head, update) = (self.head.clone(), storable(update, times.now));
+    /// The same response, brought up to date by the fields of a 304 (RFC 9111 §4.3.4) or of an answer to HEAD (§4.3.5). It is
+    /// for those who are like `request` in what its Vary says now.
+    pub(super) fn updated(
+        &self,
+        update: &Fields,
+        request: &Fields,
+        times: Times,
+        config: &CacheConfig,
+    ) -> Self {
+        let mut head = self.head.clone();
+        let update = storable(update, &Allows::of(update, config.targeted), times.now);
         // RFC 9111 §3.2: all fields; but what is kept is the content as it was coded then.
         let lines = || {
             update.lines().filter(|(known, ..)| {
@@ -85,11 +93,14 @@ impl Stored {
             let _ = head.fields.append(NameRef::new(name), value);
         }
         let allows = Allows::of(&head.fields, config.targeted);
+        // It may withhold what was stored before.
+        head.fields = storable(&head.fields, &allows, times.now);
         if !config.cookies.may_be_stored(&allows) {
             head.fields.remove(Known::SetCookie);
         }
-        let (body, selection) = (self.body.clone(), self.selection.clone());
-        Self::new(head, body, selection, allows, times, config.heuristic)
+        let selection = Selection::of(&head.fields, request);
+        let selection = selection.unwrap_or_else(|| self.selection.clone());
+        Self::new(head, self.body.clone(), selection, allows, times, config.heuristic)
     }
 
     /// How fresh it is.
@@ -153,7 +164,7 @@ impl Stored {
 
 /// The fields of a response that may be stored (RFC 9111 §3.1): without those of the connection (RFC 9110 §7.6.1, MUST) and of
 /// proxies, without those that `no-cache` and `private` name, and without its length, which the content has. With a Date.
-pub(super) fn storable(fields: &Fields, now: SystemTime) -> Fields {
+pub(super) fn storable(fields: &Fields, allows: &Allows, now: SystemTime) -> Fields {
     let mut kept = Fields::new();
     for (known, name, value) in fields.lines() {
         let is_hop = match known {
@@ -175,7 +186,7 @@ pub(super) fn storable(fields: &Fields, now: SystemTime) -> Fields {
         let is_named = |other: &[u8]| other.eq_ignore_ascii_case(name);
         if !is_hop
             && !fields.list(Known::Connection).any(is_named)
-            && !withheld(fields).any(is_named)
+            && !withheld(fields, allows).any(is_named)
         {
             // It stood in a section like this one already.
             let _ = kept.append(NameRef::new(name), value);

@@ -178,6 +178,11 @@ fn clients_may_want_more() {
     rig.pass(15);
     assert_eq!(rig.get(&[("cache-control", "max-stale=5")]).told, "hit; ttl=-5");
     assert_eq!(rig.get(&[("cache-control", "max-stale=4, only-if-cached")]).status, 504);
+    // Nor does the handler hear of it where the cache would have passed it on unseen.
+    let calls = rig.calls();
+    assert_eq!(rig.get(&[("cache-control", "no-store, only-if-cached")]).status, 504);
+    let only = ("cache-control", "only-if-cached");
+    assert_eq!((rig.get(&[only, ("if-match", "*")]).status, rig.calls()), (504, calls));
 }
 
 #[test]
@@ -244,4 +249,20 @@ fn lifetimes_are_guessed_when_told_to() {
         rig.get(&[]);
         assert_eq!(rig.get(&[]).told, expected);
     }
+}
+
+/// RFC 9213 §2.2: the field for caches like this one may withhold others.
+#[test]
+fn a_targeted_field_withholds_too() {
+    const LINES: &[(&str, &str)] = &[
+        ("cdn-cache-control", "max-age=9, private=\"a, set-cookie\""),
+        ("cache-control", "no-store"),
+        ("a", "1"),
+        ("set-cookie", "a=b"),
+    ];
+    let rig = Rig::answering(CacheConfig::new().targeted("cdn-cache-control"), LINES, "one");
+    assert!(rig.get(&[]).fields.contains("a"));
+    let hit = rig.get(&[]);
+    assert_eq!(hit.told, "hit; ttl=9");
+    assert!(!hit.fields.contains("a") && !hit.fields.contains(Known::SetCookie));
 }

@@ -182,3 +182,31 @@ fn what_may_be_stored_no_more_is_forgotten() {
         }
     }
 }
+
+/// RFC 9111 §3.2, §4.1: after a 304 that says so the response is for fewer than before, or has fewer fields.
+#[test]
+fn what_is_brought_up_to_date_is_as_the_304_says() {
+    const TAG: (&str, &str) = ("etag", "\"v\"");
+    const STORED: &[(&str, &str)] = &[("cache-control", "max-age=5"), TAG, ("b", "1")];
+    for (lines, like_it, other) in [
+        (&[("vary", "x"), TAG][..], "hit; ttl=5", "fwd=vary-miss"),
+        (&[("vary", "*"), TAG], "fwd=uri-miss", "fwd=uri-miss"),
+        (&[("cache-control", "max-age=5, private=\"b\""), TAG], "hit; ttl=5", "hit; ttl=5"),
+    ] {
+        let rig = Rig::answering(CacheConfig::new(), STORED, "one");
+        rig.get(&[("x", "1")]);
+        rig.pass(5);
+        rig.script(move |_| {
+            let mut response = reply(lines, "");
+            response.head.status = StatusCode::NOT_MODIFIED;
+            response
+        });
+        assert_eq!(rig.get(&[("x", "1")]).body, "one");
+        rig.script(|_| reply(&[], "two"));
+        let got = rig.get(&[("x", "1")]);
+        assert_eq!(got.told, like_it, "{lines:?}");
+        let is_withheld = lines[0].0 == "cache-control";
+        assert_eq!(got.fields.contains("b"), like_it.starts_with("hit") && !is_withheld);
+        assert_eq!(rig.get(&[("x", "2")]).told, other, "{lines:?}");
+    }
+}
