@@ -128,6 +128,11 @@ impl Compress {
         self
     }
 
+    /// What a client would rather have. Who accepts nothing that there is gets the content as it is (RFC 9110 §12.4.1).
+    fn choose(&self, asked: &Fields) -> Coding {
+        negotiate(asked, &self.codings).unwrap_or(Coding::Identity)
+    }
+
     /// Whether a client may get it compressed.
     fn takes(&self, exchange: &Exchange, response: &Response) -> bool {
         // First, since most of what is answered is small.
@@ -187,7 +192,10 @@ impl Hook for Compress {
     fn after(&self, exchange: &Exchange, response: &mut Response) {
         let asked = exchange.head();
         match response.head.status {
-            StatusCode::NOT_MODIFIED => return same(&asked.fields, &mut response.head.fields),
+            StatusCode::NOT_MODIFIED => {
+                let is_coded = self.choose(&asked.fields) != Coding::Identity;
+                return same(&asked.fields, &mut response.head.fields, is_coded);
+            }
             // RFC 9110 §15.3.7: MUST have the Vary of the 200 that it is a part of. What is long enough nobody knows here.
             StatusCode::PARTIAL_CONTENT if self.is_for(&response.head.fields) => {
                 return vary(&mut response.head.fields);
@@ -195,7 +203,7 @@ impl Hook for Compress {
             _ if !self.takes(exchange, response) => return,
             _ => vary(&mut response.head.fields),
         }
-        let coding = negotiate(&asked.fields, &self.codings).unwrap_or(Coding::Identity);
+        let coding = self.choose(&asked.fields);
         if coding == Coding::Identity {
             return;
         }
@@ -246,10 +254,11 @@ fn weakened(fields: &Fields) -> Option<Vec<u8>> {
 }
 
 /// A 304 has the Vary and the ETag that a 200 would have (RFC 9110 §15.4.5, MUST). Of what type that would be it does not tell:
-/// Vary is there for all, and the tag is the weak one, if the client has asked with that.
-fn same(asked: &Fields, fields: &mut Fields) {
+/// Vary is there for all, and the tag is the weak one, if the client may get content that `is_coded` and has asked with that.
+fn same(asked: &Fields, fields: &mut Fields, is_coded: bool) {
     vary(fields);
-    if let Some(weak) = weakened(fields)
+    if is_coded
+        && let Some(weak) = weakened(fields)
         && asked.all(Known::IfNoneMatch).any(|tags| tags.windows(weak.len()).any(|it| it == weak))
     {
         // As above.
