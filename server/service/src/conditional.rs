@@ -9,6 +9,10 @@ use std::time::{Duration, SystemTime};
 use trilane_semantics::field::trim_ows;
 use trilane_semantics::{Fields, Known, Method};
 
+/// What asks for a verdict.
+pub(crate) const CONDITIONS: &[Known] =
+    &[Known::IfMatch, Known::IfUnmodifiedSince, Known::IfNoneMatch, Known::IfModifiedSince];
+
 /// What identifies a representation (RFC 9110 §8.8).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validators<'a> {
@@ -45,8 +49,6 @@ pub enum Verdict {
 /// ```
 #[must_use]
 pub fn evaluate(method: &Method, fields: &Fields, current: Option<Validators<'_>>) -> Verdict {
-    const CONDITIONS: &[Known] =
-        &[Known::IfMatch, Known::IfUnmodifiedSince, Known::IfNoneMatch, Known::IfModifiedSince];
     // RFC 9110 §13.2.1: MUST be ignored with methods that select no representation.
     let selects = !matches!(*method, Method::CONNECT | Method::OPTIONS | Method::TRACE);
     if !fields.has_any(CONDITIONS) || !selects {

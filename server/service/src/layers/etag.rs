@@ -1,9 +1,9 @@
 //! Entity tags for those who make none (RFC 9110 §8.8.3), and the 304 that they are for (§15.4.5).
 
-use trilane_exchange::{Exchange, Outgoing, Response};
+use trilane_exchange::{Error, Exchange, Outgoing, Response};
 use trilane_semantics::{Known, Method, StatusCode};
 
-use crate::conditional::{Validators, Verdict, evaluate, parse_date};
+use crate::conditional::{CONDITIONS, Validators, Verdict, evaluate, parse_date};
 use crate::layer::{Hook, Phases};
 
 /// Content up to this is tagged, in bytes, unless it is told otherwise.
@@ -19,7 +19,8 @@ const OF_CONTENT: &[Known] = &[
     Known::ContentType,
 ];
 
-/// Gives answers to GET and HEAD an ETag, a weak one made of their content, and answers 304 to who has that content already.
+/// Gives answers to GET and HEAD an ETag, a weak one made of their content, and answers 304 to who has that content already, and
+/// 412 to who wants no other than one that it is not.
 ///
 /// Only 200 with content that is whole in memory; what has an ETag keeps it, and is compared all the same. The tag is the same
 /// on every machine. It saves the network, not the handler: behind a [`Cache`](crate::Cache), so inside of it, the content is
@@ -82,11 +83,15 @@ impl Hook for ETags {
         let fields = &response.head.fields;
         let etag = fields.get(Known::ETag);
         let modified = || fields.get(Known::LastModified).and_then(parse_date);
-        let has_conditions = head.fields.has_any(&[Known::IfNoneMatch, Known::IfModifiedSince]);
-        if etag.is_some() && has_conditions {
+        // RFC 9110 §13.2.1, MUST: what the handler has not looked at counts all the same.
+        if etag.is_some() && head.fields.has_any(CONDITIONS) {
             let current = Validators { etag, modified: modified() };
-            if evaluate(&head.method, &head.fields, Some(current)) == Verdict::NotModified {
-                make_not_modified(response);
+            match evaluate(&head.method, &head.fields, Some(current)) {
+                Verdict::Proceed => (),
+                Verdict::NotModified => make_not_modified(response),
+                Verdict::PreconditionFailed => {
+                    *response = Error::new(StatusCode::PRECONDITION_FAILED).into();
+                }
             }
         }
     }

@@ -68,11 +68,24 @@ fn who_has_it_gets_no_content() {
     assert_eq!(got.head.status, StatusCode::NOT_MODIFIED);
     for (method, target, lines) in [
         ("GET", "/plain", ("if-none-match", "\"x\"")),
-        ("GET", "/plain", ("if-match", "\"x\"")),
+        ("GET", "/plain", ("if-match", "*")),
+        ("GET", "/own", ("if-match", "\"own\"")),
+        ("GET", "/stream", ("if-match", "\"x\"")),
         ("POST", "/plain", ("if-none-match", "*")),
         ("GET", "/stream", ("if-none-match", "*")),
     ] {
         let got = ask(method, target, &[lines]);
         assert_eq!(got.head.status, StatusCode::OK, "{method} {target} {lines:?}");
+    }
+}
+
+/// RFC 9110 §13.1.1: compared strongly, so that a tag of the layer's own is none that it names.
+#[test]
+fn who_wants_another_gets_nothing() {
+    let plain = tag("/plain").unwrap();
+    for (target, value) in [("/plain", "\"x\""), ("/plain", &*plain), ("/own", "\"x\"")] {
+        let got = ask("GET", target, &[("if-match", value)]);
+        assert_eq!(got.head.status, StatusCode::PRECONDITION_FAILED, "{target} {value}");
+        assert!(got.error.is_some());
     }
 }
