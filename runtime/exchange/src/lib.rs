@@ -61,7 +61,7 @@ pub use response::Response;
 pub use service::{After, Pool, Refusal, Reply, Running, Service};
 pub use shard::{Capabilities, Shard, Sleep};
 pub use spawn::{AbortOnDrop, JoinHandle};
-pub use stats::{BLOCKED, Stats};
+pub use stats::{BLOCKED, CacheUse, Stats};
 pub use summary::{Outcome, Summary};
 pub use tasks::Tasks;
 pub use tls::{ClientCertificate, TlsInfo, TlsVersion};

@@ -59,6 +59,47 @@ impl Causes {
     }
 }
 
+/// What response caches did with requests, by the names that Cache-Status has for it (RFC 9211 §2).
+#[derive(Debug, Default)]
+pub struct CacheUse {
+    /// Answered with what is stored.
+    pub hit: Counter,
+    /// Answered with what another request was answered with at that time.
+    pub collapsed: Counter,
+    /// Passed on: caches do not deal with such requests.
+    pub bypass: Counter,
+    /// Passed on: the method needs it.
+    pub method: Counter,
+    /// Passed on: nothing was stored for the target.
+    pub uri_miss: Counter,
+    /// Passed on: what was stored was for other requests.
+    pub vary_miss: Counter,
+    /// Passed on: what was stored might not be used for such a request.
+    pub miss: Counter,
+    /// Passed on: the client wanted it.
+    pub request: Counter,
+    /// Passed on: what was stored was stale. Also what is fetched anew beside a hit.
+    pub stale: Counter,
+}
+
+impl CacheUse {
+    /// Each of them, with its name.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, u64); 9] {
+        [
+            ("hit", self.hit.get()),
+            ("collapsed", self.collapsed.get()),
+            ("bypass", self.bypass.get()),
+            ("method", self.method.get()),
+            ("uri-miss", self.uri_miss.get()),
+            ("vary-miss", self.vary_miss.get()),
+            ("miss", self.miss.get()),
+            ("request", self.request.get()),
+            ("stale", self.stale.get()),
+        ]
+    }
+}
+
 /// What a shard counts. On a cache line of its own, so that readers do not slow writers of another shard.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -87,6 +128,8 @@ pub struct Stats {
     pub file_read: Counter,
     /// Bytes of files, and of what is known of them, that are kept in memory now.
     pub file_cache: Counter,
+    /// What response caches did with requests.
+    pub cache: CacheUse,
     /// Sends whose memory the kernel read where it was, and did not copy when it took them.
     pub uncopied: Counter,
     /// Handlers that panicked.

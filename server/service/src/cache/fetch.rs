@@ -54,7 +54,7 @@ impl Here {
                 let mut response = answer(stored, head, times.now, &shard);
                 let ttl = Some(stored.standing(times.now).ttl());
                 let told = Told::forwarded(errand.why);
-                Told { status: Some(status.as_u16()), ttl, ..told }.tell(&mut response);
+                Told { status: Some(status.as_u16()), ttl, ..told }.tell(&mut response, &shard);
                 return response;
             }
         }
@@ -64,7 +64,7 @@ impl Here {
         } else {
             self.freshen(&exchange, &response, &errand, times);
         }
-        told.tell(&mut response);
+        told.tell(&mut response, &shard);
         response
     }
 
@@ -140,7 +140,7 @@ impl Here {
         let is_other = strong.is_some_and(|tag| stored.head.fields.get(Known::ETag) != Some(tag));
         if is_other && stored.head.fields.contains(Known::ETag) {
             let mut response = answer(stored, request, times.now, shard);
-            told.tell(&mut response);
+            told.tell(&mut response, shard);
             return response;
         }
         let updated = stored.updated(fields, &request.fields, times, &self.shared.config);
@@ -157,7 +157,7 @@ impl Here {
                 let _ = response.head.fields.append(Known::SetCookie, cookie);
             }
         }
-        told.tell(&mut response);
+        told.tell(&mut response, shard);
         response
     }
 

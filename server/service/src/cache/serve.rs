@@ -90,7 +90,7 @@ impl Here {
             return None;
         }
         match self.find(Some(resource?), request, &asks) {
-            Found::Hit(response) => Some(response),
+            Found::Hit(response) => Some(hit(response, request)),
             Found::HitAndRefresh(..) | Found::Nothing(..) => None,
         }
     }
@@ -106,8 +106,9 @@ impl Here {
         }
         if !is_ours {
             let why = if asks.no_store { Forward::Request } else { Forward::Bypass };
+            let shard = request.shard().clone();
             let mut response = next.run(request).await;
-            Told::forwarded(why).tell(&mut response);
+            Told::forwarded(why).tell(&mut response, &shard);
             return response;
         }
         let key = self.key_of(&request);
@@ -122,15 +123,15 @@ impl Here {
             let (why, stale) = match self.find(resource.clone(), &request, &asks) {
                 Found::Hit(response) => {
                     self.key.set(key);
-                    return response;
+                    return hit(response, &request);
                 }
                 Found::HitAndRefresh(response, stored) if stored.begin_refresh() => {
-                    let why = Forward::Stale;
+                    let (why, response) = (Forward::Stale, hit(response, &request));
                     let (stale, leader) = (Some(stored), None);
                     self.refresh(request, next, Errand { key, ticket, asks, why, stale, leader });
                     return response;
                 }
-                Found::HitAndRefresh(response, _) => return response,
+                Found::HitAndRefresh(response, _) => return hit(response, &request),
                 Found::Nothing(why, stale) => (why, stale),
             };
             if asks.only_if_cached {
@@ -153,7 +154,7 @@ impl Here {
                     if let Found::Hit(response) = self.find(resource, &request, &asks) {
                         drop(leader);
                         self.key.set(key);
-                        return response;
+                        return hit(response, &request);
                     }
                     Some(leader)
                 }
@@ -191,7 +192,7 @@ impl Here {
         let standing = stored.standing(now);
         let from_store = || {
             let mut response = answer(stored, request.head(), now, request.shard());
-            Told { ttl: Some(standing.ttl()), ..Told::default() }.tell(&mut response);
+            Told { ttl: Some(standing.ttl()), ..Told::default() }.write(&mut response);
             response
         };
         match standing.judge(asks) {
@@ -220,7 +221,8 @@ impl Here {
         is_for_us.then(|| {
             let mut response = answer(stored, request.head(), now, request.shard());
             let told = Told::forwarded(why);
-            Told { ttl: Some(standing.ttl()), is_collapsed: true, ..told }.tell(&mut response);
+            Told { ttl: Some(standing.ttl()), is_collapsed: true, ..told }
+                .tell(&mut response, request.shard());
             response
         })
     }
@@ -242,7 +244,7 @@ impl Here {
                 other.iter().for_each(|key| self.shared.store.forget(key));
             }
         }
-        Told::forwarded(Forward::Method).tell(&mut response);
+        Told::forwarded(Forward::Method).tell(&mut response, exchange.shard());
         response
     }
 
@@ -259,6 +261,12 @@ fn nothing_stored() -> Response {
     Error::new(StatusCode::GATEWAY_TIMEOUT)
         .message("there is no stored answer that would do")
         .into()
+}
+
+/// What was found is the answer.
+fn hit(response: Response, request: &Request) -> Response {
+    request.shard().stats().cache.hit.add(1);
+    response
 }
 
 /// Whether the cache may answer such a request: one without content, which the handler need not judge, and which no tunnel

@@ -1,7 +1,7 @@
 //! Cache-Status (RFC 9211): what the cache did with a request, as the last member of the response's list.
 
 use smallvec::SmallVec;
-use trilane_exchange::Response;
+use trilane_exchange::{Response, Shard};
 
 /// Why a request was forwarded to the handler (RFC 9211 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,31 @@ impl Told {
         Self { forward: Some(why), ..Self::default() }
     }
 
-    /// Tells it, as this cache.
-    pub(super) fn tell(self, response: &mut Response) {
+    /// Counts it.
+    fn count(self, shard: &Shard) {
+        let counts = &shard.stats().cache;
+        let counter = match self.forward {
+            None => &counts.hit,
+            Some(_) if self.is_collapsed => &counts.collapsed,
+            Some(Forward::Bypass) => &counts.bypass,
+            Some(Forward::Method) => &counts.method,
+            Some(Forward::UriMiss) => &counts.uri_miss,
+            Some(Forward::VaryMiss) => &counts.vary_miss,
+            Some(Forward::Miss) => &counts.miss,
+            Some(Forward::Request) => &counts.request,
+            Some(Forward::Stale) => &counts.stale,
+        };
+        counter.add(1);
+    }
+
+    /// Tells it, as this cache, to the client and to those who count.
+    pub(super) fn tell(self, response: &mut Response, shard: &Shard) {
+        self.count(shard);
+        self.write(response);
+    }
+
+    /// Tells it to the client.
+    pub(super) fn write(self, response: &mut Response) {
         let mut out = SmallVec::<[u8; 96]>::from_slice(b"trilane");
         match self.forward {
             None => out.extend_from_slice(b"; hit"),
@@ -102,7 +125,7 @@ mod tests {
             (Told { is_collapsed: true, ..told }, "trilane; fwd=stale; collapsed"),
         ] {
             let mut response = Response::new(StatusCode::OK).field("cache-status", "origin; hit");
-            told.tell(&mut response);
+            told.write(&mut response);
             let told: Vec<_> = response.head.fields.all("cache-status").collect();
             assert_eq!(told, [&b"origin; hit"[..], expected.as_bytes()]);
         }

@@ -124,11 +124,13 @@ fn shards_causes_and_metrics_of_users() {
     let client = TestClient::new(router(&metrics)).unwrap();
     client.stats().closed.count(Cause::IdleTimeout);
     client.stats().accepted.add(5);
+    client.stats().cache.uri_miss.add(7);
     let text = scrape(&client);
     for (name, value) in [
         ("orders_total", 3.0),
         ("trilane_connections_accepted_total{shard=\"0\"}", 5.0),
         ("trilane_connections_closed_total{cause=\"idle_timeout\"}", 1.0),
+        ("trilane_cache_requests_total{result=\"uri-miss\"}", 7.0),
     ] {
         assert_eq!(sample(&text, name), Some(value), "{name} in {text}");
     }

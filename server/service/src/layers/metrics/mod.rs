@@ -37,6 +37,7 @@ use text::Form;
 /// | `http_requests_in_flight` | |
 /// | `trilane_*`, the counters of [`Stats`] | `shard` |
 /// | `trilane_connections_closed_total` | `cause` |
+/// | `trilane_cache_requests_total`, of all [`Cache`](crate::Cache)s | `result`, as in Cache-Status: `hit`, `collapsed`, `uri-miss`, .. |
 /// | `process_*`: memory, descriptors, CPU time, start | |
 ///
 /// `path` is the route's template, such as `/users/{id}`; `unmatched` where no route was, `other` beyond

@@ -1,4 +1,4 @@
-//! Counters of shards, why connections closed, and what the system knows of the process.
+//! Counters of shards, why connections closed, what caches did, and what the system knows of the process.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -125,6 +125,7 @@ impl Collector for Server {
             }
         }
         self.closed(&mut encoder)?;
+        self.cache(&mut encoder)?;
         process(&mut encoder)
     }
 }
@@ -140,6 +141,20 @@ impl Server {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (cause, count) in causes.into_iter().filter(|(_, count)| *count > 0) {
             metric.encode_family(&[("cause", cause)])?.encode_counter(&count, NO_EXEMPLAR)?;
+        }
+        Ok(())
+    }
+
+    /// What response caches did, as far as they did it.
+    fn cache(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut results = BTreeMap::<_, u64>::new();
+        for (result, count) in self.0.iter().flat_map(|stats| stats.cache.all()) {
+            *results.entry(result).or_default() += count;
+        }
+        let (name, help) = ("trilane_cache_requests", "Requests to response caches, by result.");
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
+            metric.encode_family(&[("result", result)])?.encode_counter(&count, NO_EXEMPLAR)?;
         }
         Ok(())
     }

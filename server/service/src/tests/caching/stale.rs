@@ -210,3 +210,33 @@ fn what_is_brought_up_to_date_is_as_the_304_says() {
         assert_eq!(rig.get(&[("x", "2")]).told, other, "{lines:?}");
     }
 }
+
+/// Each request once, as Cache-Status tells; but for what is fetched anew.
+#[test]
+fn what_was_done_is_counted() {
+    const LINES: &[(&str, &str)] =
+        &[("cache-control", "max-age=5, stale-while-revalidate=5"), ("vary", "x")];
+    let rig = Rig::answering(CacheConfig::new(), LINES, "one");
+    let no_cache = ("cache-control", "no-cache");
+    for lines in [&[][..], &[], &[("x", "1")], &[no_cache], &[("if-match", "*")]] {
+        rig.get(lines);
+    }
+    rig.send("GET", "/b", &[("authorization", "Basic eDp5")]);
+    rig.send("POST", "/c", &[]);
+    rig.pass(5);
+    rig.get(&[]);
+    rig.run();
+    assert!(rig.get(&[]).told.starts_with("hit"));
+    let counts = rig.fake.stats.cache.all();
+    let counted: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    let expected = [
+        ("hit", 3),
+        ("bypass", 1),
+        ("method", 1),
+        ("uri-miss", 2),
+        ("vary-miss", 1),
+        ("request", 1),
+        ("stale", 1),
+    ];
+    assert_eq!(counted, expected);
+}
