@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use trilane_exchange::{Exchange, Outgoing, Request, Response};
+use trilane_exchange::{Exchange, Frame, Outgoing, Request, Response};
 use trilane_semantics::{Known, Method, ResponseHead, StatusCode};
 
 use super::answer::answer;
@@ -214,9 +214,15 @@ impl Here {
         let refreshing = Refreshing(errand.stale.clone());
         drop(shard.spawn(async move {
             let mut response = self.fetch(request, next, errand).await;
-            // It is stored when all of it was made.
+            // It is stored when all of it was made; what is more than may be stored need not be.
             if let Outgoing::Stream { source, .. } = &mut response.body {
-                while let Some(Ok(_)) = poll_fn(|cx| source.as_mut().poll_frame(cx)).await {}
+                let mut left = Some(self.shared.config.bounds.largest);
+                while let Some(room) = left
+                    && let Some(Ok(Frame::Data(data))) =
+                        poll_fn(|cx| source.as_mut().poll_frame(cx)).await
+                {
+                    left = room.checked_sub(data.len());
+                }
             }
             drop(refreshing);
         }));

@@ -240,3 +240,32 @@ fn what_was_done_is_counted() {
     ];
     assert_eq!(counted, expected);
 }
+
+/// A refresh that comes to no end within what may be stored is given up.
+#[test]
+fn what_is_fetched_anew_has_a_bound() {
+    const LINES: &[(&str, &str)] = &[("cache-control", "max-age=5, stale-while-revalidate=50")];
+    let rig = Rig::answering(CacheConfig::new().largest(2000), LINES, "one");
+    rig.get(&[]);
+    rig.pass(5);
+    let sent = Rc::new(Cell::new(0));
+    let count = Rc::clone(&sent);
+    rig.script(move |_| {
+        let count = Rc::clone(&count);
+        let endless = Outgoing::write(|writer| async move {
+            for _ in 0..1000 {
+                count.set(count.get() + 1);
+                writer.send("x".repeat(100)).await;
+            }
+            Ok(())
+        });
+        reply(LINES, "").body(endless)
+    });
+    assert_eq!(rig.get(&[]).body, "one");
+    rig.run();
+    assert!((20..40).contains(&sent.get()), "{}", sent.get());
+    // Nobody is at it any more, so the next one begins again.
+    assert_eq!(rig.get(&[]).body, "one");
+    rig.run();
+    assert_eq!(rig.calls(), 3);
+}
