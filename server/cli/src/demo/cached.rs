@@ -1,7 +1,7 @@
 //! `/cached/{key}`: an answer as the query wants it, behind the cache; it tells how often its handler ran.
 //!
-//! For looking at the cache from outside. The same target with any other method but OPTIONS changes nothing and is answered 204,
-//! so that the cache forgets.
+//! For looking at the cache from outside. The same target with any other method but OPTIONS changes nothing and is answered 204, or
+//! as `unsafe` and `location` say, so that the cache forgets. Conditions count for all of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +65,9 @@ struct Wish {
     date: Option<i64>,
     status: Option<u16>,
     delay_ms: Option<u64>,
+    /// The status for methods that are not safe, and their Location.
+    r#unsafe: Option<u16>,
+    location: Option<String>,
     /// So many bytes of content, instead of the count.
     size: Option<usize>,
 }
@@ -84,18 +87,16 @@ async fn answer(
 ) -> Result<Response, Error> {
     let shard = request.shard().clone();
     let is_read = matches!(request.method().as_str(), "GET" | "HEAD");
-    if !is_read {
-        return Ok(Response::new(StatusCode::NO_CONTENT));
-    }
     let bad = |what| Error::new(StatusCode::BAD_REQUEST).message(what);
     let (delay, size) = (wish.delay_ms.unwrap_or(0), wish.size.unwrap_or(0));
     if delay > MOST_DELAY || size > MOST_BYTES {
         return Err(bad("more than /cached waits or sends"));
     }
-    let status = StatusCode::from_u16(wish.status.unwrap_or(200)).ok();
+    let status = if is_read { wish.status.unwrap_or(200) } else { wish.r#unsafe.unwrap_or(204) };
+    let status = StatusCode::from_u16(status).ok();
     let status = status.filter(|status| !status.is_informational() && status.as_u16() < 600);
     let status = status.ok_or_else(|| bad("not the status of an answer"))?;
-    let count = cached.count(&key);
+    let count = if is_read { cached.count(&key) } else { 0 };
     shard.sleep(Duration::from_millis(delay)).await;
     let now = shard.wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     // Past the year 9999 there are no dates; clocks that show it are wrong.
@@ -111,6 +112,18 @@ async fn answer(
     };
     let head = request.head();
     let verdict = evaluate(&head.method, &head.fields, Some(validators));
+    // RFC 9110 §13.2.1: only where the answer would be a success.
+    if status.is_success() && verdict == Verdict::PreconditionFailed {
+        return Err(Error::new(StatusCode::PRECONDITION_FAILED));
+    }
+    if !is_read {
+        let mut response = Response::new(status);
+        if let Some(location) = wish.location {
+            let location = response.head.fields.append(Known::Location, location);
+            location.map_err(|_| bad("not the value of a field"))?;
+        }
+        return Ok(response);
+    }
     let is_unchanged = status == StatusCode::OK && verdict == Verdict::NotModified;
     let mut response = Response::new(if is_unchanged { StatusCode::NOT_MODIFIED } else { status });
     let lines = [
