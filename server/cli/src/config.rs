@@ -11,16 +11,17 @@ use trilane::{Limits, Rotation};
 
 use crate::access::{AccessSection, AuthSection, CsrfSection};
 use crate::args::Alpn;
+use crate::caching::CacheSection;
+use crate::compression::CompressionSection;
 use crate::files::FilesSection;
 use crate::layers::{
-    CompressionSection, CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection,
-    TraceSection,
+    CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection, TraceSection,
 };
 use crate::quic::{EarlyChoice, QuicSection};
 use crate::redirect::RedirectSection;
 
 /// Sections of the schema whose features are not in this version.
-const LATER: [&str; 5] = ["hosts", "upstreams", "routes", "cache", "admin"];
+const LATER: [&str; 4] = ["hosts", "upstreams", "routes", "admin"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -76,6 +77,8 @@ pub struct Config {
     pub rate_limit: Option<RateLimitSection>,
     /// Whether text is compressed.
     pub compression: Option<CompressionSection>,
+    /// Whether answers are stored.
+    pub cache: Option<CacheSection>,
     /// Requests have a place in a trace.
     pub trace: Option<TraceSection>,
 }
@@ -449,7 +452,7 @@ mod tests {
         assert!(parse("shards = 'two'").unwrap_err().contains("line 1"));
         let key = parse("[tls]\n[[tls.certificates]]\nkey = 'x'\n").unwrap_err();
         assert!(key.contains("line 2") && key.contains("`certificate`"), "{key}");
-        let later = parse("[cache]\nport = 1\n").unwrap_err();
-        assert_eq!(later, "t.toml: [cache] is not supported by this version");
+        let later = parse("[admin]\nport = 1\n").unwrap_err();
+        assert_eq!(later, "t.toml: [admin] is not supported by this version");
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::{
-    ClientField, Compress, Cors, Csrf, IpList, ProxyProtocol, Quota, RateLimit, Redis, Router,
+    Cache, ClientField, Cors, Csrf, IpList, ProxyProtocol, Quota, RateLimit, Redis, Router,
     SecurityHeaders, Trace, TrustedProxies,
 };
 
 use crate::access::{self, AuthSection};
+use crate::caching::CacheSection;
+use crate::compression::CompressionSection;
 use crate::config::Config;
 
 /// `[security_headers]`: nosniff, frames, referrers and the like on every answer.
@@ -66,14 +68,6 @@ impl Default for RateLimitSection {
     }
 }
 
-/// `[compression]`: text is compressed, as clients like it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CompressionSection {
-    /// Content from that many bytes on. Default 1,024.
-    pub from: Option<u64>,
-}
-
 /// `[proxies]`: who stands between clients and us, and is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -122,6 +116,7 @@ pub struct Layers {
     cors: Option<CorsSection>,
     rate: Option<(RateLimit, Option<Redis>, bool)>,
     compression: Option<CompressionSection>,
+    cache: Option<Cache>,
     trace: Option<Trace>,
 }
 
@@ -140,25 +135,27 @@ impl Layers {
             cors: config.cors.clone(),
             rate: config.rate_limit.as_ref().map(rate).transpose()?,
             compression: config.compression.clone(),
+            cache: config.cache.as_ref().map(CacheSection::cache),
             trace: config.trace.map(trace),
         };
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;
         }
         layers.auth.as_ref().map_or(Ok(()), AuthSection::check)?;
+        layers.compression.as_ref().map_or(Ok(()), CompressionSection::check)?;
         Ok(layers)
     }
 
     /// Puts them around what a shard serves. From the outside in: who asks, headers, from where, other origins, how often, what they
-    /// may send, with which credentials, compression; so that a page can read that it has asked too often, and guesses are counted.
+    /// may send, with which credentials, compression, the cache; so that a page can read that it has asked too often, guesses are
+    /// counted, and what is stored is the same for all.
     #[must_use]
     pub fn around(&self, mut router: Router) -> Router {
+        if let Some(cache) = &self.cache {
+            router = router.layer(cache.clone());
+        }
         if let Some(section) = &self.compression {
-            let compress = Compress::new();
-            router = router.layer(match section.from {
-                Some(bytes) => compress.from(bytes),
-                None => compress,
-            });
+            router = router.layer(section.layer());
         }
         if let Some(auth) = &self.auth {
             router = auth.around(router);

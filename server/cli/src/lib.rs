@@ -4,6 +4,8 @@
 
 pub mod access;
 pub mod args;
+pub mod caching;
+pub mod compression;
 pub mod config;
 pub mod demo;
 pub mod files;

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use trilane::{Router, get};
 use trilane_cli::config::Config;
 use trilane_cli::layers::Layers;
 
+use super::super::parity::Answer;
 use super::{Ask, House, LANES};
 
 const FILE: &str = "
@@ -116,6 +118,49 @@ fn keys_of_programs_are_in_a_field() {
 }
 
 #[test]
+fn answers_are_stored_and_compressed_as_the_file_says() {
+    let layers = layers(
+        "[cache]\nentries = 10\nlargest = 5000\nheuristic = 10\n\
+         [compression]\ntypes = ['image/*', '*+thing']\nlevels = { gzip = 0, br = 11 }\n",
+    )
+    .unwrap();
+    let house = House::serving(move |_| {
+        let answer = |kind: &'static str, size: usize| {
+            let fields = [("content-type", kind), ("cache-control", "max-age=60")];
+            move || async move { (fields, "x".repeat(size)) }
+        };
+        let routes = Router::new()
+            .route("/image", get(answer("image/x", 2000)))
+            .route("/text", get(answer("text/plain", 2000)))
+            .route("/large", get(answer("a/b+thing", 5000)));
+        layers.around(routes)
+    });
+    for (at, lane) in LANES.iter().enumerate() {
+        let name = lane.name();
+        let ask = |path: &str, coding: &str| {
+            let ask = Ask::get(format!("{path}?{at}")).field("accept-encoding", coding);
+            lane.open(&house).ask(&ask).status(200)
+        };
+        let told = |page: &Answer| page.head.field("cache-status").unwrap_or_default().to_owned();
+        for (path, coding, expected, length) in [
+            // By its level, gzip makes nothing smaller; then it is left off.
+            ("/image", "gzip", None, 2000..2001),
+            ("/image", "br", Some("br"), 1..50),
+            ("/image", "identity", None, 2000..2001),
+            ("/text", "gzip", None, 2000..2001),
+        ] {
+            let (_, page) = (ask(path, coding), ask(path, coding));
+            assert!(told(&page).starts_with("trilane; hit"), "{name} {path}");
+            assert!(page.head.field("age").is_some());
+            assert_eq!(page.head.field("content-encoding"), expected, "{name} {path} {coding}");
+            assert!(length.contains(&page.body.len()), "{name} {path} {coding}");
+        }
+        let _ = ask("/large", "gzip");
+        assert!(told(&ask("/large", "gzip")).starts_with("trilane; fwd=uri-miss"), "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_said_at_the_start() {
     for (text, expected) in [
         ("[cors]\norigins = ['*']\ncredentials = true\n", "[cors]"),
@@ -124,6 +169,9 @@ fn what_cannot_be_is_said_at_the_start() {
         ("[rate_limit]\nrequest = 1\n", "`requests`"),
         ("[auth]\nrealm = 'r'\n", "[auth] needs users or keys"),
         ("[proxies]\nfield = 'proxy'\n", "`proxy-protocol`"),
+        ("[compression]\ntypes = ['html']\n", "[compression] types: 'html'"),
+        ("[compression]\nlevels = { gzip2 = 1 }\n", "`gzip`"),
+        ("[cache]\nbyte = 1\n", "`bytes`"),
     ] {
         let error = layers(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
