@@ -14,7 +14,11 @@ use crate::range::{Asked, Ranges, asked};
 /// Range may be looked at says [`is_in_range`](crate::conditional::is_in_range). `random` is asked for the boundary of several
 /// parts.
 pub(crate) fn of(whole: Response, request: &Fields, random: impl FnOnce() -> u64) -> Response {
-    let Outgoing::Full(content) = &whole.body else { return whole };
+    let content = match &whole.body {
+        Outgoing::Full(content) => content.clone(),
+        Outgoing::Empty => Payload::new(),
+        Outgoing::Stream { .. } => return whole,
+    };
     let length = content.len() as u64;
     match asked(request, length) {
         Asked::Whole => whole,
@@ -25,7 +29,6 @@ pub(crate) fn of(whole: Response, request: &Fields, random: impl FnOnce() -> u64
             Response::from(error).field(Known::ContentRange, format!("bytes */{length}"))
         }
         Asked::Parts(parts) => {
-            let content = content.clone();
             let mut partial = whole;
             partial.head.status = StatusCode::PARTIAL_CONTENT;
             match parts.as_slice() {

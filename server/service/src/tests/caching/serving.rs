@@ -251,6 +251,18 @@ fn lifetimes_are_guessed_when_told_to() {
     }
 }
 
+/// RFC 9110 §14.1.2: of nothing no byte can be had.
+#[test]
+fn nothing_has_no_range() {
+    let rig = Rig::new(CacheConfig::new());
+    rig.script(|_| Response::new(StatusCode::OK).field("cache-control", "max-age=9"));
+    for _ in 0..2 {
+        let got = rig.get(&[("range", "bytes=0-")]);
+        assert_eq!((got.status, got.fields.get_str("content-range")), (416, Some("bytes */0")));
+        rig.get(&[]);
+    }
+}
+
 /// RFC 9213 §2.2: the field for caches like this one may withhold others.
 #[test]
 fn a_targeted_field_withholds_too() {
