@@ -7,6 +7,7 @@ mod access_log;
 mod auth;
 mod bandwidth;
 mod cache;
+mod cached;
 mod coalesce;
 mod compress;
 mod config;
