@@ -51,6 +51,9 @@ impl Here {
                 return self.validated(&stored, &response, &exchange, times, errand);
             }
             if status.is_server_error() && stored.stands_in_for_errors(times.now) {
+                if let Some(leader) = errand.leader {
+                    leader.land(Outcome::StoodIn(Arc::clone(stored)));
+                }
                 let mut response = answer(stored, head, times.now, &shard);
                 let ttl = Some(stored.standing(times.now).ttl());
                 let told = Told::forwarded(errand.why);
@@ -119,6 +122,8 @@ impl Here {
             // The handler may not have looked at the client's own conditions and range.
             if response.head.status == StatusCode::OK && request.fields.has_any(OF_CLIENT) {
                 *response = answer(&stored, request, times.now, shard);
+                let is_other = response.head.status != StatusCode::OK;
+                told.status = is_other.then_some(StatusCode::OK.as_u16());
             }
         }
     }

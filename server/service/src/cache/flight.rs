@@ -17,6 +17,8 @@ use super::stored::Stored;
 pub(super) enum Outcome {
     /// With a response that may be for others.
     Landed(Arc<Stored>),
+    /// With an error, for which a stale response stands in (RFC 5861 §4).
+    StoodIn(Arc<Stored>),
     /// With an error, or its client has left: another may have better luck.
     Failed,
     /// With a response that is for nobody else.

@@ -99,7 +99,7 @@ pub(super) enum Use {
 }
 
 impl Standing {
-    /// How much longer it is fresh: below 0, how long it has not been (RFC 9211 §2.3).
+    /// How much longer it is fresh: below 0, how long it has not been (RFC 9211 §2.4).
     pub(super) const fn ttl(&self) -> i64 {
         // Neither is anywhere near the limit of an `i64`.
         self.lifetime as i64 - self.age as i64

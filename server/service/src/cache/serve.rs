@@ -161,13 +161,12 @@ impl Here {
                 (Boarding::Follow(follower), patience) => {
                     waits += 1;
                     match follower.wait(request.shard().sleep(patience)).await {
-                        Some(Outcome::Landed(stored)) => {
-                            if let Some(response) = self.collapsed(&stored, &request, &asks, why) {
+                        Some(Outcome::Alone) | None => waits = WAITS,
+                        Some(outcome) => {
+                            if let Some(response) = self.collapsed(&outcome, &request, &asks, why) {
                                 return response;
                             }
                         }
-                        Some(Outcome::Failed) => (),
-                        Some(Outcome::Alone) | None => waits = WAITS,
                     }
                     continue;
                 }
@@ -209,15 +208,22 @@ impl Here {
     /// What another request was answered with, if it is for this one.
     fn collapsed(
         &self,
-        stored: &Stored,
+        outcome: &Outcome,
         request: &Request,
         asks: &Asks,
         why: Forward,
     ) -> Option<Response> {
         let now = request.shard().wall();
+        let (stored, is_good) = match outcome {
+            Outcome::Landed(stored) => {
+                let judged = stored.standing(now).judge(asks);
+                (stored, matches!(judged, Use::Hit | Use::HitAndRefresh))
+            }
+            Outcome::StoodIn(stored) => (stored, stored.stands_in_for_errors(now)),
+            Outcome::Failed | Outcome::Alone => return None,
+        };
         let standing = stored.standing(now);
-        let is_for_us = stored.selection.matches(&request.head().fields)
-            && matches!(standing.judge(asks), Use::Hit | Use::HitAndRefresh);
+        let is_for_us = is_good && stored.selection.matches(&request.head().fields);
         is_for_us.then(|| {
             let mut response = answer(stored, request.head(), now, request.shard());
             let told = Told::forwarded(why);

@@ -233,3 +233,22 @@ fn who_is_about_to_lead_looks_once_more() {
     assert!(here.fake.meanwhile.borrow().is_none());
     assert_eq!((there.calls(), here.calls()), (2, 0));
 }
+
+/// RFC 5861 §4: one failure is enough to know.
+#[test]
+fn what_stands_in_for_an_error_does_for_all_who_waited() {
+    const LINES: &[(&str, &str)] = &[("cache-control", "max-age=5, stale-if-error=60")];
+    let rig = Rig::answering(CacheConfig::new(), LINES, "one");
+    rig.get(&[]);
+    rig.pass(5);
+    rig.script(|_| Response::new(StatusCode::BAD_GATEWAY));
+    rig.shut();
+    // With no validator the stale one cannot be asked about, but it may be shared.
+    let waiting = rig.many(20, &[]);
+    rig.open();
+    let got = all(waiting);
+    assert!(got.iter().all(|got| got.status == 200 && got.body == "one"));
+    assert_eq!(got[0].told, "fwd=stale; fwd-status=502; ttl=0");
+    assert!(got[1..].iter().all(|got| got.told == "fwd=stale; ttl=0; collapsed"));
+    assert_eq!(rig.calls(), 2);
+}

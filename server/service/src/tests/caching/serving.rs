@@ -153,6 +153,8 @@ fn conditions_and_ranges_are_answered_from_the_store() {
     rig.script(|_| reply(LINES, "c"));
     let got = rig.send("GET", "/c", &[("if-none-match", "\"v1\"")]);
     assert_eq!((got.status, rig.saw("if-none-match").as_deref()), (304, Some("\"v1\"")));
+    // RFC 9211 §2.3: the handler's own status, where it is not the client's.
+    assert!(got.told.starts_with("fwd=uri-miss; fwd-status=200;"), "{}", got.told);
     assert_eq!(rig.send("GET", "/c", &[]).body, "c");
 }
 
