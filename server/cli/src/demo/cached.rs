@@ -53,6 +53,7 @@ struct Wish {
     cc: Option<String>,
     /// CDN-Cache-Control.
     cdn: Option<String>,
+    /// With `{n}` for the number of the call.
     etag: Option<String>,
     vary: Option<String>,
     age: Option<String>,
@@ -65,9 +66,11 @@ struct Wish {
     date: Option<i64>,
     status: Option<u16>,
     delay_ms: Option<u64>,
-    /// The status for methods that are not safe, and their Location.
+    /// The status for methods that are not safe.
     r#unsafe: Option<u16>,
     location: Option<String>,
+    /// From that call on it is 503.
+    fail_from: Option<u64>,
     /// So many bytes of content, instead of the count.
     size: Option<usize>,
 }
@@ -98,6 +101,9 @@ async fn answer(
     let status = status.ok_or_else(|| bad("not the status of an answer"))?;
     let count = if is_read { cached.count(&key) } else { 0 };
     shard.sleep(Duration::from_millis(delay)).await;
+    if wish.fail_from.is_some_and(|first| count >= first) {
+        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE).message("as was wished for"));
+    }
     let now = shard.wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     // Past the year 9999 there are no dates; clocks that show it are wrong.
     let at = |seconds: i64| {
@@ -106,8 +112,9 @@ async fn answer(
     };
     let expires = wish.expires.map(|text| text.parse().map_or(text, at));
     let modified = wish.lm.map(at);
+    let etag = wish.etag.map(|etag| etag.replace("{n}", &count.to_string()));
     let validators = Validators {
-        etag: wish.etag.as_deref().map(str::as_bytes),
+        etag: etag.as_deref().map(str::as_bytes),
         modified: modified.as_deref().and_then(|text| httpdate::parse_http_date(text).ok()),
     };
     let head = request.head();
@@ -116,32 +123,25 @@ async fn answer(
     if status.is_success() && verdict == Verdict::PreconditionFailed {
         return Err(Error::new(StatusCode::PRECONDITION_FAILED));
     }
-    if !is_read {
-        let mut response = Response::new(status);
-        if let Some(location) = wish.location {
-            let location = response.head.fields.append(Known::Location, location);
-            location.map_err(|_| bad("not the value of a field"))?;
-        }
-        return Ok(response);
-    }
     let is_unchanged = status == StatusCode::OK && verdict == Verdict::NotModified;
     let mut response = Response::new(if is_unchanged { StatusCode::NOT_MODIFIED } else { status });
     let lines = [
         ("cache-control", wish.cc),
         ("cdn-cache-control", wish.cdn),
-        ("etag", wish.etag),
+        ("etag", etag),
         ("vary", wish.vary),
         ("age", wish.age),
         ("set-cookie", wish.cookie),
+        ("location", wish.location),
         ("expires", expires),
         ("last-modified", modified),
         ("date", wish.date.map(at)),
-        ("x-calls", Some(count.to_string())),
+        ("x-calls", (count > 0).then(|| count.to_string())),
     ];
     for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         response.head.fields.append(name, value).map_err(|_| bad("not the value of a field"))?;
     }
-    if is_unchanged || matches!(status.as_u16(), 204 | 205 | 304) {
+    if is_unchanged || !is_read || matches!(status.as_u16(), 204 | 205 | 304) {
         return Ok(response);
     }
     let content = match size {

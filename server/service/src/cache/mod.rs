@@ -177,7 +177,7 @@ impl CacheConfig {
 ///   answer ([`CacheConfig::patience`]). If that fails, by a status from 500 on, a panic, or because its client leaves, the
 ///   next one asks; who has waited twice asks itself. Nobody gets by waiting what the store would not give: nothing that is
 ///   not fresh, or for other fields that Vary names. Who has credentials, conditions or a range does not wait.
-/// - `stale-while-revalidate` and `stale-if-error` (RFC 5861) are obeyed.
+/// - `stale-while-revalidate` and `stale-if-error` (RFC 5861) are obeyed. What stands in for an error does for all who waited.
 ///
 /// Put it inside of what differs by client, such as compression, limits and logs, and outside of what is worth storing.
 ///

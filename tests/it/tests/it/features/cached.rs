@@ -110,3 +110,35 @@ fn a_field_for_such_caches_counts_before_others_and_all_is_counted() {
         assert!(metrics.contains("trilane_cache_requests_total{result=\"hit\"} "), "{metrics}");
     }
 }
+
+#[test]
+fn stale_ones_are_asked_about_or_stand_in() {
+    let demo = trilane_cli::demo::app(None);
+    let house = House::serving(move |shard| demo(&shard));
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        // Each is 100 s old when it comes, and was fresh for 60.
+        for (key, wish, first, second) in [
+            ("error", "cc=max-age%3D60,stale-if-error%3D99&fail_from=2", "call 1\n", (200, "1")),
+            ("firm", "cc=max-age%3D60,must-revalidate&fail_from=2", "call 1\n", (503, "")),
+            ("anew", "cc=max-age%3D60,stale-while-revalidate%3D99", "call 1\n", (200, "1")),
+            ("same", "cc=max-age%3D60&etag=%22a%22", "call 1\n", (200, "2")),
+            ("other", "cc=max-age%3D60&etag=%22%7Bn%7D%22", "call 1\n", (200, "2")),
+        ] {
+            let ask = Ask::get(target(*lane, key, &format!("{wish}&age=100")));
+            assert_eq!(client.ask(&ask).status(200).text(), first);
+            let answer = client.ask(&ask).status(second.0);
+            let calls = answer.head.field("x-calls").unwrap_or_default();
+            assert_eq!(calls, second.1, "{key} over {}", lane.name());
+            let is_first = answer.text() == first;
+            assert_eq!(is_first, ["error", "anew", "same"].contains(&key), "{key}");
+            let expected = match key {
+                "anew" => "trilane; hit; ttl=-",
+                "same" => "trilane; fwd=stale; fwd-status=304",
+                "error" => "trilane; fwd=stale; fwd-status=503",
+                _ => "trilane; fwd=stale",
+            };
+            assert!(told(&answer).starts_with(expected), "{key}: {}", told(&answer));
+        }
+    }
+}
