@@ -230,9 +230,12 @@ impl Machine for Http2 {
     }
 
     fn cancel(&mut self, id: ExchangeId, _: &mut Outbox) {
+        let is_client = self.role == Role::Client;
         let Some(stream) = self.stream(id) else { return };
         let verdict = stream.verdict.filter(|code| *code != Code::NoError);
-        let unasked = if self.role == Role::Client { Code::Cancel } else { Code::Internal };
+        // RFC 8441 §5: the end of a tunnel that is not in order is a CANCEL.
+        let is_cancelled = is_client || stream.kind == Kind::Connect;
+        let unasked = if is_cancelled { Code::Cancel } else { Code::Internal };
         self.end_by(number(id), verdict.unwrap_or(unasked));
     }
 

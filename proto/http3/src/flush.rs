@@ -2,7 +2,6 @@
 
 use trilane_semantics::{Cause, Closed, Command, Outbox};
 
-use crate::code::Code;
 use crate::frame::{self, kind, stream};
 use crate::settings;
 use crate::state::{Drain, Http3, Role};
@@ -110,13 +109,5 @@ impl Http3 {
     /// Ends the connection, nothing being wrong; the first reason stays.
     pub(crate) fn close(&mut self, closed: Closed) {
         self.closed.get_or_insert(closed);
-    }
-
-    /// Ends a stream's answer early, or a request that nobody waits for.
-    pub(crate) const fn unasked(&self) -> Code {
-        match self.role {
-            Role::Client => Code::RequestCancelled,
-            Role::Server => Code::Internal,
-        }
     }
 }

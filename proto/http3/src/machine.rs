@@ -257,7 +257,10 @@ impl Machine for Http3 {
     fn cancel(&mut self, ExchangeId(id): ExchangeId, _: &mut Outbox<u64>) {
         let Some(stream) = self.streams.get(id) else { return };
         let verdict = stream.verdict.filter(|code| *code != Code::NoError);
-        self.end_by(id, verdict.unwrap_or(self.unasked()));
+        // RFC 9220 §3: the end of a tunnel that is not in order is one too.
+        let is_cancelled = self.role == Role::Client || stream.kind == section::Kind::Connect;
+        let unasked = if is_cancelled { Code::RequestCancelled } else { Code::Internal };
+        self.end_by(id, verdict.unwrap_or(unasked));
     }
 
     fn wanted(&self, stream: u64) -> usize {

@@ -222,6 +222,11 @@ fn tunnels_stay_open_both_ways() {
     side.feed(headers(0, 5, &[(":method", "CONNECT"), (":authority", "h:443")]));
     side.respond(5, 200, Content::Unknown);
     assert_eq!(side.feed(headers(1, 5, &[("x", "1")])), ["5 reset by peer 1", "5 reset 1"]);
+    // RFC 8441 §5: an end that is not in order.
+    side.feed(headers(0, 7, &extended));
+    side.respond(7, 200, Content::Unknown);
+    side.act(|it, out| it.cancel(ExchangeId(7), out));
+    assert_eq!(side.turn(), ["7 reset 8"]);
 }
 
 /// Limits: too much is answered, and the connection goes on as long as its table can be kept.

@@ -273,6 +273,10 @@ fn a_tunnel_has_two_halves() {
     assert_eq!(side.feed(8, extended), ["8 CONNECT /chat Tunnel"]);
     // It may end at once.
     assert_eq!(side.end(12, connect), ["12 CONNECT a:1 Tunnel", "12 over"]);
+    // Not in order.
+    side.respond(8, 200, Content::Unknown);
+    side.act(|machine, out| machine.cancel(ExchangeId(8), out));
+    assert_eq!(side.turn(), ["8 reset 10c", "8 stop 10c"]);
 }
 
 /// RFC 9218 §4, §7.2, §10.
