@@ -50,10 +50,15 @@ impl Sender {
         self
     }
 
-    /// Whether a Close frame was sent.
+    /// Whether a Close frame was sent, or nothing can be any more.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.is_closed
+    }
+
+    /// Nothing more is sent, not even a Close frame: the connection has ended.
+    pub const fn end(&mut self) {
+        self.is_closed = true;
     }
 
     /// Writes a message behind what is in `out`. What is returned, if anything, follows what is in `out` then: a large payload is not

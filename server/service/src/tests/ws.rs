@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use trilane_exchange::{Frame, Incoming, IncomingWriter, Source};
+use trilane_exchange::{BodyError, Frame, Incoming, IncomingWriter, Source};
 use trilane_semantics::Payload;
 use trilane_websocket::{Limits, Receiver, Role, Sender};
 
@@ -71,7 +71,10 @@ fn what_is_no_handshake() {
         ("§4.4 no version", vec![connection, upgrade, KEY], 426),
         ("§4.4 version 8", vec![connection, upgrade, with("sec-websocket-version", "8"), KEY], 426),
         ("§4.2.1 no key", UPGRADE.to_vec(), 400),
-        ("§4.2.1 two keys", [&UPGRADE[..], &[KEY, KEY]].concat(), 400),
+        ("§11.3.1 two keys", [&UPGRADE[..], &[KEY, KEY]].concat(), 400),
+        ("§11.3.5 two versions", [&UPGRADE[..], &[KEY, with(version.0, "8")]].concat(), 400),
+        ("content", [&UPGRADE[..], &[KEY, with("content-length", "5")]].concat(), 400),
+        ("content", [&UPGRADE[..], &[KEY, with("transfer-encoding", "chunked")]].concat(), 400),
         ("§4.2.1 15 bytes", [&UPGRADE[..], &[with(KEY.0, "MTIzNDU2Nzg5MDEyMzQ1")]].concat(), 400),
         (
             "§4.2.1 no base64",
@@ -84,8 +87,9 @@ fn what_is_no_handshake() {
         // RFC 9110 §15.5.22: a 426 MUST have Upgrade.
         let names = response.head.fields.get_str("upgrade");
         assert_eq!(names, (status == 426).then_some("websocket"), "{of}");
-        let is_of_version = of.contains("version");
-        assert_eq!(response.head.fields.contains("sec-websocket-version"), is_of_version, "{of}");
+        // RFC 6455 §4.4.
+        let version = response.head.fields.get_str("sec-websocket-version");
+        assert_eq!(version, (status == 426).then_some("13"), "{of}");
     }
     for (origin, status) in [
         ("https://example.org", 101),
@@ -244,6 +248,30 @@ fn an_end_without_a_close_is_told() {
     let mut talk = Talk::new(Options::default(), listen(&heard));
     talk.incoming.as_ref().unwrap().end(Ok(()));
     assert_eq!(talk.hear(), (vec![], true));
+    assert_eq!(*heard.borrow(), [Some(Err(Error::Gone)), None]);
+}
+
+#[test]
+fn who_has_ended_its_half_still_hears_what_waits() {
+    let mut talk = Talk::new(Options::default(), echo);
+    talk.say("one");
+    talk.say("two");
+    let incoming = talk.incoming.take().unwrap();
+    incoming.end(Ok(()));
+    let mut poll = || talk.source.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Some(Ok(Frame::Data(data)))) = poll() else { panic!("nothing is said") };
+    assert_eq!(data.as_ref(), b"\x81\x03one\x81\x03two");
+    // RFC 8441 §5: an end in order is answered by one.
+    assert!(matches!(poll(), Poll::Ready(None)));
+}
+
+#[test]
+fn who_has_vanished_is_told_nothing() {
+    let heard = Heard::default();
+    let mut talk = Talk::new(Options::default(), listen(&heard));
+    talk.incoming.as_ref().unwrap().end(Err(BodyError::Gone));
+    let poll = talk.source.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(poll, Poll::Ready(Some(Err(_)))));
     assert_eq!(*heard.borrow(), [Some(Err(Error::Gone)), None]);
 }
 

@@ -114,9 +114,9 @@ impl<F: Future<Output = ()> + 'static> Source for Driver<F> {
         this.link.rest();
         match piece {
             Some(piece) => Poll::Ready(Some(Ok(Frame::Data(piece)))),
-            // Nothing is waited for, and nobody is to take it for a good end (RFC 8441 §5.1).
+            // Nothing is waited for, and nobody is to take it for a good end (RFC 8441 §5).
             None if this.link.is_lost() => Poll::Ready(Some(Err(Error::Gone.into()))),
-            // RFC 6455 §7.1.1: both have said their last word, and the server ends the connection first.
+            // RFC 6455 §7.1.1: nobody says anything more, and the server ends the connection first.
             None if this.link.is_over() && this.link.is_closed() => Poll::Ready(None),
             None => Poll::Pending,
         }

@@ -34,10 +34,8 @@ impl Opening {
         } else {
             Self::by_upgrade(head)?
         };
-        if head.fields.get(VERSION) != Some(THIRTEEN.as_bytes()) {
-            // RFC 6455 §4.4: with the versions that are spoken here.
-            let refused = refusal(head, "WebSocket version 13 is spoken here");
-            return Err(refused.field(VERSION, THIRTEEN));
+        if once(&head.fields, VERSION)? != Some(THIRTEEN.as_bytes()) {
+            return Err(refusal(head, "WebSocket version 13 is spoken here"));
         }
         Ok(opening)
     }
@@ -55,9 +53,15 @@ impl Opening {
         if head.method != Method::GET {
             return Err(bad("a WebSocket is asked for with GET"));
         }
-        let key = fields.get(KEY).filter(|_| fields.all(KEY).count() == 1);
+        // RFC 9110 §7.8: no switch to a protocol that cannot honor the request; a WebSocket has no place for content.
+        if fields.get(Known::ContentLength).is_some_and(|length| length != b"0")
+            || fields.contains(Known::TransferEncoding)
+        {
+            return Err(bad("a WebSocket is asked for without content"));
+        }
         let is_key = |key: &&[u8]| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16);
-        let key = key.filter(is_key).ok_or_else(|| bad("Sec-WebSocket-Key is not 16 bytes"))?;
+        let key = once(fields, KEY)?.filter(is_key);
+        let key = key.ok_or_else(|| bad("Sec-WebSocket-Key is not 16 bytes"))?;
         Ok(Self::Upgrade(accept(key)))
     }
 
@@ -80,13 +84,23 @@ fn accept(key: &[u8]) -> String {
     STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
-/// 426 where an Upgrade can help (RFC 9110 §15.5.22), else 400.
+/// 426 where an Upgrade can help (RFC 9110 §15.5.22), else 400; with the version that is spoken here (RFC 6455 §4.4).
 fn refusal(head: &RequestHead, message: &'static str) -> Response {
     if head.protocol != Protocol::Http11 {
-        return bad(message);
+        return bad(message).field(VERSION, THIRTEEN);
     }
     let error = Error::new(StatusCode::UPGRADE_REQUIRED).with_code("UPGRADE_REQUIRED");
-    Response::from(error.message(message)).field(Known::Upgrade, "websocket")
+    let refused = Response::from(error.message(message)).field(Known::Upgrade, "websocket");
+    refused.field(VERSION, THIRTEEN)
+}
+
+/// The value of a field that a request MUST NOT have twice (RFC 6455 §11.3.1, §11.3.5).
+fn once<'a>(fields: &'a Fields, name: &'static str) -> Result<Option<&'a [u8]>, Response> {
+    let mut lines = fields.all(name);
+    match (lines.next(), lines.next()) {
+        (_, Some(_)) => Err(bad("a field of the WebSocket handshake is repeated")),
+        (line, None) => Ok(line),
+    }
 }
 
 pub(crate) fn bad(message: &'static str) -> Response {

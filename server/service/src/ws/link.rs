@@ -84,22 +84,27 @@ impl Link {
         while reading.ready.is_none() && reading.end.is_none() && !self.is_full() {
             match reading.poll(&mut cx, self.shard.now()) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(Message::Ping(bytes))) => self.say(Message::Pong(bytes)),
+                Poll::Ready(Some(Ok(Message::Ping(bytes)))) => self.say(Message::Pong(bytes)),
                 // That something came was noted.
-                Poll::Ready(Ok(Message::Pong(_))) => {}
-                Poll::Ready(Ok(Message::Close(frame))) => {
+                Poll::Ready(Some(Ok(Message::Pong(_)))) => {}
+                Poll::Ready(Some(Ok(Message::Close(frame)))) => {
                     // RFC 6455 §5.5.1: a close is answered with a close, and the code it came with.
                     self.say(Message::Close(frame.clone()));
                     reading.ready = Some(Message::Close(frame));
                     reading.finish(Ok(()));
                 }
-                Poll::Ready(Ok(data)) if !reading.is_unread => reading.ready = Some(data),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(Error::Gone)) => {
-                    self.writing.borrow_mut().abandon();
+                Poll::Ready(Some(Ok(data))) if !reading.is_unread => reading.ready = Some(data),
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(None) => {
+                    // RFC 6455 §7.1.5: that was not agreed on, but who has ended its half in order still hears what waits.
+                    self.writing.borrow_mut().end();
                     reading.finish(Err(Error::Gone));
                 }
-                Poll::Ready(Err(error)) => {
+                Poll::Ready(Some(Err(Error::Gone))) => {
+                    self.writing.borrow_mut().abandon();
+                    reading.lose();
+                }
+                Poll::Ready(Some(Err(error))) => {
                     // RFC 6455 §7.1.7: the peer is told why.
                     if let Error::Protocol(error) = error {
                         self.say(Message::Close(Some(CloseFrame::new(error.code(), error.text()))));
@@ -226,7 +231,7 @@ impl Link {
     pub(crate) fn leave(&self) {
         *self.driver.borrow_mut() = None;
         self.writing.borrow_mut().abandon();
-        self.reading.borrow_mut().finish(Err(Error::Gone));
+        self.reading.borrow_mut().lose();
         self.take();
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Reading {
     pub(crate) ready: Option<Message>,
     /// Nothing more comes, and why if that was not agreed on.
     pub(crate) end: Option<Result<(), Error>>,
-    /// It ended without a close.
+    /// The peer has vanished, or was given up.
     pub(crate) is_lost: bool,
     /// Nobody reads: messages are dropped.
     pub(crate) is_unread: bool,
@@ -34,21 +34,21 @@ impl Reading {
         Self { incoming, receiver, piece, at, heard, ready, end, is_lost, is_unread }
     }
 
-    /// The next message; `Err` once, when the socket has failed.
+    /// The next message; `Err` once, when the socket has failed, and `None` when the peer has ended the tunnel.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-    ) -> Poll<Result<Message, Error>> {
+    ) -> Poll<Option<Result<Message, Error>>> {
         loop {
             let mut rest = self.piece.as_ref().get(self.at..).unwrap_or_default();
             if !rest.is_empty() {
                 let polled = self.receiver.poll(&mut rest);
                 self.at = self.piece.len() - rest.len();
                 match polled {
-                    Ok(Some(message)) => return Poll::Ready(Ok(message)),
+                    Ok(Some(message)) => return Poll::Ready(Some(Ok(message))),
                     Ok(None) => {}
-                    Err(error) => return Poll::Ready(Err(Error::Protocol(error))),
+                    Err(error) => return Poll::Ready(Some(Err(Error::Protocol(error)))),
                 }
             }
             // What was looked at is given back before more is waited for.
@@ -60,8 +60,8 @@ impl Reading {
                 }
                 // Trailers have no meaning in a tunnel.
                 Poll::Ready(Some(Ok(Frame::Trailers(_)))) => {}
-                // RFC 6455 §7.1.5: an end without a Close frame is none that was agreed on.
-                Poll::Ready(None | Some(Err(_))) => return Poll::Ready(Err(Error::Gone)),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Error::Gone))),
+                Poll::Ready(None) => return Poll::Ready(None),
             }
         }
     }
@@ -69,8 +69,14 @@ impl Reading {
     /// Nothing more is read.
     pub(crate) fn finish(&mut self, end: Result<(), Error>) {
         if self.end.is_none() {
-            (self.end, self.is_lost) = (Some(end), end == Err(Error::Gone));
+            self.end = Some(end);
             (self.incoming, self.piece) = (Incoming::empty(), Payload::new());
         }
+    }
+
+    /// Nobody is there any more.
+    pub(crate) fn lose(&mut self) {
+        self.is_lost |= self.end.is_none();
+        self.finish(Err(Error::Gone));
     }
 }

@@ -82,9 +82,14 @@ impl Writing {
         Payload::from_lease(memory, 0, len)
     }
 
+    /// Nothing more is said; what waits is sent.
+    pub(crate) const fn end(&mut self) {
+        self.sender.end();
+    }
+
     /// Nothing more is sent, and what waits is not.
     pub(crate) fn abandon(&mut self) {
-        let _ = self.push(Message::Close(None));
+        self.end();
         self.tail = Vec::new();
         self.queue.clear();
         self.waiting = 0;
