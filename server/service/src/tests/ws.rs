@@ -338,6 +338,17 @@ fn a_silent_client_is_asked_and_then_given_up() {
 }
 
 #[test]
+fn a_client_that_reads_slowly_has_more_time_for_its_pong() {
+    let mut talk = Talk::new(Options::default(), echo);
+    talk.say("large");
+    assert_eq!(talk.hear(), (vec![Message::from("large")], false));
+    // For 90 s its connection has no room for more.
+    assert_eq!(talk.after(90), (vec![Message::Ping("".into())], false));
+    assert_eq!(talk.after(79), (vec![], false), "60 s late, and 20 s");
+    assert_eq!(talk.after(1), (vec![closed(CloseCode::INTERNAL, "no pong came")], true));
+}
+
+#[test]
 fn a_client_that_our_handler_holds_back_is_not_given_up() {
     let mut talk = Talk::new(Options::default(), |socket| async move {
         std::future::pending::<()>().await;

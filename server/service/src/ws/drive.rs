@@ -21,8 +21,8 @@ pub(crate) struct Driver<F: Future<Output = ()> + 'static> {
     link: Rc<Link>,
     handler: Option<Pin<Box<F>>>,
     timer: Option<(Instant, Sleep)>,
-    /// When a pong was asked for that has not come.
-    asked: Option<Instant>,
+    /// When a pong was asked for that has not come, and until when it is waited for.
+    asked: Option<(Instant, Instant)>,
 }
 
 impl<F: Future<Output = ()> + 'static> Driver<F> {
@@ -53,7 +53,7 @@ impl<F: Future<Output = ()> + 'static> Driver<F> {
         let now = self.link.shard.now();
         let due = loop {
             match self.next_due() {
-                Some(due) if due <= now => self.be_due(now),
+                Some(due) if due <= now => self.be_due(due, now),
                 due => break due,
             }
         };
@@ -79,22 +79,23 @@ impl<F: Future<Output = ()> + 'static> Driver<F> {
         }
         let interval = options.ping_interval?;
         let heard = link.heard();
-        self.asked = self.asked.filter(|asked| heard.is_some_and(|heard| heard < *asked));
+        self.asked = self.asked.filter(|(asked, _)| heard.is_some_and(|heard| heard < *asked));
         match (self.asked, heard) {
-            (Some(asked), _) => Some(asked + options.pong_timeout),
+            (Some((_, until)), _) => Some(until),
             (None, Some(heard)) => Some(heard + interval),
             // It is our handler that takes its time.
             (None, None) => None,
         }
     }
 
-    fn be_due(&mut self, now: Instant) {
+    fn be_due(&mut self, due: Instant, now: Instant) {
         if self.link.close_due().is_some() {
             self.link.leave();
         } else if self.asked.is_some() {
             self.link.time_out();
         } else {
-            self.asked = Some(now);
+            // Who asks late is behind much that the client takes its time to read: it may take as long to come to the question.
+            self.asked = Some((now, now + now.since(due) + self.link.options.pong_timeout));
             let _ = self.link.send(Message::Ping(Bytes::new()));
         }
     }

@@ -140,7 +140,8 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// How long it is waited for; then the client is taken for gone. Default 20 s.
+    /// How long it is waited for; then the client is taken for gone. Default 20 s. A client that reads slowly, so that the
+    /// question had to wait for room, has as much time more as that took.
     #[must_use]
     pub const fn pong_timeout(mut self, timeout: Duration) -> Self {
         self.options.pong_timeout = timeout;
