@@ -302,6 +302,17 @@ fn a_handler_that_ends_closes() {
 }
 
 #[test]
+fn a_handler_that_lets_go_closes_and_may_go_on() {
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        drop(socket);
+        std::future::pending().await
+    });
+    assert_eq!(talk.hear(), (vec![closed(CloseCode::NORMAL, "")], false));
+    talk.say(closed(CloseCode::NORMAL, ""));
+    assert_eq!(talk.hear(), (vec![], true));
+}
+
+#[test]
 fn a_close_is_waited_for_but_not_for_ever() {
     let done = Rc::new(RefCell::new(false));
     let flag = Rc::clone(&done);

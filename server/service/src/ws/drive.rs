@@ -37,7 +37,8 @@ impl<F: Future<Output = ()> + 'static> Driver<F> {
         {
             self.handler = Some(handler);
         }
-        let is_alone = self.handler.is_none() && Rc::strong_count(&self.link) == 1;
+        // Nobody has a part of it any more; a handler may go on without.
+        let is_alone = Rc::strong_count(&self.link) == 1;
         let code = match () {
             // RFC 6455 §7.4.1: a server goes down. The handler hears the client's answer to that.
             () if self.link.shard.is_draining() => CloseCode::GOING_AWAY,

@@ -155,8 +155,8 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// The answer that opens it; then `handler` has it. When the handler ends and nobody else holds a part of the socket, it is
-    /// closed with 1000. A client that leaves ends [`WebSocket::recv`]; the handler itself goes on to its end.
+    /// The answer that opens it; then `handler` has it. When nobody holds a part of the socket any more, it is closed with
+    /// 1000. A client that leaves ends [`WebSocket::recv`]; the handler itself goes on to its end.
     #[must_use]
     pub fn on_upgrade<F>(self, handler: impl FnOnce(WebSocket) -> F) -> Response
     where
