@@ -124,6 +124,22 @@ fn messages_are_deflated_where_that_is_offered() {
 }
 
 #[test]
+fn who_ends_its_half_hears_the_rest() {
+    for lane in lanes().filter(|lane| lane.protocol() != "HTTP/1.1") {
+        let mut talk = Talk::open(lane, House::shared(), &Ask::websocket("/ws"));
+        for n in 0..300 {
+            talk.send(format!("{n}"));
+        }
+        talk.client.finish(talk.id, &[]).unwrap();
+        for n in 0..300 {
+            assert_eq!(talk.next(), Some(Message::from(format!("{n}"))), "{}", lane.name());
+        }
+        // RFC 8441 §5: an end in order is answered by one.
+        assert_eq!(talk.next(), None, "{}", lane.name());
+    }
+}
+
+#[test]
 fn many_share_a_connection() {
     for lane in lanes().filter(|lane| lane.can(Ability::Many) && lane.protocol() != "HTTP/1.1") {
         let mut client = lane.open(House::shared());
@@ -203,6 +219,11 @@ fn what_is_refused() {
         let head = refused(&ask);
         assert_eq!(head.status, if is_upgrade { 426 } else { 400 }, "{}", lane.name());
         assert_eq!(head.field("sec-websocket-version"), Some("13"), "RFC 6455 §4.4");
+        if is_upgrade {
+            // RFC 9110 §7.8: there is no place for content.
+            let ask = Ask::websocket("/").field("content-length", "1");
+            assert_eq!(refused(&ask).status, 400, "{}", lane.name());
+        }
         let foreign = Ask::websocket("/").field("origin", "https://elsewhere.example");
         assert_eq!(refused(&foreign).status, 403, "{}", lane.name());
         assert_eq!(refused(&Ask::websocket("/nowhere")).status, 404, "{}", lane.name());
