@@ -49,7 +49,8 @@ pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 /// let router: Router = Router::new().route("/events", get(events));
 /// ```
 ///
-/// When the events end so does the answer, and the client comes back after a while; 204 tells it not to.
+/// When the events end so does the answer, and the client comes back after a while; 204 tells it not to. A drain waits for events
+/// as for any answer, until its deadline: those that have no end should look at [`Shard::is_draining`].
 pub struct Sse {
     shard: Shard,
     source: Outgoing,

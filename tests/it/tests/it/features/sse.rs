@@ -7,6 +7,7 @@ use std::time::Duration;
 use trilane::{Event, Limits, Router, Server, Shard, Sse, get};
 
 use super::super::parity::{Ask, Client, Got, House, LANES, eventually};
+use super::super::process::Process;
 
 /// What comes until the text of the content ends so.
 #[track_caller]
@@ -45,6 +46,25 @@ fn the_demo_sends_one_at_once_and_goes_on_where_a_client_was() {
             lane.name()
         );
         client.leave();
+    }
+}
+
+#[test]
+fn the_demo_s_events_end_with_its_server() {
+    for lane in LANES {
+        let mut process = Process::demo(&["--log", "off"]);
+        let mut client = lane.open(&process);
+        let id = client.begin(&Ask::get("/events"));
+        until(&mut *client, id, "\n\n");
+        process.signal("TERM");
+        // In order: a client comes back when an answer ends, and a proxy has nothing to complain of.
+        loop {
+            match client.next_within(id, Duration::from_secs(20)) {
+                Got::Data(_) => (),
+                got => break assert_eq!(got, Got::End, "{}", lane.name()),
+            }
+        }
+        assert_eq!(process.exit_within(Duration::from_secs(10)).code(), Some(0), "{}", lane.name());
     }
 }
 
