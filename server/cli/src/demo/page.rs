@@ -3,7 +3,14 @@
 use serde::Serialize;
 use trilane::{Json, Protocol, Shard};
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = include_str!("page/index.html");
+
+/// What the page is made of besides: nothing is inline, so that it may be served with any content security policy.
+pub(super) const ASSETS: [(&str, &[u8]); 3] = [
+    ("icon.svg", include_bytes!("sample/lanes.svg")),
+    ("live.js", include_bytes!("page/live.js")),
+    ("style.css", include_bytes!("page/style.css")),
+];
 
 /// The page, for a visitor over that protocol.
 pub(super) fn front(protocol: Protocol) -> String {

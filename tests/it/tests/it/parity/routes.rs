@@ -38,6 +38,9 @@ const GETS: &[(&str, u16, Expect, &str)] = &[
     ("/static/x.txt", 404, Expect::Member("error"), "application/json"),
     ("/api/v1/users", 200, Expect::Member("users"), "application/json"),
     ("/api/v1/users/0", 404, Expect::Member("error"), "application/json"),
+    ("/page/live.js", 200, Expect::Begins("const"), "text/javascript; charset=utf-8"),
+    ("/page/style.css", 200, Expect::Begins(":root"), "text/css; charset=utf-8"),
+    ("/page/icon.svg", 200, Expect::Begins("<svg"), "image/svg+xml"),
     ("/nothing", 404, Expect::Member("error"), "application/json"),
 ];
 
