@@ -8,6 +8,7 @@ mod observed;
 mod page;
 mod secure;
 mod users;
+mod visitor;
 mod ws;
 
 use std::future::{Future, poll_fn};
@@ -25,6 +26,7 @@ use trilane::{
 use cached::Cached;
 use observed::Observed;
 use users::Users;
+use visitor::Secret;
 
 /// The most content that `/echo` keeps, in bytes.
 pub const ECHO_LIMIT: u64 = 32 << 20;
@@ -56,7 +58,11 @@ const SAMPLE: [(&str, &[u8]); 3] = [
 /// below `root` take the place of the sample at `/static/`.
 pub fn app(root: Option<PathBuf>) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
     let (users, cached, observed) = (Users::default(), Cached::default(), Observed::new());
-    move |shard| observed.put_on(on_shard(shard, root.clone(), users.clone(), cached.clone()))
+    let secret = Secret::default();
+    move |shard| {
+        let router = on_shard(shard, root.clone(), users.clone(), cached.clone());
+        observed.put_on(router.merge(visitor::routes(shard, &secret)))
+    }
 }
 
 /// The demo's routes for a server of one shard.

@@ -38,6 +38,7 @@ mod testing;
 mod tools;
 mod trace;
 mod trusted;
+mod visitor;
 mod ws;
 
 use super::parity::{Ask, House, LANES};
