@@ -337,11 +337,11 @@ fn a_silent_client_is_asked_and_then_given_up() {
     let mut talk = Talk::new(Options::default(), listen(&heard));
     assert_eq!(talk.hear(), (vec![], false));
     let ping = vec![Message::Ping("".into())];
-    assert_eq!(talk.after(29), (vec![], false));
+    assert_eq!(talk.after(19), (vec![], false));
     assert_eq!(talk.after(1), (ping.clone(), false));
     talk.say(Message::Pong("".into()));
     assert_eq!(talk.after(19), (vec![], false));
-    assert_eq!(talk.after(29), (vec![], false), "it has answered 19 s after it was asked");
+    assert_eq!(talk.after(19), (vec![], false), "it has answered 19 s after it was asked");
     assert_eq!(talk.after(1), (ping, false));
     assert_eq!(talk.after(19), (vec![], false));
     assert_eq!(talk.after(1), (vec![closed(CloseCode::INTERNAL, "no pong came")], true));
@@ -353,8 +353,8 @@ fn a_client_that_reads_slowly_has_more_time_for_its_pong() {
     let mut talk = Talk::new(Options::default(), echo);
     talk.say("large");
     assert_eq!(talk.hear(), (vec![Message::from("large")], false));
-    // For 90 s its connection has no room for more.
-    assert_eq!(talk.after(90), (vec![Message::Ping("".into())], false));
+    // For 80 s its connection has no room for more.
+    assert_eq!(talk.after(80), (vec![Message::Ping("".into())], false));
     assert_eq!(talk.after(79), (vec![], false), "60 s late, and 20 s");
     assert_eq!(talk.after(1), (vec![closed(CloseCode::INTERNAL, "no pong came")], true));
 }

@@ -25,7 +25,8 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            ping_interval: Some(Duration::from_secs(30)),
+            // Both ends of QUIC give a silent connection up, by default after 30 s.
+            ping_interval: Some(Duration::from_secs(20)),
             pong_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             write_buffer: 64 << 10,

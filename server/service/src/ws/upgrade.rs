@@ -133,7 +133,8 @@ impl WebSocketUpgrade {
     }
 
     /// After how long a silence the client is asked for a pong; `None` for never, and then
-    /// [`Limits::tunnel_timeout`](trilane_semantics::Limits) ends a socket on which nothing is said. Default 30 s.
+    /// [`Limits::tunnel_timeout`](trilane_semantics::Limits) ends a socket on which nothing is said. Default 20 s, less than
+    /// the 30 s after which QUIC gives a silent connection up.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.options.ping_interval = interval.into();
