@@ -177,6 +177,6 @@ fn what_cannot_be_is_said_at_the_start() {
         assert!(error.contains(expected), "{text}: {error}");
     }
     for text in ["[access]\ndeny = ['x']\n", "[csrf]\ntrusted = ['a.example']\n"] {
-        assert!(layers(text).unwrap().around(trilane::Router::new()).build().is_err(), "{text}");
+        assert!(layers(text).unwrap().around(Router::new()).build().is_err(), "{text}");
     }
 }
