@@ -2,6 +2,7 @@
 //!
 //! Never used for the content of TLS 1.3, but for what comes with the end of the handshake.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -234,15 +235,22 @@ impl Whole {
         }
     }
 
-    /// The alert that rustls has for the peer after a failure.
+    /// The alert that rustls has for the peer after a failure. What was received is not read again, as it is broken; but rustls
+    /// remembers how far it had come in a message of the handshake, and may look there once it has said all.
     fn say_why(&mut self, owed: &mut Vec<u8>) {
-        loop {
-            match self.tls.process_tls_records(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, owed),
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                _ => return,
+        // A panic is rustls's: it looks behind the end of what is shorter than before, and that is the end of its words.
+        let mut next = || match self.tls.process_tls_records(&mut []).state {
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                encode(&mut data, owed);
+                true
             }
-        }
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                true
+            }
+            _ => false,
+        };
+        while catch_unwind(AssertUnwindSafe(&mut next)).unwrap_or(false) {}
     }
 }
 

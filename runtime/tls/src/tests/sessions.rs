@@ -302,6 +302,11 @@ fn what_is_no_handshake_is_refused() {
         b"\x15\x03\x03\x00\x02\x02\x28",
         // A record longer than any may be (RFC 8446 §5.1).
         b"\x16\x03\x01\x50\x00\x01",
+        // A message that is none, one that is longer than any may be, and one that something else comes amidst.
+        b"\x16\x03\x01\x00\x05hello",
+        b"\x16\x03\x01\x00\x05\x01\xff\xff\xff\x03",
+        b"\x16\x03\x01\x00\x05\x01\x00\x01\x00\x03\x17\x03\x03\x00\x05hello",
+        b"\x16\x03\x01\x00\x05\x01\x00\x01\x00\x03\x15\x03\x03\x00\x02\x02\x28",
     ] {
         for piece in [1, usize::MAX] {
             let mut pair = Pair::new(&TLS13, piece);
