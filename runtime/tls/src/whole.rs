@@ -2,7 +2,6 @@
 //!
 //! Never used for the content of TLS 1.3, but for what comes with the end of the handshake.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -235,22 +234,15 @@ impl Whole {
         }
     }
 
-    /// The alert that rustls has for the peer after a failure. What was received is not read again, as it is broken; but rustls
-    /// remembers how far it had come in a message of the handshake, and may look there once it has said all.
+    /// What rustls has for the peer after a failure, down to its alert. Not more: with nothing left to be said it would read on in
+    /// what was received, of which it remembers how far it had come, and which is broken.
     fn say_why(&mut self, owed: &mut Vec<u8>) {
-        // A panic is rustls's: it looks behind the end of what is shorter than before, and that is the end of its words.
-        let mut next = || match self.tls.process_tls_records(&mut []).state {
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                encode(&mut data, owed);
-                true
+        while self.tls.wants_write() {
+            match self.tls.process_tls_records(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, owed),
+                _ => return,
             }
-            Ok(ConnectionState::TransmitTlsData(data)) => {
-                data.done();
-                true
-            }
-            _ => false,
-        };
-        while catch_unwind(AssertUnwindSafe(&mut next)).unwrap_or(false) {}
+        }
     }
 }
 

@@ -163,7 +163,9 @@ fn an_answer_that_nobody_takes() {
         let id = client.begin(&Ask::get("/test/endless"));
         eventually("the body begins", || house.begun() == at);
         eventually("the body is dropped", || house.dropped() == at);
-        eventually(&format!("{}: the connection is closed", lane.name()), || house.sum(|stats| stats.open.get()) == 0);
+        eventually(&format!("{}: the connection is closed", lane.name()), || {
+            house.sum(|stats| stats.open.get()) == 0
+        });
         let mut got = Got::Nothing;
         while !matches!(got, Got::Cut | Got::End) {
             got = client.next(id);
