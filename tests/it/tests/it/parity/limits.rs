@@ -163,9 +163,11 @@ fn an_answer_that_nobody_takes() {
         let id = client.begin(&Ask::get("/test/endless"));
         eventually("the body begins", || house.begun() == at);
         eventually("the body is dropped", || house.dropped() == at);
-        eventually(&format!("{}: the connection is closed", lane.name()), || {
-            house.sum(|stats| stats.open.get()) == 0
-        });
+        let is_closed = || house.sum(|stats| stats.open.get()) == 0;
+        // A client's QUIC may acknowledge what nobody takes: then it is the stream alone that takes too long.
+        if lane.protocol() != "HTTP/3" {
+            eventually("the connection is closed", is_closed);
+        }
         let mut got = Got::Nothing;
         while !matches!(got, Got::Cut | Got::End) {
             got = client.next(id);
@@ -173,5 +175,7 @@ fn an_answer_that_nobody_takes() {
         }
         // Without a length or chunks a cut cannot be told from an end (RFC 1945 §7.2.2).
         assert_eq!(got == Got::Cut, lane.can(Ability::Unknown), "{}", lane.name());
+        client.leave();
+        eventually("the connection is closed", is_closed);
     }
 }
