@@ -57,11 +57,14 @@ fn text(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// More of them belong to no form; each is compared with all before it.
+const MOST: usize = 16;
+
 /// Names in lower case, and values without quotes.
 type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The parameters after a first word, which must be `kind` (RFC 9110 §5.6.6). `None` when it is another one, or they are malformed,
-/// or one comes twice.
+/// one comes twice, or they are too many.
 pub(super) fn parameters(value: &[u8], kind: &[u8]) -> Option<Parameters> {
     let end = value.iter().position(|&b| b == b';').unwrap_or(value.len());
     let (first, mut rest) = value.split_at(end);
@@ -81,7 +84,7 @@ pub(super) fn parameters(value: &[u8], kind: &[u8]) -> Option<Parameters> {
         }
         let name = trim_ows(name).to_ascii_lowercase();
         // Two of them would be read in two ways: by us, and by whoever looked at the form before us.
-        if all.iter().any(|(known, _)| *known == name) {
+        if all.len() == MOST || all.iter().any(|(known, _)| *known == name) {
             return None;
         }
         all.push((name, value));
@@ -113,6 +116,17 @@ fn parameter(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_parameters_than_any_form_has_are_refused() {
+        let with = |more: usize| {
+            let more: String = (1..more).map(|number| format!("; x{number}=")).collect();
+            parameters(format!("form-data; name=a{more}").as_bytes(), b"form-data")
+        };
+        assert_eq!(with(MOST).map(|all| all.len()), Some(MOST));
+        // In 64 KiB there is room for 10,000, which took half a second to be compared with each other.
+        assert_eq!(with(MOST + 1), None);
+    }
 
     #[test]
     fn names_and_types() {
