@@ -1,7 +1,7 @@
 //! WebSockets without a connection: who may open one, and what a socket does by itself as time passes.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -428,4 +428,75 @@ fn others_write_too_and_the_last_of_them_closes() {
     assert_eq!(talk.hear(), (vec![], false));
     drop(sender);
     assert_eq!(talk.hear(), (vec![closed(CloseCode::NORMAL, "")], false));
+}
+
+#[test]
+fn who_writes_whenever_there_is_room_hears_all_the_same() {
+    let options = Options { write_buffer: 10, ..Options::default() };
+    let mut talk = Talk::new(options, |socket| async move {
+        while socket.send("12345678").await.is_ok() {}
+    });
+    let mut heard = Vec::new();
+    let mut is_end = false;
+    talk.say(Message::Ping("p".into()));
+    for turn in 0..8 {
+        if turn == 4 {
+            talk.say(closed(CloseCode::NORMAL, ""));
+        }
+        match talk.source.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(Frame::Data(data)))) => {
+                let mut data = data.as_ref();
+                while let Some(message) = talk.receiver.poll(&mut data).unwrap() {
+                    heard.push(message);
+                }
+            }
+            Poll::Ready(None) => is_end = true,
+            other => panic!("{other:?}"),
+        }
+        if is_end {
+            break;
+        }
+    }
+    assert!(heard.contains(&Message::Pong("p".into())), "{heard:?}");
+    assert!(is_end && heard.last() == Some(&closed(CloseCode::NORMAL, "")), "{heard:?}");
+}
+
+#[test]
+fn a_close_behind_much_content_is_said_however_long_that_takes() {
+    let large = "x".repeat(1 << 20);
+    let text = large.clone();
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        socket.send(text).await.unwrap();
+    });
+    let mut wire = Vec::new();
+    for _ in 0..2 {
+        let polled = talk.source.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(Ok(Frame::Data(data)))) = polled else { panic!("{polled:?}") };
+        wire.extend_from_slice(data.as_ref());
+    }
+    assert_eq!(talk.receiver.poll(&mut &wire[..]).unwrap(), Some(Message::from(large)));
+    // The connection has room again when its client has taken that.
+    assert_eq!(talk.after(16), (vec![closed(CloseCode::NORMAL, "")], false));
+    assert_eq!(talk.after(4), (vec![], false));
+    talk.say(closed(CloseCode::NORMAL, ""));
+    assert_eq!(talk.hear(), (vec![], true));
+}
+
+#[test]
+fn what_our_handler_takes_is_no_time_of_the_client() {
+    let mut talk = Talk::new(Options::default(), |socket| async move {
+        let (mut polls, mut receiver) = (0, socket.split().1);
+        // At the second look a message is taken.
+        poll_fn(|_| {
+            polls += 1;
+            if polls > 1 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        while receiver.recv().await.is_some() {}
+    });
+    talk.say("one");
+    assert_eq!(talk.hear(), (vec![], false));
+    assert!(!talk.after(1000).1);
+    assert_eq!(talk.after(20), (vec![Message::Ping("".into())], false));
+    assert_eq!(talk.after(20), (vec![closed(CloseCode::INTERNAL, "no pong came")], true));
 }

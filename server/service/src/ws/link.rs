@@ -46,7 +46,7 @@ pub(crate) struct Link {
     reader: RefCell<Option<Waker>>,
     /// The driver runs: it looks at everything before it rests.
     is_driven: Cell<bool>,
-    /// When we began to close.
+    /// When we began to close; then, when something went out last: a close goes behind what waits.
     closing: Cell<Option<Instant>>,
 }
 
@@ -126,6 +126,8 @@ impl Link {
         self.read();
         let mut reading = self.reading.borrow_mut();
         if let Some(message) = reading.ready.take() {
+            // Until now it was us who held the peer back.
+            reading.heard = self.shard.now();
             // The next is read by whoever comes first.
             self.wake();
             return Poll::Ready(Some(Ok(message)));
@@ -188,11 +190,19 @@ impl Link {
 
     /// The next piece to send. Wakes who waits for room, or for a message.
     pub(crate) fn take(&self) -> Option<Payload> {
-        let (piece, waiters) = {
+        let was_full = self.is_full();
+        let piece = self.writing.borrow_mut().take();
+        if piece.is_some() && was_full {
+            // Before who writes has its turn: one that fills whatever room there is would leave none for pongs, nor for a close.
+            self.read();
+        }
+        if piece.is_some() && self.closing.get().is_some() {
+            self.closing.set(Some(self.shard.now()));
+        }
+        let waiters = {
             let mut writing = self.writing.borrow_mut();
-            let piece = writing.take();
             let has_room = writing.waiting() < self.options.write_buffer || writing.is_closed();
-            (piece, if has_room { writing.take_waiters() } else { Vec::new() })
+            if has_room { writing.take_waiters() } else { Vec::new() }
         };
         let is_news = self.reading.borrow().ready.is_some() || self.is_over();
         let reader = if is_news { self.reader.take() } else { None };
@@ -218,7 +228,9 @@ impl Link {
 
     /// When the peer must have answered our close.
     pub(crate) fn close_due(&self) -> Option<Instant> {
-        let at = self.closing.get().filter(|_| !self.is_over())?;
+        let said = self.closing.get().filter(|_| !self.is_over())?;
+        // What waits goes first: a client that reads slowly has not heard it yet.
+        let at = if self.writing.borrow().waiting() > 0 { self.shard.now() } else { said };
         Some(at + self.options.close_timeout)
     }
 
