@@ -214,6 +214,9 @@ struct State {
     waiting: Vec<Waker>,
 }
 
+/// As long as a turn of a shard takes at most, if nothing is wrong.
+const TURN: Duration = Duration::from_secs(1);
+
 impl Check {
     /// The last result, if it is young enough, else the next.
     async fn result(check: &Arc<Self>, shard: &Shard) -> CheckResult {
@@ -223,10 +226,11 @@ impl Check {
             let mut state = check.state();
             let is_crowded = awaited.is_none() && state.waiting.len() >= MOST_WAITING;
             if let Some((at, result)) = &state.last {
-                // A clock that was set back makes it due.
-                let is_young = || {
-                    let age = shard.wall().duration_since(*at);
-                    !state.is_running && age.is_ok_and(|age| age < check.interval)
+                // A turn may have begun before another shard's check ended; a clock that was set back makes it due.
+                let is_young = || match shard.wall().duration_since(*at) {
+                    _ if state.is_running => false,
+                    Ok(age) => age < check.interval,
+                    Err(ahead) => ahead.duration() < check.interval.min(TURN),
                 };
                 if awaited.is_some_and(|runs| runs <= state.runs) || is_crowded || is_young() {
                     return Poll::Ready(result.clone());

@@ -1,6 +1,7 @@
 //! One connection over QUIC: the handshake, the conversation in HTTP/3, and what is left after it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(super) struct Talk {
     pub(super) session: Session,
     /// The place of its client.
     guest: Option<Box<Guest>>,
+    /// Whether one was taken; where places are not counted there is no guest.
+    has_place: bool,
+    /// Whom the connection was begun with.
+    peer: IpAddr,
     stage: Stage,
     flow: Flow,
     key: u64,
@@ -54,6 +59,8 @@ impl Talk {
         Self {
             session,
             guest: None,
+            has_place: false,
+            peer: path.peer.ip(),
             stage: Stage::Handshake { since: now, path, drain: None },
             flow: Flow::default(),
             key,
@@ -68,6 +75,7 @@ impl Talk {
     /// Does everything that can be done now.
     pub(super) fn run(&mut self, host: &Host, now: Instant, scratch: &mut [u8]) {
         self.begin(host, now);
+        self.take_place(host, now);
         while let Some((_, new)) = self.session.moved() {
             host.stats().migrations.add(1);
             self.moved(host, new);
@@ -89,6 +97,23 @@ impl Talk {
         self.end(host, now);
     }
 
+    /// Takes a place of the client once its address is validated, which it is after the handshake: early data comes before that.
+    fn take_place(&mut self, host: &Host, now: Instant) {
+        let Stage::Open(connection) = &mut self.stage else { return };
+        if self.has_place || !self.session.is_established() {
+            return;
+        }
+        self.has_place = true;
+        match host.admit(Some(self.peer)) {
+            Ok(guest) => self.guest = guest,
+            Err(Crowded) => {
+                connection.shut(host, now, Cause::Overload);
+                self.session.refuse();
+                self.stage = Stage::Over(Cause::Overload);
+            }
+        }
+    }
+
     /// Begins to speak HTTP/3 once QUIC lets it: after the handshake, or in early data.
     fn begin(&mut self, host: &Host, now: Instant) {
         let Stage::Handshake { since, path, drain } = &self.stage else { return };
@@ -98,14 +123,6 @@ impl Talk {
                 self.stage = Stage::Over(Cause::HandshakeTimeout);
             }
             return;
-        }
-        match host.admit(Some(path.peer.ip())) {
-            Ok(guest) => self.guest = guest,
-            Err(Crowded) => {
-                self.session.refuse();
-                self.stage = Stage::Over(Cause::Overload);
-                return;
-            }
         }
         let mut info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
         info.tls = Some(Rc::new(self.session.tls_info()));

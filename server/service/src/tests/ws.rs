@@ -433,9 +433,8 @@ fn others_write_too_and_the_last_of_them_closes() {
 #[test]
 fn who_writes_whenever_there_is_room_hears_all_the_same() {
     let options = Options { write_buffer: 10, ..Options::default() };
-    let mut talk = Talk::new(options, |socket| async move {
-        while socket.send("12345678").await.is_ok() {}
-    });
+    let mut talk =
+        Talk::new(options, |socket| async move { while socket.send("12345678").await.is_ok() {} });
     let mut heard = Vec::new();
     let mut is_end = false;
     talk.say(Message::Ping("p".into()));

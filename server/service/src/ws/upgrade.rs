@@ -14,6 +14,9 @@ use crate::ws::handshake::{self, EXTENSIONS, Opening, PROTOCOL};
 use crate::ws::link::{Link, Options};
 use crate::ws::socket::WebSocket;
 
+/// The shortest silence after which a client is asked: one of nothing at all would never end.
+const LEAST_INTERVAL: Duration = Duration::from_millis(1);
+
 /// Opens a WebSocket: the last extractor of a handler whose route is [`websocket`](crate::websocket).
 ///
 /// A request that asks for none is answered with 426 (400 over HTTP/2 and HTTP/3), as is one for another version than 13; one that
@@ -121,7 +124,7 @@ impl WebSocketUpgrade {
     /// How much may wait to be sent before [`Sender::send`](crate::ws::Sender::send) waits, in bytes. Default 64 KiB.
     #[must_use]
     pub const fn write_buffer(mut self, bytes: usize) -> Self {
-        self.options.write_buffer = bytes;
+        self.options.write_buffer = if bytes == 0 { 1 } else { bytes };
         self
     }
 
@@ -134,10 +137,10 @@ impl WebSocketUpgrade {
 
     /// After how long a silence the client is asked for a pong; `None` for never, and then
     /// [`Limits::tunnel_timeout`](trilane_semantics::Limits) ends a socket on which nothing is said. Default 20 s, less than
-    /// the 30 s after which QUIC gives a silent connection up.
+    /// the 30 s after which QUIC gives a silent connection up; at least 1 ms.
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.options.ping_interval = interval.into();
+        self.options.ping_interval = interval.into().map(|it| it.max(LEAST_INTERVAL));
         self
     }
 
