@@ -54,6 +54,20 @@ fn checks_run_once_an_interval_however_many_ask() {
     assert_eq!(client.get("/live").send().status(), 200);
 }
 
+/// Shards look at the clock once a turn, so that the result of one may be of a moment that another has not come to yet.
+#[test]
+fn a_result_of_a_moment_to_come_is_young_but_not_of_a_clock_set_back() {
+    let (runs, fails) = (Arc::default(), Arc::default());
+    let health = health(&runs, &fails);
+    let (first, late, early) = (client(&health), client(&health), client(&health));
+    assert_eq!(first.get("/health").send().status(), 200);
+    late.advance(SECOND / 10);
+    assert_eq!(late.get("/health").send().status(), 200);
+    assert_eq!(runs.load(Relaxed), 1);
+    assert_eq!(early.get("/health").send().status(), 200);
+    assert_eq!(runs.load(Relaxed), 2);
+}
+
 #[test]
 fn details_say_what_and_since_when() {
     let (runs, fails) = (Arc::default(), Arc::new(AtomicU32::new(1)));
