@@ -31,7 +31,7 @@ pub struct AuthSection {
     pub keys: BTreeMap<String, String>,
     /// The field that has the key. Default `x-api-key`.
     pub header: Option<String>,
-    /// Paths for which nobody is asked; with all below them, if they end with a slash.
+    /// Paths for which nobody is asked; with all below them, if they end with a slash. `/` is the root alone.
     pub public: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Debug for AuthSection {
 pub struct CsrfSection {
     /// Origins that may send anything, such as `https://login.example` or `https://*.app.example`.
     pub trusted: Vec<String>,
-    /// Paths that others may send to; with all below them, if they end with a slash.
+    /// Paths that others may send to; with all below them, if they end with a slash. `/` is the root alone.
     pub except: Vec<String>,
 }
 

@@ -92,7 +92,7 @@ impl LogWriter {
         self.shared.reopen.ask();
     }
 
-    /// Lines that were dropped because the buffer was full.
+    /// Lines that were dropped because the buffer was full, or could not be written with others that came with them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.queue.dropped.load(Ordering::Relaxed)
@@ -161,8 +161,10 @@ fn write(mut out: impl Write, queue: &Queue) {
         let is_last = queue.wait();
         swap(&mut *lock(&queue.lines), &mut lines);
         // A log that cannot be written (a closed pipe, a full disk) must not stop the server.
-        let _ = out.write_all(&lines);
-        let _ = out.flush();
+        if out.write_all(&lines).and_then(|()| out.flush()).is_err() {
+            let lost = lines.iter().filter(|byte| **byte == b'\n').count();
+            queue.dropped.fetch_add(lost as u64, Ordering::Relaxed);
+        }
         if is_last {
             return;
         }
@@ -235,6 +237,25 @@ mod tests {
         let long = "x".repeat(BATCH);
         log.line(&long);
         assert_eq!(written.recv().unwrap().len(), BATCH + 1);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = LogWriter::new(Full).unwrap();
+        let queue = Arc::clone(&log.shared.queue);
+        ["a", "b", "c"].into_iter().for_each(|line| log.line(line));
+        drop(log);
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 3);
     }
 
     #[test]

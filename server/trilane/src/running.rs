@@ -103,7 +103,7 @@ impl Running {
         self.server.stopper()
     }
 
-    /// Log lines that were dropped because they could not be written fast enough.
+    /// Log lines that were dropped because they could not be written, or not fast enough.
     #[must_use]
     pub fn dropped_log_lines(&self) -> u64 {
         self.log.as_ref().map_or(0, LogWriter::dropped)
