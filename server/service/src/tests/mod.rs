@@ -32,3 +32,4 @@ mod tokens;
 mod tracing;
 mod trusted;
 mod ws;
+mod ws_handshake;
