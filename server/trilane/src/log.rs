@@ -230,13 +230,14 @@ mod tests {
             }
         }
         let log = LogWriter::new(Told(send)).unwrap();
+        let next = || written.recv_timeout(Duration::from_secs(20)).unwrap();
         for line in ["one", "two"] {
             log.line(line);
-            assert_eq!(written.recv().unwrap(), format!("{line}\n").as_bytes());
+            assert_eq!(next(), format!("{line}\n").as_bytes());
         }
         let long = "x".repeat(BATCH);
         log.line(&long);
-        assert_eq!(written.recv().unwrap().len(), BATCH + 1);
+        assert_eq!(next().len(), BATCH + 1);
     }
 
     #[test]
