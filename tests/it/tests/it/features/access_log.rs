@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use trilane::{Log, LogWriter, Rotation, Router, Server, Trace, get};
@@ -26,10 +27,14 @@ impl Drop for Folder {
     }
 }
 
+/// What a handler takes of its shard in one step: the time of the turn does not show it.
+const BUSY: Duration = Duration::from_millis(30);
+
 fn house(writer: &LogWriter) -> House {
     let app = |_| {
         Router::new()
             .route("/x/{id}", get(|| async { "four" }))
+            .route("/busy", get(|| async { std::thread::sleep(BUSY) }))
             .route("/health", get(|| async { "OK" }))
             .route("/health/detailed", get(|| async { "OK" }))
             .layer(Trace::new())
@@ -55,9 +60,10 @@ fn a_line_of_each_request_and_none_of_what_is_left_out() {
         ask("/health/detailed").status(200);
         ask("/x/1?a=b").status(200);
         ask("/nowhere").status(404);
-        eventually(lane.name(), || lines(&path).len() == 2 * round);
+        ask("/busy").status(200);
+        eventually(lane.name(), || lines(&path).len() == 3 * round);
         let lines = lines(&path);
-        let line = &lines[2 * round - 2];
+        let line = &lines[3 * round - 3];
         for (name, value) in [
             ("method", "GET"),
             ("path", "/x/1"),
@@ -75,7 +81,9 @@ fn a_line_of_each_request_and_none_of_what_is_left_out() {
         assert_eq!((&line["client"], &line["user"]), (&line["remote"], &Value::Null));
         assert_eq!(line["trace_id"].as_str().map(str::len), Some(32), "{line}");
         assert!(line["request_id"].is_string() && line["closed"].is_null(), "{line}");
-        assert_eq!(lines[2 * round - 1]["status"], 404);
+        assert_eq!(lines[3 * round - 2]["status"], 404);
+        let took = lines[3 * round - 1]["duration_us"].as_u64().unwrap_or(0);
+        assert!(u128::from(took) >= BUSY.as_micros(), "{}: {took} us", lane.name());
     }
 }
 

@@ -76,3 +76,24 @@ fn who_blocks_his_shard_is_counted_and_named() {
         }
     }
 }
+
+/// The wall clock's time is looked up once a turn, and anew in the next.
+#[test]
+fn the_wall_clock_goes_on() {
+    const SPAN: Duration = Duration::from_millis(20);
+    let house = House::serving(|_| {
+        let passed = |request: Request| async move {
+            let before = request.shard().wall();
+            request.shard().sleep(SPAN).await;
+            let after = request.shard().wall();
+            after.duration_since(before).unwrap_or_default().as_millis().to_string()
+        };
+        Router::new().route("/passed", get(passed))
+    });
+    for lane in LANES {
+        let text = lane.open(&house).ask(&Ask::get("/passed")).status(200).text();
+        let passed = Duration::from_millis(text.parse().unwrap());
+        // Less than the other clock says only where somebody sets it.
+        assert!(passed >= SPAN / 2, "{}: {passed:?}", lane.name());
+    }
+}
