@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use trilane::quic::{EarlyData, Settings};
 use trilane::{Router, Server, get};
 
 use super::super::h3::wire::{self, End, Quic};
@@ -75,11 +76,42 @@ fn a_handshake_alone_takes_no_place() {
     let house = house();
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..2 * MOST {
-        for datagram in wire::first_flight(house.at(Over::Quic)) {
+        for datagram in wire::first_flight(house.at(Over::Quic), None) {
             socket.send_to(&datagram, house.at(Over::Quic)).unwrap();
         }
     }
     eventually("they have come", || house.sum(|stats| stats.open.get()) == 2 * MOST as u64);
+    for lane in LANES {
+        let mut client = lane.open(&house);
+        client.ask(&Ask::get("/")).status(200);
+        client.leave();
+    }
+}
+
+/// Nor do requests in early data: they come before an address is validated, too.
+#[test]
+fn early_data_alone_takes_no_place() {
+    let settings = Settings { early_data: EarlyData::On, ..Settings::default() };
+    let app = |_| Router::new().route("/", get(|| async { "hi" }));
+    let house = House::of(Server::new(app).h2c().connections_per_ip(MOST).quic(settings));
+    let closed = || house.sum(|stats| stats.open.get()) == 0;
+    let tickets: Vec<_> = (0..2 * MOST)
+        .map(|_| {
+            let quic = Quic::open(house.at(Over::Quic), wire::config());
+            let ticket = quic.until(Duration::from_secs(20), |it| it.session().map(<[u8]>::to_vec));
+            drop(quic);
+            eventually("it is gone", closed);
+            ticket.unwrap()
+        })
+        .collect();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for ticket in &tickets {
+        for datagram in wire::first_flight(house.at(Over::Quic), Some(ticket)) {
+            socket.send_to(&datagram, house.at(Over::Quic)).unwrap();
+        }
+    }
+    let requests = || house.sum(|stats| stats.requests.get());
+    eventually("they have come", || requests() == 2 * MOST as u64);
     for lane in LANES {
         let mut client = lane.open(&house);
         client.ask(&Ask::get("/")).status(200);

@@ -67,7 +67,7 @@ fn what_is_too_short_is_not_answered() {
     // RFC 9000 §6.1: what negotiates is not negotiated with.
     assert_eq!(socket.ask(&long(0, 1200), MOMENT), None);
     // An Initial whose seal is broken.
-    let mut flight = first_flight(House::shared().at(Over::Quic)).remove(0);
+    let mut flight = first_flight(House::shared().at(Over::Quic), None).remove(0);
     flight[600] ^= 1;
     assert_eq!(socket.ask(&flight, MOMENT), None);
 }
@@ -75,7 +75,7 @@ fn what_is_too_short_is_not_answered() {
 #[test]
 fn a_handshake_is_answered_with_three_times_as_much_at_most() {
     let socket = Socket::new(House::shared().at(Over::Quic));
-    let flight = first_flight(House::shared().at(Over::Quic));
+    let flight = first_flight(House::shared().at(Over::Quic), None);
     let sent: usize = flight.iter().map(Vec::len).sum();
     for datagram in &flight {
         socket.0.send(datagram).unwrap();

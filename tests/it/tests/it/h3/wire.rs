@@ -199,15 +199,29 @@ impl Drop for Quic {
     }
 }
 
-/// The datagrams that a client begins with.
-pub(crate) fn first_flight(server: SocketAddr) -> Vec<Vec<u8>> {
+/// A request for the root, by QPACK's static table (RFC 9204 §4.5, Appendix A).
+const GET: &[u8] = b"\x01\x10\0\0\xd1\xd7\xc1\x50\x09localhost";
+
+/// The datagrams that a client begins with, with a request in early data if it has been there before.
+pub(crate) fn first_flight(server: SocketAddr, session: Option<&[u8]>) -> Vec<Vec<u8>> {
     let local = SocketAddr::from(([127, 0, 0, 1], 1));
     let id = rand().to_be_bytes();
     let id = ConnectionId::from_ref(&id);
-    let mut client = quiche::connect(Some("localhost"), &id, local, server, &mut config()).unwrap();
+    let mut config = config();
+    config.enable_early_data();
+    let mut client = quiche::connect(Some("localhost"), &id, local, server, &mut config).unwrap();
     let mut datagram = [0; 1500];
-    let next = || client.send(&mut datagram).ok().map(|(n, _)| datagram[..n].to_vec());
-    std::iter::from_fn(next).collect()
+    let mut all = Vec::new();
+    if let Some(session) = session {
+        client.set_session(session).unwrap();
+    }
+    while let Ok((n, _)) = client.send(&mut datagram) {
+        all.push(datagram[..n].to_vec());
+        if all.len() == 1 && client.is_in_early_data() {
+            client.stream_send(0, GET, true).unwrap();
+        }
+    }
+    all
 }
 
 /// Reads of a stream, `most` bytes.

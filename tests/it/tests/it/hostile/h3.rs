@@ -229,7 +229,7 @@ fn handshakes_that_nobody_ends_are_bounded() {
     for _ in 0..300 {
         // The first flight is sent; whoever sends it never hears of the answer.
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        for datagram in crate::h3::wire::first_flight(address) {
+        for datagram in crate::h3::wire::first_flight(address, None) {
             socket.send_to(&datagram, address).unwrap();
         }
     }
