@@ -101,6 +101,12 @@ impl Parts {
         self.text.push_str(text);
     }
 
+    /// Takes over the target of another head.
+    #[inline]
+    pub fn set_target_of(&mut self, other: &Self) {
+        self.set_target(other.target.clone(), &other.text);
+    }
+
     /// Sets the protocol that an extended CONNECT asks for (RFC 8441 §4), empty for none.
     pub fn set_connect_protocol(&mut self, protocol: &str) {
         self.connect_protocol.clear();
@@ -153,6 +159,17 @@ impl Parts {
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
         Some(self.target.scheme(&self.text)).filter(|scheme| !scheme.is_empty())
+    }
+
+    /// Whether it is about the server as a whole: `*`, or an OPTIONS whose absolute target has neither path nor query
+    /// (RFC 9112 §3.2.4).
+    #[must_use]
+    pub fn is_for_server(&self) -> bool {
+        match self.form() {
+            Form::Asterisk => true,
+            Form::Absolute => self.method == Method::OPTIONS && self.target.ends_with_authority(),
+            Form::Origin | Form::Authority => false,
+        }
     }
 
     /// Whom the request is for: the target's authority, else the Host field (RFC 9112 §3.2.2).

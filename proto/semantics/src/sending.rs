@@ -183,10 +183,7 @@ fn path(head: &RequestHead) -> Cow<'_, str> {
             format!("{}?{query}", head.path()).into()
         }
         // RFC 9110 §7.1: OPTIONS of a whole server.
-        (_, None) if head.method == Method::OPTIONS && !head.target().ends_with('/') => {
-            let is_whole = head.authority().is_some_and(|it| head.target().ends_with(it));
-            if is_whole { "*".into() } else { head.path().into() }
-        }
+        (_, None) if head.is_for_server() => "*".into(),
         (_, None) => head.path().into(),
     }
 }

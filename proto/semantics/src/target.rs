@@ -132,6 +132,11 @@ impl Target {
         if path.is_empty() && self.form == Form::Absolute { "/" } else { path }
     }
 
+    /// Whether there is nothing after the authority.
+    pub(crate) const fn ends_with_authority(&self) -> bool {
+        self.path == self.end
+    }
+
     /// The query without its `?`, or `None` where there is no `?`.
     #[must_use]
     pub fn query<'a>(&self, text: &'a str) -> Option<&'a str> {

@@ -125,6 +125,13 @@ fn requests_as_they_are_written() {
             Content::None,
             "1 :method=OPTIONS :scheme=http :path=/ :authority=a end",
         ),
+        (
+            "OPTIONS",
+            "http://a/a",
+            &[],
+            Content::None,
+            "1 :method=OPTIONS :scheme=http :path=/a :authority=a end",
+        ),
         ("CONNECT", "a:1", &[("host", "h")], Content::None, "1 :method=CONNECT :authority=a:1"),
         (
             "GET",
