@@ -303,6 +303,31 @@ impl Fields {
         before - arena.lines.len()
     }
 
+    /// Removes all lines that are not to be kept, in one pass: `keep` is given a line's well-known name if it has one, its name and
+    /// its value. How many there were.
+    ///
+    /// ```
+    /// use trilane_semantics::{Fields, Known};
+    /// let mut fields = Fields::new();
+    /// fields.append(Known::Host, "a").unwrap();
+    /// fields.append("x-own", "1").unwrap();
+    /// assert_eq!(fields.retain(|known, _, _| known.is_some()), 1);
+    /// assert_eq!((fields.len(), fields.contains("x-own")), (1, false));
+    /// ```
+    #[inline]
+    pub fn retain(&mut self, mut keep: impl FnMut(Option<Known>, &[u8], &[u8]) -> bool) -> usize {
+        let Some(arena) = self.arena.as_deref_mut() else { return 0 };
+        let before = arena.lines.len();
+        let bytes = &arena.bytes;
+        arena.lines.retain(|line| keep(line.known, line.name(bytes), line.value(bytes)));
+        let gone = before - arena.lines.len();
+        if gone > 0 {
+            arena.note_again();
+            arena.is_wire = false;
+        }
+        gone
+    }
+
     /// Takes in a section of field lines that lies in `bytes`: `parse` names the places of each line to
     /// [`Lines::line`], and says where the section ends; up to there its bytes are copied, once. `None`, and
     /// nothing has changed, when `parse` says so, or when the section ends before its last line.
