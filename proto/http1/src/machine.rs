@@ -105,8 +105,7 @@ impl Machine for Http1 {
         content: Content,
         out: &mut Outbox,
     ) -> Result<ExchangeId, Misuse> {
-        let is_free = self.outgoing == Outgoing::Idle && self.closed.is_none();
-        if self.role == Role::Server || !is_free || self.phase == Phase::Draining {
+        if self.capacity() == 0 {
             return Err(Misuse::NotNow);
         }
         let kind = match (&head.method, content) {
@@ -128,6 +127,11 @@ impl Machine for Http1 {
             self.ending = Ending::Us;
         }
         Ok(self.begin(kind))
+    }
+
+    fn capacity(&self) -> usize {
+        let is_free = self.outgoing == Outgoing::Idle && self.closed.is_none();
+        usize::from(is_free && self.role == Role::Client && self.phase == Phase::Running)
     }
 
     #[inline]

@@ -32,7 +32,7 @@ impl Http2 {
         let (said, outgoing) = sending::of_request(kind, content).ok_or(Misuse::NotNow)?;
         // RFC 8441 §4: only where the server has said that it takes :protocol.
         let is_extended = kind == Kind::Connect && head.connect_protocol().is_some();
-        if !self.may_ask() || is_extended && !self.peer.connect {
+        if self.may_ask() == 0 || is_extended && !self.peer.connect {
             return Err(Misuse::NotNow);
         }
         self.greet(out);
@@ -48,15 +48,15 @@ impl Http2 {
         Ok(ExchangeId(id.into()))
     }
 
-    /// Whether another request may begin: RFC 9113 §5.1.2 (as many as the server takes), §6.8 (none after GOAWAY), §5.1.1
+    /// How many requests may begin: RFC 9113 §5.1.2 (as many as the server takes), §6.8 (none after GOAWAY), §5.1.1
     /// (while there are numbers).
-    fn may_ask(&self) -> bool {
-        let most = self.limits.streams.min(self.peer.streams as usize);
-        self.role == Role::Client
+    pub(crate) fn may_ask(&self) -> usize {
+        let takes = self.role == Role::Client
             && self.closed.is_none()
             && self.drain == Drain::No
-            && self.streams.asked() < most
-            && self.last[1] < LAST
+            && self.last[1] < LAST;
+        let most = self.limits.streams.min(self.peer.streams as usize);
+        if takes { most.saturating_sub(self.streams.asked()) } else { 0 }
     }
 
     /// The header section of a response, interim or final, to a request of ours or to a promised one.

@@ -113,6 +113,10 @@ impl Machine for Http2 {
         self.ask(head, content, out)
     }
 
+    fn capacity(&self) -> usize {
+        self.may_ask()
+    }
+
     fn push(
         &mut self,
         id: ExchangeId,

@@ -29,7 +29,7 @@ impl Http3 {
         let (said, outgoing) = sending::of_request(kind, content).ok_or(Misuse::NotNow)?;
         // RFC 9220 §3: only where the server has said that it takes :protocol.
         let is_extended = kind == Kind::Connect && head.connect_protocol().is_some();
-        if !self.may_ask() || is_extended && !self.peer.connect {
+        if self.may_ask() == 0 || is_extended && !self.peer.connect {
             return Err(Misuse::NotNow);
         }
         self.greet(out);
@@ -48,14 +48,15 @@ impl Http3 {
         Ok(ExchangeId(id))
     }
 
-    /// Whether another request may begin: RFC 9000 §4.6 (as many as the transport takes), RFC 9114 §5.2 (none after GOAWAY).
-    fn may_ask(&self) -> bool {
-        self.role == Role::Client
+    /// How many requests may begin: RFC 9000 §4.6 (as many as the transport takes), RFC 9114 §5.2 (none after GOAWAY).
+    pub(crate) fn may_ask(&self) -> usize {
+        let takes = self.role == Role::Client
             && self.closed.is_none()
             && self.drain == Drain::No
-            && self.may_begin > 0
-            && self.streams.len() < self.limits.streams
-            && self.next <= varint::MOST
+            && self.next <= varint::MOST;
+        let most = usize::try_from(self.may_begin).unwrap_or(usize::MAX);
+        let free = self.limits.streams.saturating_sub(self.streams.len());
+        if takes { most.min(free) } else { 0 }
     }
 
     /// The header section of a response, interim or final.

@@ -157,6 +157,10 @@ impl Machine for Http3 {
         self.ask(head, content, out)
     }
 
+    fn capacity(&self) -> usize {
+        self.may_ask()
+    }
+
     fn send_body(
         &mut self,
         ExchangeId(id): ExchangeId,

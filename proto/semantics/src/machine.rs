@@ -161,6 +161,11 @@ pub trait Machine {
         out: &mut Outbox<Self::Stream>,
     ) -> Result<ExchangeId, Misuse>;
 
+    /// How many requests may begin now (client role).
+    fn capacity(&self) -> usize {
+        0
+    }
+
     /// Promises the answer to a request that the peer did not make, with the answer to `id` (server role, RFC 9113 §8.4):
     /// GET or HEAD, without content. What comes back is an exchange like others, to be answered.
     ///
