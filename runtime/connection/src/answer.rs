@@ -2,10 +2,11 @@
 
 use std::task::{Context, Poll};
 
-use trilane_exchange::{BodyError, Frame, Outcome, Outgoing, Response, Summary};
+use trilane_exchange::{AskFailure, BodyError, Frame, Outcome, Outgoing, Response, Summary};
 use trilane_semantics::section;
 use trilane_semantics::{
-    Cause, Content, ExchangeId, Fields, Instant, Known, Machine, Method, Payload, StatusCode,
+    Cause, Content, Effect, ExchangeId, Fields, Instant, Known, Machine, Method, Payload,
+    StatusCode,
 };
 
 use crate::connection::{Connection, Sends};
@@ -34,6 +35,9 @@ impl<M: Machine> Connection<M> {
     /// Polls the handler or the content of an exchange.
     pub(crate) fn poll_slot(&mut self, host: &Host, now: Instant, id: ExchangeId) {
         let Some(at) = self.place(id) else { return };
+        if self.desk.is_some() && self.is_unwanted(at) {
+            return self.give_up(host, now, at);
+        }
         let mut slot = self.slots.swap_remove(at);
         let over = match &mut slot.stage {
             Stage::Fresh(_) => false,
@@ -125,7 +129,13 @@ impl<M: Machine> Connection<M> {
 
     /// Sends content that is all here: it takes no more memory by being queued. Whether the exchange is over.
     #[inline]
-    fn send_full(&mut self, host: &Host, now: Instant, slot: &mut Slot, all: Payload) -> bool {
+    pub(crate) fn send_full(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        slot: &mut Slot,
+        all: Payload,
+    ) -> bool {
         let (length, mut rest) = (all.len(), all);
         let sent = self.machine.send_body(slot.id, &mut rest, usize::MAX, &mut self.out);
         slot.bytes_out += (length - rest.len()) as u64;
@@ -141,9 +151,13 @@ impl<M: Machine> Connection<M> {
     }
 
     /// Sends as much content as there is room for. Whether the exchange is over.
-    fn send(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
+    pub(crate) fn send(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
         let stage = std::mem::replace(&mut slot.stage, Stage::Sent);
         let Stage::Sending { mut rest, mut source, mut ahead } = stage else { return false };
+        if slot.waits_for_tunnel() {
+            slot.stage = Stage::Sending { rest, source, ahead };
+            return false;
+        }
         let mut budget = host.limits().events_a_turn;
         let step = loop {
             if rest.file().is_some() && !rest.is_empty() && self.sends == Sends::Bytes {
@@ -239,6 +253,9 @@ impl<M: Machine> Connection<M> {
     /// The outgoing half is complete; the exchange is over unless it is a tunnel whose other half is open.
     #[inline]
     fn complete(&mut self, host: &Host, now: Instant, slot: &mut Slot) -> bool {
+        if self.desk.is_some() {
+            return self.asked_all(host, now, slot);
+        }
         if slot.writer.as_ref().is_some_and(|writer| !writer.is_ended()) && slot.is_tunnel() {
             slot.stage = Stage::Sent;
             return false;
@@ -247,9 +264,18 @@ impl<M: Machine> Connection<M> {
     }
 
     #[inline]
-    fn over(&mut self, host: &Host, now: Instant, slot: &mut Slot, outcome: Outcome) -> bool {
+    pub(crate) fn over(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        slot: &mut Slot,
+        outcome: Outcome,
+    ) -> bool {
         if let Some(writer) = &slot.writer {
             writer.end(Err(BodyError::Gone));
+        }
+        if outcome == Outcome::Aborted && self.desk.is_some() {
+            slot.fail(AskFailure::Content, Effect::Unknown);
         }
         if !matches!(slot.stage, Stage::Sent) {
             slot.stage = Stage::Sent;
@@ -261,6 +287,9 @@ impl<M: Machine> Connection<M> {
     /// Tells the service that an exchange is over.
     #[inline]
     pub(crate) fn finished(&self, host: &Host, now: Instant, slot: &Slot, outcome: Outcome) {
+        if self.desk.is_some() {
+            return;
+        }
         let summary = Summary {
             outcome,
             closed: self.cause(),

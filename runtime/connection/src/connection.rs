@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use trilane_exchange::{
-    BodyError, ConnectionInfo, Frame, Incoming, IncomingWriter, Reply, Request,
+    AskFailure, BodyError, ConnectionInfo, Desk, Frame, Incoming, IncomingWriter, Reply, Request,
 };
 use trilane_semantics::{
     Cause, Closed, Content, Event, ExchangeId, Fault, Input, Instant, Linger, Machine, Memory,
@@ -12,7 +12,7 @@ use trilane_semantics::{
 
 use crate::carry::{Carry, Rest};
 use crate::host::Host;
-use crate::slot::{Slot, Stage};
+use crate::slot::{Role, Slot, Stage};
 use crate::throttle::Throttle;
 
 /// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
@@ -107,6 +107,8 @@ pub struct Connection<M: Machine> {
     /// How long a datagram may be, as the transport has it.
     pub(crate) datagram_room: Option<usize>,
     pub(crate) throttle: Throttle,
+    /// Where requests of ours come from, in the client role.
+    pub(crate) desk: Option<Rc<Desk>>,
 }
 
 impl<M: Machine> Connection<M> {
@@ -138,6 +140,7 @@ impl<M: Machine> Connection<M> {
             advertises: false,
             datagram_room: None,
             throttle: Throttle::default(),
+            desk: None,
         }
     }
 
@@ -279,6 +282,9 @@ impl<M: Machine> Connection<M> {
             }
         }
         self.start_fresh(host, now);
+        if self.desk.is_some() {
+            self.attend(host, now);
+        }
         self.slots.iter().for_each(|slot| slot.notify_room());
         self.account(host);
         (input.bytes().len(), untold)
@@ -308,9 +314,15 @@ impl<M: Machine> Connection<M> {
                 }
             }
             Event::End { id } => self.end_incoming(host, now, id, Ok(())),
+            Event::Reset { id, code, effect } if self.desk.is_some() => {
+                self.given_up(host, now, id, (AskFailure::Reset(code), effect));
+            }
             Event::Reset { id, .. } => self.drop_exchange(host, now, id),
             Event::Writable { id } => self.poll_slot(host, now, id),
-            // The client role's events; no client machine is run by this crate yet.
+            Event::Response { id, head, content } => self.heard(host, now, id, head, content),
+            Event::Interim { id, head } => self.heard_interim(id, head),
+            // We ask for none: what a server promises is refused.
+            Event::Promise { promised, .. } => self.machine.cancel(promised, &mut self.out),
             _ => {}
         }
     }
@@ -356,6 +368,7 @@ impl<M: Machine> Connection<M> {
             status: None,
             bytes_in: 0,
             bytes_out: 0,
+            role: Role::Server,
         };
         if is_refused {
             // It is to be answered, as what no handler saw.
@@ -441,6 +454,9 @@ impl<M: Machine> Connection<M> {
         let Some(at) = self.place(id) else { return };
         if let Some(writer) = &self.slots[at].writer {
             writer.end(how);
+        }
+        if self.desk.is_some() {
+            return self.heard_all(host, now, id);
         }
         if matches!(self.slots[at].stage, Stage::Sent) {
             let slot = self.slots.swap_remove(at);

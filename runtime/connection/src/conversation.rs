@@ -4,10 +4,10 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::ConnectionInfo;
+use trilane_exchange::{ConnectionInfo, Desk};
 use trilane_http1::Http1;
 use trilane_http2::Http2;
-use trilane_semantics::{Cause, ExchangeId, Instant, Machine, Outbox};
+use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Machine, Outbox, Protocol};
 
 use crate::connection::{Connection, Received, Sends};
 use crate::ending::Goal;
@@ -150,6 +150,25 @@ pub fn http2(
     let machine = Http2::server(Rc::clone(host.limits()), now);
     let is_secure = info.tls.is_some();
     Box::new(Connection::new(machine, key, info).advertising(is_secure))
+}
+
+/// A conversation with a server, for the requests at `desk`, in HTTP/1.1 or HTTP/2. It is sent over what `sends` can send, and `first`
+/// goes before all else. The first of `place` is the shard's name for it.
+#[must_use]
+pub fn client(
+    host: &Host,
+    now: Instant,
+    (key, info): (u64, Rc<ConnectionInfo>),
+    (protocol, limits): (Protocol, Rc<Limits>),
+    (sends, first): (Sends, Vec<u8>),
+    desk: Rc<Desk>,
+) -> Box<dyn Conversation> {
+    if protocol == Protocol::Http2 {
+        let connection = Connection::new(Http2::client(limits, now), key, info);
+        return Box::new(connection.asking(host, (protocol, first), desk));
+    }
+    let connection = Connection::new(Http1::client(limits, now), key, info).sending(sends);
+    Box::new(connection.asking(host, (protocol, first), desk))
 }
 
 impl<M: Machine<Stream = ()>> Connection<M> {

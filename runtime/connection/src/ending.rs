@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use trilane_exchange::{BodyError, Exchange, Outcome, Outgoing, Refusal, Response};
+use trilane_exchange::{
+    AskFailure, BodyError, DialError, Exchange, Outcome, Outgoing, Refusal, Response,
+};
 use trilane_semantics::{
-    Cause, Closed, Content, ExchangeId, Instant, Linger, Machine, Outbox, Reason,
+    Cause, Closed, Content, Effect, ExchangeId, Instant, Linger, Machine, Outbox, Reason,
 };
 
 use crate::connection::Connection;
@@ -30,6 +32,10 @@ pub enum Goal {
 impl<M: Machine> Connection<M> {
     /// A fault of the whole connection: one last answer where the protocol allows it, then the end.
     pub(crate) fn refuse(&mut self, host: &Host, now: Instant, reason: Reason) {
+        if self.desk.is_some() {
+            // A server is told nothing of what is wrong with its responses (RFC 9112 §11.2).
+            return self.close(host, now, Closed::now(Cause::Fault(reason)));
+        }
         let refused = self.machine.refused();
         if let Some(slot) = self.slots.iter().find(|slot| Some(slot.id) == refused)
             && !slot.has_answered()
@@ -68,6 +74,14 @@ impl<M: Machine> Connection<M> {
         id: ExchangeId,
         reason: Reason,
     ) {
+        if self.desk.is_some() {
+            self.machine.cancel(id, &mut self.out);
+            let failure = match reason {
+                Reason::HandlerTimeout => AskFailure::Timeout,
+                reason => AskFailure::Fault(reason),
+            };
+            return self.given_up(host, now, id, (failure, Effect::Unknown));
+        }
         let Some(at) = self.place(id) else {
             let response = self.refusal(host, reason, None);
             self.answer_refused(host, id, response);
@@ -132,7 +146,12 @@ impl<M: Machine> Connection<M> {
         }
         // Answers that are on their way may still arrive: a half-closed peer can read. Whether it does is seen
         // only when something is sent: a source that is silent for long is not waited for.
-        if self.slots.iter().all(|slot| matches!(slot.stage, Stage::Sending { .. })) {
+        // A server that has left answers nothing more.
+        let waits = |slot: &Slot| {
+            let is_sending = matches!(slot.stage, Stage::Sending { .. });
+            is_sending && (self.desk.is_none() || slot.is_tunnel())
+        };
+        if self.slots.iter().all(|slot| waits(slot)) {
             self.left_at.get_or_insert(now + host.limits().write_timeout);
             return;
         }
@@ -153,13 +172,18 @@ impl<M: Machine> Connection<M> {
         for slot in std::mem::take(&mut self.slots) {
             self.abandon(host, now, slot, outcome);
         }
+        if let Some(desk) = &self.desk {
+            desk.end(DialError::Closed(closed.cause));
+        }
         self.account(host);
     }
 
-    fn abandon(&self, host: &Host, now: Instant, mut slot: Box<Slot>, outcome: Outcome) {
+    pub(crate) fn abandon(&self, host: &Host, now: Instant, mut slot: Box<Slot>, outcome: Outcome) {
         if let Some(writer) = &slot.writer {
             writer.end(Err(BodyError::Gone));
         }
+        let cause = self.cause().unwrap_or(Cause::PeerLeft);
+        slot.fail(AskFailure::Connection(DialError::Closed(cause)), Effect::Unknown);
         slot.stage = Stage::Sent;
         self.finished(host, now, &slot, outcome);
         self.retire(host, *slot);

@@ -3,11 +3,12 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `reading` (files for who sends bytes only), `ending` (how it ends), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
+//! `reading` (files for who sends bytes only), `ending` (how it ends), `asking` (the other way round: requests of ours), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
 //! [`guests`]: how many of them each client has, and `throttle`: how fast they may be.
 #![forbid(unsafe_code)]
 
 mod answer;
+mod asking;
 mod carry;
 pub mod cleartext;
 pub mod connection;
@@ -29,7 +30,7 @@ mod throttle;
 
 pub use cleartext::cleartext;
 pub use connection::{Connection, LEASE_FROM, Received, Sends};
-pub use conversation::{Conversation, http1, http2};
+pub use conversation::{Conversation, client, http1, http2};
 pub use ending::Goal;
 pub use guests::{Crowded, Guest, Guests};
 pub use host::Host;

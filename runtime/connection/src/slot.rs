@@ -3,8 +3,9 @@
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
-use trilane_exchange::{Exchange, ExchangeWaker, IncomingWriter, Request, Running, Source};
+use trilane_exchange::{Asked, Exchange, ExchangeWaker, IncomingWriter, Request, Running, Source};
 use trilane_semantics::{ExchangeId, Instant, Method, Payload, StatusCode};
 
 use crate::guarded::Guarded;
@@ -23,6 +24,26 @@ pub(crate) struct Slot {
     pub(crate) status: Option<StatusCode>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// Whom it is for, if we are the client.
+    pub(crate) role: Role,
+}
+
+/// Which side of an exchange we are.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// The server: a handler of ours answers.
+    Server,
+    /// The client, who waits for the response of that server.
+    Client {
+        /// Who waits, until there is a response.
+        asked: Option<Asked>,
+        /// How long the response may take.
+        timeout: Duration,
+        /// It asked for a tunnel.
+        is_tunnel: bool,
+        /// All of the response is here.
+        is_heard: bool,
+    },
 }
 
 /// Where an exchange stands.
@@ -76,8 +97,10 @@ impl Slot {
         if self.writer.as_ref().is_some_and(|writer| writer.queued() == 0) {
             return;
         }
+        // And when whoever reads a response goes, for then it is given up.
+        let is_ours = matches!(self.role, Role::Client { .. });
         if let Some(writer) =
-            self.writer.as_ref().filter(|writer| !writer.is_wanted() || writer.queued() > 0)
+            self.writer.as_ref().filter(|it| is_ours || !it.is_wanted() || it.queued() > 0)
         {
             writer.notify_room(self.waker.waker());
         }

@@ -78,6 +78,11 @@ impl Exchange {
         &self.head
     }
 
+    /// Takes the head out, for a request that is made again. For connections.
+    pub fn take_head(&mut self) -> RequestHead {
+        std::mem::replace(&mut self.head, RequestHead::blank(Method::GET, Protocol::Http11))
+    }
+
     /// The connection it came over.
     #[must_use]
     pub fn connection(&self) -> &ConnectionInfo {

@@ -4,16 +4,19 @@
 //! request: [`exchange`] (what is known of it) with `notes`, [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who
 //! answers), [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer) with [`allowance`] (how fast it may go),
 //! [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what is known of who asks. Beside that way stand
-//! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`];
+//! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and the way out to other servers: [`dial`], [`caller`] and [`asking`];
 //! [`wake`], which leads a waker back to its shard; [`mod@current`], which tells whose handler runs, and [`trace`], which trace it is part of.
 #![forbid(unsafe_code)]
 
 pub mod allowance;
+pub mod asking;
+pub mod caller;
 pub mod client;
 pub mod connect;
 pub mod connection;
 pub mod current;
 pub mod datagrams;
+pub mod dial;
 pub mod error;
 pub mod exchange;
 pub mod hints;
@@ -42,11 +45,14 @@ pub mod wake;
 mod tests;
 
 pub use allowance::Allowance;
+pub use asking::{Answer, Ask, AskError, AskFailure, Asked, Asking};
+pub use caller::{Caller, Desk, Watch};
 pub use client::Client;
 pub use connect::{ByteStream, Pipe, Remote};
 pub use connection::{Address, ConnectionInfo};
 pub use current::current;
 pub use datagrams::{DatagramError, DatagramQueue, Datagrams};
+pub use dial::{Connector, Dial, DialError, Speak};
 pub use error::{Error, ErrorCode};
 pub use exchange::{Exchange, Params, Request, Template};
 pub use hints::{HintError, Link};

@@ -16,7 +16,9 @@ use std::time::{Duration, SystemTime};
 
 use trilane_semantics::Instant;
 
+use crate::caller::Caller;
 use crate::connect::{ByteStream, Pipe, Remote};
+use crate::dial::Dial;
 use crate::mail::Mailboxes;
 use crate::read::{Read, ReadDone, read_now};
 use crate::reply::reply;
@@ -67,6 +69,14 @@ pub trait Capabilities {
     /// There can be no connection: no descriptors, no network.
     fn connect(&self, to: &Remote) -> io::Result<Box<dyn Pipe>> {
         let text = format!("no way to {to} from here");
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+    /// Begins a connection to a server, for requests. Who has no network need not say how.
+    ///
+    /// # Errors
+    /// As [`Capabilities::connect`].
+    fn dial(&self, dial: Dial) -> io::Result<Caller> {
+        let text = format!("no way to {} from here", dial.remote);
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
     /// The shard's counters.
@@ -175,6 +185,14 @@ impl Shard {
     /// What the system says.
     pub async fn connect(&self, to: &Remote) -> io::Result<ByteStream> {
         ByteStream::new(self.0.connect(to)?).await
+    }
+
+    /// Begins a connection to a server, for requests.
+    ///
+    /// # Errors
+    /// There can be no connection: no descriptors, no network.
+    pub fn dial(&self, dial: Dial) -> io::Result<Caller> {
+        self.0.dial(dial)
     }
 
     /// Runs a task, first polled in a later turn.

@@ -118,6 +118,10 @@ pub struct Stats {
     pub requests: Counter,
     /// Requests that are over; the others of those begun are under way.
     pub finished: Counter,
+    /// Requests of ours that servers were asked.
+    pub asked: Counter,
+    /// Connections to servers that were begun.
+    pub dialed: Counter,
     /// Bytes received from sockets.
     pub received: Counter,
     /// Bytes sent to sockets.

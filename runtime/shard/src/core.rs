@@ -11,10 +11,13 @@ use std::time::SystemTime;
 
 use trilane_exchange::read::ReadDone;
 use trilane_exchange::shard::LocalTask;
-use trilane_exchange::{Capabilities, Mailboxes, Pipe, Remote, Stats, Tasks, WakeQueue};
+use trilane_exchange::{
+    Caller, Capabilities, Dial, Mailboxes, Pipe, Remote, Stats, Tasks, WakeQueue,
+};
 use trilane_semantics::Instant;
 
 use crate::blocking::Blocking;
+use crate::dial::Dials;
 use crate::sending::{Reader, Wanted};
 use crate::slots::Key;
 use crate::sys;
@@ -51,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) wanted: RefCell<Vec<Wanted>>,
     /// Who wants something of connections that we have begun.
     pub(crate) calls: Rc<Calls>,
+    /// Connections to servers that are to be made.
+    pub(crate) dials: Dials,
     blocking: Blocking,
     /// The shard takes nothing new.
     pub(crate) is_draining: Cell<bool>,
@@ -80,6 +85,7 @@ impl Core {
             tasks: RefCell::new(Tasks::new(queue)),
             wanted: RefCell::default(),
             calls: Rc::default(),
+            dials: Dials::default(),
             blocking,
             is_draining: Cell::new(false),
             stats: Arc::clone(&all_stats[id]),
@@ -172,6 +178,10 @@ impl Capabilities for Core {
 
     fn connect(&self, to: &Remote) -> io::Result<Box<dyn Pipe>> {
         wires::connect(&self.calls, to)
+    }
+
+    fn dial(&self, dial: Dial) -> io::Result<Caller> {
+        self.dials.dial(dial)
     }
 
     fn stats(&self) -> &Stats {

@@ -19,6 +19,7 @@ mod buffers;
 mod chunks;
 mod control;
 mod core;
+mod dial;
 pub mod listen;
 pub mod memory;
 pub mod preflight;

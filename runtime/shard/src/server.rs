@@ -382,6 +382,7 @@ impl Plan {
             locals,
             acceptors,
             sockets: Slots::new(),
+            outward: 0,
             host: Rc::new(host),
             state: State::Serving,
             starved: VecDeque::new(),

@@ -51,6 +51,8 @@ pub(crate) struct Shard {
     pub(crate) buffers: Buffers,
     pub(crate) acceptors: Acceptors,
     pub(crate) sockets: Slots<Socket>,
+    /// How many of them we began: connections to servers.
+    pub(crate) outward: usize,
     pub(crate) core: Rc<Core>,
     pub(crate) host: Rc<Host>,
     pub(crate) queue: WakeQueue,
@@ -139,6 +141,7 @@ impl Shard {
                 self.reads.start(wanted, &mut self.ring);
             }
             self.wires.serve(&mut self.ring);
+            self.dial(now);
             quiet &= !self.admit(now);
             quiet &= !self.regulate();
             if quiet && self.queue.park() {
@@ -164,6 +167,7 @@ impl Shard {
         drop(wanted);
         self.reads.forget_waiting();
         self.wires.close(&mut self.ring);
+        self.core.dials.forget();
         let last = self.core.tick() + LAST_WAIT;
         if let Some(quic) = &mut self.quic {
             quic.close(&mut self.ring);
@@ -232,6 +236,11 @@ impl Shard {
                 socket.writable();
                 self.drive(now, token.key);
             }
+            Op::Connect => {
+                let Some(socket) = self.sockets.get_mut(token.key) else { return };
+                socket.connected(&self.host, now, completion.result());
+                self.drive(now, token.key);
+            }
             Op::Cancel => {
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
                 socket.settled();
@@ -249,6 +258,20 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Begins the connections that are wanted to servers.
+    fn dial(&mut self, now: Instant) {
+        let core = Rc::clone(&self.core);
+        for key in core.dials.serve(&self.host, now, &mut self.sockets, &mut self.ring) {
+            self.outward += 1;
+            self.drive(now, key);
+        }
+    }
+
+    /// How many connections clients have.
+    pub(crate) fn served(&self) -> usize {
+        self.sockets.len() - self.outward
     }
 
     fn read(&mut self, now: Instant, completion: &Completion) {
@@ -416,6 +439,10 @@ impl Shard {
         if let Some((timer, _)) = socket.timer {
             self.core.wheel.borrow_mut().remove(timer);
         }
+        if socket.is_dialed {
+            self.outward -= 1;
+            return socket.close(key, &mut self.ring);
+        }
         self.host.stats().open.sub(1);
         let cause = socket.conversation.cause().unwrap_or(Cause::Transport);
         self.host.stats().closed.count(cause);
@@ -439,7 +466,8 @@ impl Shard {
                     quic.drain(&self.host, now, self.control.grace());
                 }
                 for key in self.keys() {
-                    if let Some(socket) = self.sockets.get_mut(key) {
+                    // What goes to servers is of use to those under way.
+                    if let Some(socket) = self.sockets.get_mut(key).filter(|it| !it.is_dialed) {
                         socket.conversation.drain(&self.host, now, self.control.grace());
                         self.drive(now, key);
                     }
@@ -459,10 +487,14 @@ impl Shard {
                 self.adopt(now, parcel);
             }
         }
-        let is_empty = self.acceptors.is_closed()
-            && self.sockets.is_empty()
+        let is_unused = self.acceptors.is_closed()
+            && self.served() == 0
             && self.surplus.is_empty()
             && self.quic.as_ref().is_none_or(Quic::is_empty);
+        if is_unused && self.outward > 0 {
+            self.shut_all(now, Cause::Drain);
+        }
+        let is_empty = is_unused && self.sockets.is_empty();
         if is_empty && self.balance.close(self.host.shard().id()) {
             return ControlFlow::Break(());
         }

@@ -1,19 +1,23 @@
-//! One accepted socket: its conversation, and what the ring is doing for it.
+//! One socket: its conversation, and what the ring is doing for it.
 
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use trilane_connection::{Conversation, Goal, Guest, Host, LEASE_FROM, Received};
+use trilane_exchange::Desk;
 use trilane_semantics::{Cause, Instant};
 
 use crate::buffers::Buffer;
+use crate::dial::Connecting;
 use crate::ring::{Extent, Ring, Submission};
 use crate::sending::{Next, Reader, Reads, Sending, Sendings, Wanted};
 use crate::slots::Key;
-use crate::sys;
+use crate::sys::{self, SocketName};
 use crate::token::{Op, Token};
 use crate::wheel::TimerKey;
+use crate::wires;
 
 /// The group of buffers that TCP receives into.
 pub(crate) const GROUP: u16 = 0;
@@ -28,7 +32,7 @@ enum Turn {
     Over,
 }
 
-/// One accepted socket.
+/// One socket, accepted, or connected to a server.
 pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
     pub(crate) conversation: Box<dyn Conversation>,
@@ -38,6 +42,10 @@ pub(crate) struct Socket {
     /// What is left of an outbox between two sends.
     sending: Option<Box<Sending>>,
     waits: Waits,
+    /// Where it is being connected to, and for whom.
+    connecting: Option<Box<Connecting>>,
+    /// It is one of those that we began.
+    pub(crate) is_dialed: bool,
     extent: Extent,
     /// Operations whose last completion has not come.
     under_way: u8,
@@ -53,6 +61,8 @@ pub(crate) struct Socket {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Waits {
     No,
+    /// The connection, to be made.
+    Connect,
     /// Bytes of a file, from the disk.
     Read,
     /// The kernel, to send.
@@ -99,12 +109,39 @@ impl Socket {
             receiving: Receiving::No,
             sending: None,
             waits: Waits::No,
+            connecting: None,
+            is_dialed: false,
             extent,
             under_way: 0,
             acknowledged: 0,
             ended: false,
             closing: false,
             timer: None,
+        }
+    }
+
+    /// Begins to connect it: it was not accepted.
+    pub(crate) fn connect(
+        &mut self,
+        name: Box<SocketName>,
+        desk: Rc<Desk>,
+        key: Key,
+        ring: &mut Ring,
+    ) {
+        let connecting = self.connecting.insert(Box::new(Connecting::new(name, desk)));
+        wires::begin(&self.descriptor, connecting, key, ring);
+        (self.is_dialed, self.waits) = (true, Waits::Connect);
+        self.under_way += 1;
+    }
+
+    /// It is connected, or cannot be.
+    pub(crate) fn connected(&mut self, host: &Host, now: Instant, result: i32) {
+        self.under_way -= 1;
+        self.waits = Waits::No;
+        let Some(connecting) = self.connecting.take() else { return };
+        if !connecting.end(result) {
+            self.ended = true;
+            self.conversation.failed(host, now);
         }
     }
 
@@ -219,6 +256,7 @@ impl Socket {
     pub(crate) fn note_progress(&mut self, host: &Host, now: Instant) {
         match self.waits {
             Waits::No => return,
+            Waits::Connect => return,
             // It is the disk that takes its time.
             Waits::Read => return self.conversation.progress(host, now),
             Waits::Notice | Waits::Room | Waits::Send => {}
@@ -365,7 +403,8 @@ impl Socket {
     }
 
     fn drive_receive(&mut self, host: &Host, key: Key, ring: &mut Ring) {
-        let wanted = self.conversation.wants_input(host) && !self.ended;
+        let is_there = !self.ended && self.waits != Waits::Connect;
+        let wanted = is_there && self.conversation.wants_input(host);
         match self.receiving {
             Receiving::No if wanted && self.conversation.takes_content() => self.piece(key, ring),
             Receiving::No if wanted => self.stream(key, ring),
@@ -433,6 +472,7 @@ impl Socket {
         let op = match self.waits {
             Waits::Room => Some(Op::Writable),
             Waits::Send => Some(Op::Send),
+            Waits::Connect => Some(Op::Connect),
             // A read ends by itself, and memory is let go of when the descriptor is closed.
             Waits::No | Waits::Notice | Waits::Read => None,
         };

@@ -28,6 +28,8 @@ pub(crate) enum Op {
     CancelDatagrams,
     /// A descriptor closed.
     Close,
+    /// A connection to a server made.
+    Connect,
     /// Datagrams, as they come.
     Datagrams,
     /// Our side of a word to another shard, or its side.
@@ -54,12 +56,13 @@ pub(crate) enum Op {
 
 impl Op {
     /// Every operation.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Accept,
         Self::Cancel,
         Self::CancelAccept,
         Self::CancelDatagrams,
         Self::Close,
+        Self::Connect,
         Self::Datagrams,
         Self::Message,
         Self::Read,
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_nobody_packed_is_nobodys() {
-        for user_data in [0, u64::from(u32::MAX), 17 << 48, (1 << 56) | (1 << 48), u64::MAX] {
+        for user_data in [0, u64::from(u32::MAX), 18 << 48, (1 << 56) | (1 << 48), u64::MAX] {
             assert_eq!(Token::unpack(user_data), None);
         }
     }

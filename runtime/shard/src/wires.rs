@@ -16,6 +16,7 @@ use trilane_exchange::{Pipe, Remote};
 
 pub(crate) use self::handle::Calls;
 use self::handle::{Half, Handle, Shared};
+use crate::dial::Connecting;
 use crate::ring::{Completion, Extent, Manner, Ring, Submission};
 use crate::slots::{Key, Slots};
 use crate::sys::{self, SocketName};
@@ -51,6 +52,15 @@ struct Wire {
 /// # Errors
 /// There can be none.
 pub(crate) fn connect(calls: &Rc<Calls>, to: &Remote) -> io::Result<Box<dyn Pipe>> {
+    let (descriptor, name) = open(to)?;
+    Ok(Box::new(Handle::new(Rc::clone(calls), descriptor, name)))
+}
+
+/// A socket to be connected, and where to.
+///
+/// # Errors
+/// There can be none.
+pub(crate) fn open(to: &Remote) -> io::Result<(OwnedFd, SocketName)> {
     let (family, name) = match to {
         Remote::Ip(address) if address.is_ipv4() => (libc::AF_INET, SocketName::inet(*address)),
         Remote::Ip(address) => (libc::AF_INET6, SocketName::inet(*address)),
@@ -60,7 +70,16 @@ pub(crate) fn connect(calls: &Rc<Calls>, to: &Remote) -> io::Result<Box<dyn Pipe
     if family != libc::AF_UNIX {
         sys::setsockopt_int(&descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
     }
-    Ok(Box::new(Handle::new(Rc::clone(calls), descriptor, name)))
+    Ok((descriptor, name))
+}
+
+/// Begins to connect a socket that is to be one of the shard's.
+pub(crate) fn begin(descriptor: &OwnedFd, connecting: &Connecting, key: Key, ring: &mut Ring) {
+    let (start, len) = connecting.name.as_raw();
+    let token = Token { key, op: Op::Connect };
+    // SAFETY: the name is boxed, and stays with its socket, which nobody frees before the completion; if that never comes, the ring
+    // is closed before the sockets go.
+    ring.push(unsafe { Submission::connect(descriptor, start, len, token) });
 }
 
 impl Wires {

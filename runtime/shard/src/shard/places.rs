@@ -58,7 +58,7 @@ impl Shard {
 
     /// Takes a fresh connection: it is served, or waits while there are as many as there may be.
     pub(super) fn adopt(&mut self, now: Instant, parcel: Parcel) {
-        if self.sockets.len() < self.most {
+        if self.served() < self.most {
             self.serve(now, parcel);
         } else {
             self.surplus.push_back(parcel);
@@ -91,7 +91,7 @@ impl Shard {
     pub(super) fn admit(&mut self, now: Instant) -> bool {
         let waited = self.surplus.len();
         while let Some(parcel) = self.surplus.pop_front() {
-            if self.sockets.len() < self.most {
+            if self.served() < self.most {
                 self.serve(now, parcel);
             } else if let Some(parcel) = self.give_away(parcel) {
                 self.surplus.push_front(parcel);

@@ -1,0 +1,121 @@
+//! Connections to servers for requests: made by the ring, and from then on sockets like those that were accepted.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use trilane_connection::{Conversation, Host, Sends, client};
+use trilane_exchange::caller::desk;
+use trilane_exchange::{Address, Caller, ConnectionInfo, Desk, Dial, DialError, Remote, Speak};
+use trilane_semantics::{Instant, Protocol};
+
+use crate::ring::{Extent, Ring};
+use crate::slots::{Key, Slots};
+use crate::socket::Socket;
+use crate::sys::SocketName;
+use crate::wires;
+
+/// Connections that are to be made, in this turn.
+#[derive(Default)]
+pub(crate) struct Dials {
+    wanted: RefCell<Vec<Wanted>>,
+}
+
+struct Wanted {
+    dial: Dial,
+    descriptor: OwnedFd,
+    name: SocketName,
+    desk: Rc<Desk>,
+}
+
+impl Dials {
+    /// A connection is wanted.
+    ///
+    /// # Errors
+    /// There can be none.
+    pub(crate) fn dial(&self, dial: Dial) -> io::Result<Caller> {
+        let (descriptor, name) = wires::open(&dial.remote)?;
+        let (caller, desk) = desk();
+        let desk = Rc::new(desk);
+        self.wanted.borrow_mut().push(Wanted { dial, descriptor, name, desk });
+        Ok(caller)
+    }
+
+    /// Begins what is wanted. Whose names they have, for the caller to drive them.
+    pub(crate) fn serve(
+        &self,
+        host: &Host,
+        now: Instant,
+        sockets: &mut Slots<Socket>,
+        ring: &mut Ring,
+    ) -> Vec<Key> {
+        let wanted = self.wanted.take();
+        let begun = wanted.into_iter();
+        begun.map(|it| it.begin(host, now, sockets, ring)).collect()
+    }
+
+    /// Nobody is left who could make them.
+    pub(crate) fn forget(&self) {
+        let wanted = self.wanted.take();
+        drop(wanted);
+    }
+}
+
+impl Wanted {
+    fn begin(self, host: &Host, now: Instant, sockets: &mut Slots<Socket>, ring: &mut Ring) -> Key {
+        let Self { dial, descriptor, name, desk } = self;
+        host.stats().dialed.add(1);
+        let (peer, extent) = match &dial.remote {
+            Remote::Ip(address) => (Address::Ip(*address), Extent::All),
+            // What a unix socket's peer has taken is told by completions only.
+            Remote::Unix(_) => (Address::Unix, Extent::Part),
+        };
+        let info = Rc::new(ConnectionInfo::new(Address::Unix, peer));
+        let its = Rc::clone(&desk);
+        let key = sockets.insert_with(|key| {
+            let conversation = conversation(host, now, (key.pack(), info), dial, desk);
+            Socket::new(descriptor, conversation, None, extent)
+        });
+        if let Some(socket) = sockets.get_mut(key) {
+            socket.connect(Box::new(name), its, key, ring);
+        }
+        key
+    }
+}
+
+fn conversation(
+    host: &Host,
+    now: Instant,
+    place: (u64, Rc<ConnectionInfo>),
+    dial: Dial,
+    desk: Rc<Desk>,
+) -> Box<dyn Conversation> {
+    let protocol = match dial.speak {
+        Speak::Http1 => Protocol::Http11,
+        Speak::Http2 => Protocol::Http2,
+    };
+    let first = dial.preface;
+    client(host, now, place, (protocol, dial.limits), (Sends::Files, first), desk)
+}
+
+/// What becomes of a connection that is being made.
+pub(crate) struct Connecting {
+    pub(crate) name: Box<SocketName>,
+    desk: Rc<Desk>,
+}
+
+impl Connecting {
+    pub(crate) fn new(name: Box<SocketName>, desk: Rc<Desk>) -> Self {
+        Self { name, desk }
+    }
+
+    /// It is made, or cannot be. Whether it is.
+    pub(crate) fn end(self, result: i32) -> bool {
+        match result {
+            0.. => self.desk.connected(),
+            _ => self.desk.end(DialError::from(io::Error::from_raw_os_error(-result))),
+        }
+        result >= 0
+    }
+}
