@@ -28,10 +28,12 @@ pub use bytes::Bytes;
 pub use log::{LogWriter, Rotation};
 pub use running::Running;
 pub use server::{Log, RunError, Server};
+pub use trilane_client as client;
 pub use trilane_exchange::{
-    AbortOnDrop, Address, BodyError, ByteStream, ClientCertificate, ConnectionInfo, DatagramError,
-    Datagrams, Frame, HintError, Interval, JoinHandle, Link, Outcome, Remote, Stats, Summary,
-    TlsInfo, TlsVersion, Undelivered, Writer, join, join_all,
+    AbortOnDrop, Address, Answer, Ask, AskError, AskFailure, BodyError, ByteStream, Caller,
+    ClientCertificate, ConnectionInfo, DatagramError, Datagrams, Dial, DialError, Frame, HintError,
+    Interval, JoinHandle, Link, Outcome, Remote, Speak, Stats, Summary, TlsInfo, TlsVersion,
+    Undelivered, Writer, join, join_all,
 };
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;

@@ -1,0 +1,11 @@
+//! Requests of ours: to other services from handlers, and to the servers behind a reverse proxy.
+//!
+//! Built on `trilane-exchange` alone: connections are the shard's, driven by the machines that serve clients. [`pool`] keeps those to
+//! one place, within the budget that all shards of the process [`share`].
+#![forbid(unsafe_code)]
+
+pub mod pool;
+pub mod share;
+
+pub use pool::{Pool, PoolConfig};
+pub use share::Share;
