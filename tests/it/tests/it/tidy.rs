@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shard", &["connection", "quic", "tls"]),
     ("service", &["exchange", "websocket"]),
     ("client", &["exchange", "websocket"]),
+    ("proxy", &["client", "exchange"]),
     ("trilane", &["client", "quic", "service", "shard", "tls"]),
     ("cli", &["trilane"]),
 ];
