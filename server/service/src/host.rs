@@ -1,11 +1,13 @@
 //! Routing by host (RFC 9110 §7.2): which router a request is for. Allocates nothing, looks nothing
 //! up where no host was given.
 
-use std::cmp::Ordering;
-
 use trilane_semantics::RequestHead;
 
-/// Routers, or apps, of hosts; sorted by host, in lower case.
+/// What a pattern begins with.
+const ANY: &str = "*.";
+
+/// Routers, or apps, of hosts; sorted by host, in lower case. `*.example.org` stands for any one label before that, as in
+/// certificates (RFC 9525 §6.3).
 #[derive(Clone)]
 pub(crate) struct Hosts<T>(Vec<(String, T)>);
 
@@ -22,11 +24,12 @@ impl<T> Hosts<T> {
             let is_other = matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
             byte.is_ascii_alphanumeric() || is_other
         };
+        let name = host.strip_prefix(ANY).unwrap_or(host);
         // A port is no part of it: what is left without one must be all of it.
-        if host.is_empty() || !host.bytes().all(is_host) || of_authority(host) != host {
+        if name.is_empty() || !name.bytes().all(is_host) || of_authority(name) != name {
             return false;
         }
-        match self.position(host) {
+        match self.position(host.bytes()) {
             Ok(_) => false,
             Err(at) => {
                 self.0.insert(at, (host.to_ascii_lowercase(), value));
@@ -43,10 +46,23 @@ impl<T> Hosts<T> {
         self.find_host(of_authority(head.authority()?))
     }
 
-    /// What belongs to a host.
+    /// What belongs to a host: as it is named, else by its pattern.
     pub(crate) fn find_host(&self, host: &str) -> Option<&T> {
-        let at = self.position(host).ok()?;
-        self.0.get(at).map(|(_, value)| value)
+        let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let of_pattern = || {
+            let (label, rest) = host.split_once('.')?;
+            let is_label = !label.is_empty() && label.bytes().all(is_fit);
+            self.position(ANY.bytes().chain(rest.bytes())).ok().filter(|_| is_label)
+        };
+        // Who asks for a pattern asks for no host.
+        let named = self.position(host.bytes()).ok().filter(|_| !host.starts_with('*'));
+        let at = named.or_else(of_pattern);
+        at.and_then(|at| self.0.get(at)).map(|(_, value)| value)
+    }
+
+    /// Whether that host, or that pattern, is one of them.
+    pub(crate) fn has(&self, host: &str) -> bool {
+        self.position(host.bytes()).is_ok()
     }
 
     /// Whether there are any.
@@ -84,8 +100,9 @@ impl<T> Hosts<T> {
     }
 
     /// RFC 9110 §4.2.3: the host is case-insensitive.
-    fn position(&self, host: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| compare(known.as_bytes(), host.as_bytes()))
+    fn position(&self, host: impl Iterator<Item = u8> + Clone) -> Result<usize, usize> {
+        let host = host.map(|byte| byte.to_ascii_lowercase());
+        self.0.binary_search_by(|(known, _)| known.bytes().cmp(host.clone()))
     }
 }
 
@@ -96,10 +113,6 @@ impl<T> IntoIterator for Hosts<T> {
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
-}
-
-fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    one.iter().map(u8::to_ascii_lowercase).cmp(other.iter().map(u8::to_ascii_lowercase))
 }
 
 /// The host of an authority: without its port, and without the dot of a name that is complete.
@@ -119,12 +132,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pattern_is_for_one_label() {
+        let mut hosts = Hosts::default();
+        assert!(hosts.add("*.A.example", 1) && hosts.add("b.a.example", 2));
+        assert!(!hosts.add("*.a.EXAMPLE", 9));
+        for (host, expected) in [
+            ("x.a.example", Some(1)),
+            ("X-1.A.EXAMPLE", Some(1)),
+            ("B.a.example", Some(2)),
+            ("a.example", None),
+            ("y.x.a.example", None),
+            (".a.example", None),
+            ("*.a.example", None),
+            ("%78.a.example", None),
+        ] {
+            assert_eq!(hosts.find_host(host).copied(), expected, "{host}");
+        }
+    }
+
+    #[test]
     fn which_authority_is_which_host() {
         let mut hosts = Hosts::default();
         assert!(hosts.add("Example.org", 1) && hosts.add("[::1]", 2) && hosts.add("a_b", 3));
-        for wrong in
-            ["", "example.ORG", "a.example:80", "a.", "a/b", "a b", "[::1]:80", "*.a", "u@a"]
-        {
+        for wrong in [
+            "",
+            "example.ORG",
+            "a.example:80",
+            "a.",
+            "a/b",
+            "a b",
+            "[::1]:80",
+            "*",
+            "*.",
+            "*.*.a",
+            "a.*",
+            "u@a",
+        ] {
             assert!(!hosts.add(wrong, 9), "{wrong}");
         }
         for (authority, expected) in [

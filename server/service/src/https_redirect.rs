@@ -25,8 +25,6 @@ const USUAL: u16 = 443;
 #[derive(Clone)]
 pub struct HttpsRedirect {
     hosts: Hosts<()>,
-    /// Those below which any one label is a host of ours.
-    below: Hosts<()>,
     to: Option<String>,
     port: Option<u16>,
     status: StatusCode,
@@ -51,19 +49,15 @@ impl HttpsRedirect {
     /// # Errors
     /// One of them is no host.
     pub fn new<H: AsRef<str>>(hosts: impl IntoIterator<Item = H>) -> Result<Self, InvalidHost> {
-        let (mut exact, mut below) = (Hosts::default(), Hosts::default());
+        let mut known = Hosts::default();
         for host in hosts {
             let host = host.as_ref();
-            let is_known = match host.strip_prefix("*.") {
-                Some(rest) => below.find_host(rest).is_some() || below.add(rest, ()),
-                None => exact.find_host(host).is_some() || exact.add(host, ()),
-            };
-            if !is_known {
+            if !known.add(host, ()) && !known.has(host) {
                 return Err(InvalidHost(host.to_owned()));
             }
         }
         let status = StatusCode::PERMANENT_REDIRECT;
-        Ok(Self { hosts: exact, below, to: None, port: None, status, except: Vec::new() })
+        Ok(Self { hosts: known, to: None, port: None, status, except: Vec::new() })
     }
 
     /// All to that host, instead of each to its own.
@@ -72,7 +66,7 @@ impl HttpsRedirect {
     /// It is no host.
     pub fn to(mut self, host: impl Into<String>) -> Result<Self, InvalidHost> {
         let host = host.into();
-        if !Hosts::default().add(&host, ()) {
+        if host.starts_with('*') || !Hosts::default().add(&host, ()) {
             return Err(InvalidHost(host));
         }
         self.to = Some(host);
@@ -139,13 +133,7 @@ impl HttpsRedirect {
     /// The host of an authority in small letters, if it is one of ours.
     fn host(&self, authority: &str) -> Option<String> {
         let host = of_authority(authority);
-        let is_below = || {
-            let (label, rest) = host.split_once('.')?;
-            let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            let is_label = !label.is_empty() && label.bytes().all(is_fit);
-            self.below.find_host(rest).filter(|()| is_label)
-        };
-        self.hosts.find_host(host).or_else(is_below).map(|()| host.to_ascii_lowercase())
+        self.hosts.find_host(host).map(|()| host.to_ascii_lowercase())
     }
 }
 

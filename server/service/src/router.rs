@@ -117,9 +117,9 @@ impl<S: Clone + 'static> Router<S> {
     }
 
     /// Adds the routes of another router for one host alone (RFC 9110 §7.2), such as `example.org`
-    /// or `[::1]`: any port, any case. The other routes are for all other hosts; to a path that the
-    /// host's router does not have, its own fallback answers. An error is kept for
-    /// [`Router::build`].
+    /// or `[::1]`: any port, any case. `*.example.org` is for every host with one label before that, but for those that
+    /// are named. The other routes are for all other hosts; to a path that the host's router does not have, its own fallback
+    /// answers. An error is kept for [`Router::build`].
     ///
     /// ```
     /// use trilane_service::{Router, get};

@@ -21,7 +21,20 @@ fn site(name: &'static str) -> Router {
 #[test]
 fn each_host_has_its_routes_and_the_rest_has_the_others() {
     let b = site("b").route("/only", get(|| async { "only" })).fallback(|| async { "b's own" });
+    let below = site("below").route("/only", get(|| async { "for all below" }));
     let app = built(site("any").host("a.example", site("a")).host("B.example", b));
+    let patterns = built(site("any").host("*.a.example", below).host("x.a.example", site("x")));
+    for (host, target, status, text) in [
+        ("b.a.example", "/", 200, "below"),
+        ("B.A.example.:80", "/only", 200, "for all below"),
+        // Who is named has routes of its own alone.
+        ("x.a.example", "/", 200, "x"),
+        ("x.a.example", "/only", 404, ""),
+        ("c.b.a.example", "/", 200, "any"),
+        ("a.example", "/", 200, "any"),
+    ] {
+        assert_eq!(to(&patterns, host, target), (status, text.to_owned()), "{host} {target}");
+    }
     for (host, target, status, text) in [
         ("a.example", "/", 200, "a"),
         ("A.EXAMPLE:8080", "/", 200, "a"),
@@ -73,7 +86,7 @@ fn layers_of_the_whole_are_around_the_hosts() {
 fn what_cannot_be_put_together() {
     let host = |host: &str| Some(RouteError::Host { host: host.to_owned() });
     let error = |router: Router| router.build().err();
-    for wrong in ["", "a:80", "a/b", "*.a"] {
+    for wrong in ["", "a:80", "a/b", "*", "*.a:80"] {
         assert_eq!(error(site("x").host(wrong, site("a"))), host(wrong));
     }
     let twice = site("x").host("a", site("a")).host("A", site("a"));
