@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use toml::Spanned;
 use trilane::{Limits, Rotation};
 
 use crate::access::{AccessSection, AuthSection, CsrfSection};
@@ -15,13 +16,15 @@ use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
 use crate::files::FilesSection;
 use crate::layers::{
-    CorsSection, ProxiesSection, RateLimitSection, SecurityHeadersSection, TraceSection,
+    CorsSection, ProxiesSection, RateLimitSection, Sections, SecurityHeadersSection, TraceSection,
 };
 use crate::quic::{EarlyChoice, QuicSection};
 use crate::redirect::RedirectSection;
+use crate::site::headers::HeadersSection;
+use crate::site::schema::{HostSection, RouteSection, note_lines};
 
 /// Sections of the schema whose features are not in this version.
-const LATER: [&str; 4] = ["hosts", "upstreams", "routes", "admin"];
+const LATER: [&str; 2] = ["upstreams", "admin"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -61,6 +64,12 @@ pub struct Config {
     pub ring: RingSection,
     /// How `serve` serves files.
     pub files: FilesSection,
+    /// What is served on hosts that are not named.
+    pub routes: Vec<Spanned<RouteSection>>,
+    /// Hosts with routes of their own.
+    pub hosts: Vec<HostSection>,
+    /// Fields of answers and requests.
+    pub headers: Option<HeadersSection>,
     /// Who stands between clients and us, and is believed.
     pub proxies: Option<ProxiesSection>,
     /// Who may ask, by address.
@@ -310,7 +319,28 @@ impl Config {
             return Err(ConfigError::Later(path.to_owned(), section));
         }
         // From the text again, so that errors carry its lines.
-        toml::from_str(text).map_err(schema)
+        let mut config: Self = toml::from_str(text).map_err(schema)?;
+        note_lines(&mut config.routes, text);
+        config.hosts.iter_mut().for_each(|host| note_lines(&mut host.routes, text));
+        Ok(config)
+    }
+
+    /// Its sections that stand for layers.
+    pub(crate) fn sections(&self) -> Sections<'_> {
+        Sections {
+            trace: self.trace,
+            proxies: self.proxies.as_ref(),
+            headers: self.headers.as_ref(),
+            limits: None,
+            access: self.access.as_ref(),
+            auth: self.auth.as_ref(),
+            csrf: self.csrf.as_ref(),
+            security_headers: self.security_headers.as_ref(),
+            cors: self.cors.as_ref(),
+            rate_limit: self.rate_limit.as_ref(),
+            compression: self.compression.as_ref(),
+            cache: self.cache.as_ref(),
+        }
     }
 
     /// The limits: the defaults, and what the file says instead.

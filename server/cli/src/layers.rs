@@ -1,18 +1,21 @@
-//! The layers that a configuration file asks for: each section that is there puts one around everything that is served.
+//! The layers that a configuration file asks for: each section that is there puts one around everything that is served, or around
+//! the route that has it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::{
-    Cache, ClientField, Cors, Csrf, IpList, ProxyProtocol, Quota, RateLimit, Redis, Router,
-    SecurityHeaders, Trace, TrustedProxies,
+    Bandwidth, BodyLimit, Cache, ClientField, ConcurrencyLimit, Cors, Csrf, IpList, ProxyProtocol,
+    Quota, RateLimit, Redis, Router, SecurityHeaders, Trace, TrustedProxies,
 };
 
-use crate::access::{self, AuthSection};
+use crate::access::{self, AccessSection, AuthSection, CsrfSection};
 use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
 use crate::config::Config;
+use crate::site::headers::{AnswerFields, HeadersSection, RequestFields};
+use crate::site::schema::RouteLimits;
 
 /// `[security_headers]`: nosniff, frames, referrers and the like on every answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -105,10 +108,31 @@ pub enum ProxyField {
     ProxyProtocol,
 }
 
+/// The sections that stand for layers: those of a file, or of one route.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sections<'a> {
+    pub(crate) trace: Option<TraceSection>,
+    pub(crate) proxies: Option<&'a ProxiesSection>,
+    pub(crate) headers: Option<&'a HeadersSection>,
+    pub(crate) limits: Option<RouteLimits>,
+    pub(crate) access: Option<&'a AccessSection>,
+    pub(crate) auth: Option<&'a AuthSection>,
+    pub(crate) csrf: Option<&'a CsrfSection>,
+    pub(crate) security_headers: Option<&'a SecurityHeadersSection>,
+    pub(crate) cors: Option<&'a CorsSection>,
+    pub(crate) rate_limit: Option<&'a RateLimitSection>,
+    pub(crate) compression: Option<&'a CompressionSection>,
+    pub(crate) cache: Option<&'a CacheSection>,
+}
+
 /// What is made once for all shards.
 #[derive(Clone, Debug)]
 pub struct Layers {
     proxies: Option<TrustedProxies>,
+    answers: Option<AnswerFields>,
+    requests: Option<RequestFields>,
+    limits: RouteLimits,
+    at_once: Option<ConcurrencyLimit>,
     headers: Option<SecurityHeaders>,
     access: Option<IpList>,
     auth: Option<AuthSection>,
@@ -126,17 +150,27 @@ impl Layers {
     /// # Errors
     /// A setting that is none, in words.
     pub fn new(config: &Config) -> Result<Self, String> {
+        Self::of(&config.sections())
+    }
+
+    /// The layers of these sections.
+    pub(crate) fn of(sections: &Sections<'_>) -> Result<Self, String> {
+        let limits = sections.limits.unwrap_or_default();
         let layers = Self {
-            proxies: config.proxies.as_ref().map(proxies),
-            headers: config.security_headers.as_ref().map(headers),
-            access: config.access.as_ref().map(access::access),
-            auth: config.auth.clone(),
-            csrf: config.csrf.as_ref().map(access::csrf),
-            cors: config.cors.clone(),
-            rate: config.rate_limit.as_ref().map(rate).transpose()?,
-            compression: config.compression.clone(),
-            cache: config.cache.as_ref().map(CacheSection::cache),
-            trace: config.trace.map(trace),
+            proxies: sections.proxies.map(proxies),
+            answers: sections.headers.map(HeadersSection::answers).transpose()?,
+            requests: sections.headers.map(HeadersSection::requests).transpose()?.flatten(),
+            limits,
+            at_once: limits.concurrency.map(ConcurrencyLimit::new),
+            headers: sections.security_headers.map(headers),
+            access: sections.access.map(access::access),
+            auth: sections.auth.cloned(),
+            csrf: sections.csrf.map(access::csrf),
+            cors: sections.cors.cloned(),
+            rate: sections.rate_limit.map(rate).transpose()?,
+            compression: sections.compression.cloned(),
+            cache: sections.cache.map(CacheSection::cache),
+            trace: sections.trace.map(trace),
         };
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;
@@ -147,15 +181,27 @@ impl Layers {
     }
 
     /// Puts them around what a shard serves. From the outside in: who asks, headers, from where, other origins, how often, what they
-    /// may send, with which credentials, compression, the cache; so that a page can read that it has asked too often, guesses are
-    /// counted, and what is stored is the same for all.
+    /// may send, with which credentials, how many at once, how fast, compression, the cache, and what goes on to the handler; so
+    /// that a page can read that it has asked too often, guesses are counted, and what is stored is the same for all.
     #[must_use]
     pub fn around(&self, mut router: Router) -> Router {
+        if let Some(bytes) = self.limits.body {
+            router = router.layer(BodyLimit::new(bytes));
+        }
+        if let Some(requests) = &self.requests {
+            router = router.layer(requests.clone());
+        }
         if let Some(cache) = &self.cache {
             router = router.layer(cache.clone());
         }
         if let Some(section) = &self.compression {
             router = router.layer(section.layer());
+        }
+        if let Some(rate) = self.limits.bandwidth {
+            router = router.layer(Bandwidth::new(rate));
+        }
+        if let Some(limit) = &self.at_once {
+            router = router.layer(limit.clone());
         }
         if let Some(auth) = &self.auth {
             router = auth.around(router);
@@ -179,6 +225,9 @@ impl Layers {
         }
         if let Some(headers) = &self.headers {
             router = router.layer(headers.clone());
+        }
+        if let Some(answers) = &self.answers {
+            router = router.layer(answers.clone());
         }
         if let Some(proxies) = &self.proxies {
             router = router.layer(proxies.clone());

@@ -14,3 +14,4 @@ pub mod quic;
 pub mod redirect;
 pub mod run;
 pub mod secure;
+pub mod site;

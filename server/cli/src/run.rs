@@ -14,6 +14,7 @@ use crate::files::FilesSection;
 use crate::layers::Layers;
 use crate::redirect::redirect;
 use crate::secure::Tls;
+use crate::site::Site;
 
 /// Where the demo listens when nobody says where.
 const HOST: &str = "127.0.0.1";
@@ -64,18 +65,41 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => Config::default(),
     };
     let root = root(&flags, &config)?;
+    let site = Site::new(&config).map_err(|error| in_file(&flags, &error))?;
     if is_demo {
+        if site.is_some() {
+            let error = "[[hosts]] and [[routes]] are for serve, not for the demo";
+            return Err(Failure::Setting(error.to_owned()));
+        }
         if config.files != FilesSection::default() {
             return Err(Failure::Setting("[files] is for serve, not for the demo".to_owned()));
         }
         return serve(flags, config, Kind::Demo, demo::app(root));
     }
+    match (&site, &root) {
+        (Some(_), Some(_)) => {
+            let error = "--root is for a site without [[routes]]: each of those has its own";
+            return Err(Failure::Setting(error.to_owned()));
+        }
+        (Some(site), None) => {
+            let site = site.clone();
+            return serve(flags, config, Kind::Files, move |_: &Shard| site.router());
+        }
+        (None, _) => (),
+    }
     let Some(root) = root else {
-        return Err(Failure::Setting("serve needs the directory to serve: --root DIR".to_owned()));
+        let error = "serve needs what to serve: --root DIR, or a file with [[routes]]";
+        return Err(Failure::Setting(error.to_owned()));
     };
     let files = config.files.clone();
     let app = move |_: &Shard| Router::new().serve_dir("/", files.serve(&root));
     serve(flags, config, Kind::Files, app)
+}
+
+/// A mistake in the file that the flags name.
+fn in_file(flags: &Serve, error: &str) -> Failure {
+    let path = flags.config.as_ref().map(|path| format!("{}: ", path.display()));
+    Failure::Setting(format!("{}{error}", path.unwrap_or_default()))
 }
 
 /// The directory whose files are served, which must be one.
@@ -102,7 +126,7 @@ fn serve(
     kind: Kind,
     app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
 ) -> Result<(), Failure> {
-    let layers = Layers::new(&config).map_err(Failure::Setting)?;
+    let layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
     let mut server = Server::new(move |shard| layers.around(app(&shard)))
         .limits(config.limits())
         .zero_copy_from(config.ring.zero_copy_from)

@@ -28,7 +28,7 @@ impl Tls {
     /// Something cannot be read or used, or the section contradicts itself.
     pub fn new(flags: &Serve, config: &Config) -> Result<Self, TlsError> {
         let mut development = None;
-        let acceptor = Acceptor::new(wanted(flags, &config.tls, &mut development)?)?;
+        let acceptor = Acceptor::new(wanted(flags, config, &mut development)?)?;
         let tls = Self { acceptor, flags: flags.clone(), development };
         tls.tell();
         Ok(tls)
@@ -57,7 +57,7 @@ impl Tls {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
-        let wanted = wanted(&self.flags, &config.tls, &mut self.development)?;
+        let wanted = wanted(&self.flags, &config, &mut self.development)?;
         Ok(self.acceptor.replace(wanted)?)
     }
 
@@ -85,10 +85,11 @@ fn say(text: &dyn fmt::Display) {
 /// What flags and file want. Flags win.
 fn wanted(
     flags: &Serve,
-    section: &TlsSection,
+    config: &Config,
     development: &mut Option<Development>,
 ) -> Result<TlsConfig, TlsError> {
-    let mut identities = identities(flags, section)?;
+    let section = &config.tls;
+    let mut identities = identities(flags, config)?;
     if identities.is_empty() {
         let made = match development.take() {
             Some(made) => made,
@@ -124,24 +125,37 @@ fn wanted(
     })
 }
 
-/// The certificates that are named: that of the flags, or those of the file.
-fn identities(flags: &Serve, section: &TlsSection) -> Result<Vec<Identity>, TlsError> {
+/// The certificates that are named: that of the flags, or those of the file, those of its hosts last.
+fn identities(flags: &Serve, config: &Config) -> Result<Vec<Identity>, TlsError> {
     let identity = |certificate: &PathBuf, key: Option<&PathBuf>| {
         let key = Pem::File(key.unwrap_or(certificate).clone());
         Identity::new(Pem::File(certificate.clone()), key)
     };
     match (&flags.cert, &flags.key) {
-        (Some(certificate), key) => Ok(vec![identity(certificate, key.as_ref())]),
-        (None, Some(_)) => Err(TlsError::Setting("--key needs --cert".to_owned())),
-        (None, None) => Ok(section
-            .certificates
-            .iter()
-            .map(|entry| Identity {
-                ocsp: entry.ocsp.clone(),
-                ..identity(&entry.certificate, entry.key.as_ref())
-            })
-            .collect()),
+        (Some(certificate), key) => return Ok(vec![identity(certificate, key.as_ref())]),
+        (None, Some(_)) => return Err(TlsError::Setting("--key needs --cert".to_owned())),
+        (None, None) => (),
     }
+    let of_file = config.tls.certificates.iter().map(|entry| Identity {
+        ocsp: entry.ocsp.clone(),
+        ..identity(&entry.certificate, entry.key.as_ref())
+    });
+    let mut all: Vec<_> = of_file.collect();
+    for host in &config.hosts {
+        match &host.certificate {
+            Some(certificate) => all.push(Identity {
+                ocsp: host.ocsp.clone(),
+                ..identity(certificate, host.key.as_ref())
+            }),
+            None if host.key.is_none() && host.ocsp.is_none() => (),
+            None => {
+                let names = host.names.join(", ");
+                let error = format!("[[hosts]] {names}: key and ocsp need a certificate");
+                return Err(TlsError::Setting(error));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Whether clients are asked who they are.
@@ -196,7 +210,7 @@ mod tests {
     fn of(arguments: &[&str], file: &str) -> Result<TlsConfig, String> {
         let flags = Args::try_parse_from([&["trilane"], arguments].concat()).unwrap().serve;
         let config = Config::parse(file, Path::new("t.toml")).map_err(|error| error.to_string())?;
-        wanted(&flags, &config.tls, &mut None).map_err(|error| error.to_string())
+        wanted(&flags, &config, &mut None).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -226,6 +240,18 @@ mod tests {
             key_log: Some("log".into()),
         };
         assert_eq!(of(&[], file), Ok(expected));
+    }
+
+    #[test]
+    fn hosts_bring_certificates_of_their_own() {
+        let file = "[[tls.certificates]]\ncertificate = 'a'\n[[hosts]]\nnames = ['x']\n\
+                    [[hosts]]\nnames = ['y']\ncertificate = 'b'\nkey = 'c'\nocsp = 'd'\n";
+        let pem = |name: &str| Pem::File(name.into());
+        let of_host = Identity { ocsp: Some("d".into()), ..Identity::new(pem("b"), pem("c")) };
+        let expected = [Identity::new(pem("a"), pem("a")), of_host];
+        assert_eq!(of(&[], file).unwrap().identities, expected);
+        let error = of(&[], "[[hosts]]\nnames = ['x', 'y']\nkey = 'k'\n").unwrap_err();
+        assert!(error.contains("x, y"), "{error}");
     }
 
     #[test]

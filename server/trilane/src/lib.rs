@@ -34,6 +34,9 @@ pub use trilane_exchange::{
     ClientCertificate, ConnectionInfo, DatagramError, Datagrams, Dial, DialError, Frame, HintError,
     Interval, JoinHandle, Link, Outcome, Remote, Speak, Stats, Summary, TlsInfo, TlsVersion,
     Undelivered, Writer, join, join_all,
+    AbortOnDrop, Address, BodyError, ByteStream, ClientCertificate, ConnectionInfo, DatagramError,
+    Datagrams, Exchange, Frame, HintError, Interval, JoinHandle, Link, Outcome, Refusal, Remote,
+    Stats, Summary, TlsInfo, TlsVersion, Undelivered, Writer, join, join_all,
 };
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;

@@ -1,0 +1,87 @@
+//! What becomes of a route's requests: exactly one thing.
+
+use std::rc::Rc;
+
+use trilane::{Method, MethodRouter, Request, ServeDir, any, on};
+
+use super::redirect::RedirectAction;
+use super::respond::RespondAction;
+use super::schema::RouteSection;
+use crate::files::FilesSection;
+
+/// What a route does; clones share what it remembers.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Files(ServeDir),
+    Redirect(Rc<RedirectAction>),
+    Respond(Rc<RespondAction>),
+}
+
+impl Action {
+    /// The one that a route names; `files` is how files are served where it does not say.
+    ///
+    /// # Errors
+    /// There is none, or more than one, or it cannot be done there, in words.
+    pub(crate) fn of(route: &RouteSection, files: &FilesSection) -> Result<Self, String> {
+        let mut actions = Vec::new();
+        if let Some(root) = &route.root {
+            let ends_so = |path: &String| path.ends_with('}') && !path.ends_with("}}");
+            if !route.path.as_ref().is_none_or(ends_so) {
+                return Err("root needs a prefix, or a path that ends with a parameter".to_owned());
+            }
+            actions.push(Self::Files(route.files.as_ref().unwrap_or(files).serve(root)));
+        } else if route.files.is_some() {
+            return Err("files is for a route with a root".to_owned());
+        }
+        if let Some(redirect) = &route.redirect {
+            let pattern = route.path.as_deref().unwrap_or("{*rest}");
+            let is_there = |name: &str| {
+                [format!("{{{name}}}"), format!("{{*{name}}}")]
+                    .iter()
+                    .any(|it| pattern.contains(it))
+            };
+            if let Some(name) = redirect.parameters().find(|name| !is_there(name)) {
+                return Err(format!("redirect: the path has no parameter '{name}'"));
+            }
+            actions.push(Self::Redirect(Rc::new(redirect.clone())));
+        }
+        if let Some(respond) = &route.respond {
+            actions.push(Self::Respond(Rc::new(respond.clone())));
+        }
+        match <[Self; 1]>::try_from(actions) {
+            Ok([action]) => Ok(action),
+            Err(_) => Err("it needs one of root, redirect, respond, and no more".to_owned()),
+        }
+    }
+
+    /// The methods that it answers if the route does not say: all of them, or one.
+    pub(crate) fn usual(&self) -> Option<Method> {
+        match self {
+            Self::Files(_) => Some(Method::GET),
+            Self::Redirect(_) | Self::Respond(_) => None,
+        }
+    }
+
+    /// It for one method, or for all.
+    pub(crate) fn on(&self, method: Option<&Method>) -> MethodRouter {
+        macro_rules! handled {
+            ($handler:expr) => {
+                match method {
+                    Some(method) => on(method.clone(), $handler),
+                    None => any($handler),
+                }
+            };
+        }
+        match self.clone() {
+            Self::Files(files) => handled!(files),
+            Self::Redirect(redirect) => handled!(move |request: Request| {
+                let response = redirect.answer(&request);
+                async { response }
+            }),
+            Self::Respond(respond) => handled!(move || {
+                let response = respond.answer();
+                async { response }
+            }),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a file has served: hosts, their routes, and what becomes of the requests for them.
+//!
+//! `schema` is what the file may say, `pattern` which requests a route is for, `action` what it does with them. A router is made of
+//! it once a shard, and once before, to find what is wrong.
+
+mod action;
+pub mod headers;
+mod pattern;
+pub mod redirect;
+pub mod respond;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+
+use toml::Spanned;
+use trilane::{Error, Method, Router, StatusCode};
+
+use crate::config::Config;
+use crate::files::FilesSection;
+use crate::layers::Layers;
+use action::Action;
+use pattern::{Places, patterns};
+use schema::{HostSection, RouteSection};
+
+/// The hosts and routes of a file, with what is made once for all shards.
+#[derive(Clone, Debug)]
+pub struct Site {
+    files: FilesSection,
+    /// Of hosts that are not named.
+    routes: Vec<Routed>,
+    hosts: Vec<(Vec<String>, Vec<Routed>)>,
+}
+
+/// A route with its layers.
+#[derive(Clone, Debug)]
+struct Routed {
+    section: RouteSection,
+    layers: Layers,
+}
+
+impl Site {
+    /// The site that a file describes; `None` if it has neither hosts nor routes.
+    ///
+    /// # Errors
+    /// What is wrong, in words, with its line.
+    pub fn new(config: &Config) -> Result<Option<Self>, String> {
+        if config.hosts.is_empty() && config.routes.is_empty() {
+            return Ok(None);
+        }
+        let host = |host: &HostSection| Ok((host.names.clone(), routed(&host.routes)?));
+        let hosts = config.hosts.iter().map(host).collect::<Result<_, String>>()?;
+        let site = Self { files: config.files.clone(), routes: routed(&config.routes)?, hosts };
+        let router = site.try_router()?;
+        // Most is found with its line. What is left is told without.
+        router.build().map_err(|error| error.to_string())?;
+        Ok(Some(site))
+    }
+
+    /// Its router, for a shard.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        // It was made once already, so it can be made.
+        self.try_router().unwrap_or_default()
+    }
+
+    fn try_router(&self) -> Result<Router, String> {
+        let mut router = router(&self.actions(&self.routes)?)?;
+        if self.routes.is_empty() {
+            router = router.fallback(misdirected);
+        }
+        for (names, routes) in &self.hosts {
+            // Its names share what the actions remember.
+            let actions = self.actions(routes)?;
+            for name in names {
+                let one = Router::new().host(name, self::router(&actions)?);
+                router = router.try_merge(one).map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(router)
+    }
+
+    fn actions<'a>(&self, routes: &'a [Routed]) -> Result<Vec<(&'a Routed, Action)>, String> {
+        let action = |routed: &'a Routed| {
+            let action = Action::of(&routed.section, &self.files);
+            Ok((routed, action.map_err(|error| routed.at_line(&error))?))
+        };
+        routes.iter().map(action).collect()
+    }
+}
+
+/// The router of one host.
+fn router(routes: &[(&Routed, Action)]) -> Result<Router, String> {
+    let mut places = Places::default();
+    let is_exact = |(routed, _): &&(&Routed, Action)| routed.section.path.is_some();
+    let (exact, below): (Vec<_>, Vec<_>) = routes.iter().partition(is_exact);
+    exact.into_iter().chain(below).try_fold(Router::new(), |router, (routed, action)| {
+        let one = routed.router(action, &mut places).map_err(|error| routed.at_line(&error))?;
+        router.try_merge(one).map_err(|error| routed.at_line(&error.to_string()))
+    })
+}
+
+impl Routed {
+    /// The router of this route alone, at the places that it gets.
+    fn router(&self, action: &Action, places: &mut Places) -> Result<Router, String> {
+        let methods = match self.section.methods.as_slice() {
+            [] => vec![action.usual()],
+            names => names.iter().map(|name| method(name).map(Some)).collect::<Result<_, _>>()?,
+        };
+        let at = |path: String| methods.iter().map(move |method| (path.clone(), method.clone()));
+        let wanted = patterns(&self.section)?.into_iter().flat_map(at).collect();
+        let mut router = Router::new();
+        for (path, method) in places.take(&self.section, wanted)? {
+            let added = router.try_route(&path, action.on(method.as_ref()));
+            router = added.map_err(|error| error.to_string())?;
+        }
+        Ok(self.layers.around(router))
+    }
+
+    fn at_line(&self, error: &str) -> String {
+        format!("line {}: {error}", self.section.line)
+    }
+}
+
+/// The routes with their layers.
+fn routed(routes: &[Spanned<RouteSection>]) -> Result<Vec<Routed>, String> {
+    let one = |route: &Spanned<RouteSection>| {
+        let section = route.get_ref().clone();
+        let layers = Layers::of(&section.sections());
+        let layers = layers.map_err(|error| format!("line {}: {error}", section.line))?;
+        Ok(Routed { section, layers })
+    };
+    routes.iter().map(one).collect()
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    Method::from_bytes(name.as_bytes()).map_err(|_| format!("methods: '{name}' is no method"))
+}
+
+/// The answer where no host has routes but those that are named (RFC 9110 §15.5.20).
+async fn misdirected() -> Error {
+    let error = Error::new(StatusCode::MISDIRECTED_REQUEST).with_code("MISDIRECTED_REQUEST");
+    error.message("this host is not served here")
+}
