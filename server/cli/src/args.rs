@@ -23,8 +23,14 @@ pub struct Args {
 pub enum Command {
     /// Run the demo application.
     Demo(Serve),
-    /// Serve the files below `--root`, and nothing else.
+    /// Serve the files below `--root`, or what the configuration file says, and nothing else.
     Serve(Serve),
+    /// Say whether `serve` would start with a configuration file, and with what.
+    Check {
+        /// The file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 /// How to serve.

@@ -11,7 +11,7 @@ use toml::Spanned;
 use trilane::{Limits, Rotation};
 
 use crate::access::{AccessSection, AuthSection, CsrfSection};
-use crate::args::Alpn;
+use crate::args::{Alpn, Serve};
 use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
 use crate::files::FilesSection;
@@ -299,6 +299,14 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
+    /// Reads the file that the flags name; without one, all is as it is by default.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn of(flags: &Serve) -> Result<Self, ConfigError> {
+        flags.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Reads a file.
     ///
     /// # Errors

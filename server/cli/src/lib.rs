@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod app;
 pub mod args;
 pub mod caching;
+mod check;
 pub mod compression;
 pub mod config;
 pub mod demo;

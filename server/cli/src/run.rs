@@ -3,18 +3,16 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
 
-use trilane::{ListenAddress, Log, LogWriter, Router, RunError, Server, Shard};
+use trilane::{ListenAddress, Log, LogWriter, RunError, Server};
 
+use crate::app::{App, app};
 use crate::args::{Args, Command, LogFormat, Serve};
+use crate::check::check;
 use crate::config::{Config, ConfigError};
-use crate::demo;
-use crate::files::FilesSection;
 use crate::layers::Layers;
 use crate::redirect::redirect;
 use crate::secure::Tls;
-use crate::site::Site;
 
 /// Where the demo listens when nobody says where.
 const HOST: &str = "127.0.0.1";
@@ -55,77 +53,42 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// What went wrong, fit to be shown.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let (is_demo, flags) = match args.command {
-        Some(Command::Demo(flags)) => (true, flags),
-        Some(Command::Serve(flags)) => (false, flags),
-        None => (true, args.serve),
+    let (kind, flags) = match args.command {
+        Some(Command::Demo(flags)) => (Kind::Demo, flags),
+        Some(Command::Serve(flags)) => (Kind::Serve, flags),
+        Some(Command::Check { config }) => {
+            let flags = Serve { config: Some(config), ..Serve::default() };
+            return say(&check(&flags)?);
+        }
+        None => (Kind::Demo, args.serve),
     };
-    let config = match &flags.config {
-        Some(path) => Config::read(path).map_err(Failure::Config)?,
-        None => Config::default(),
-    };
-    let root = root(&flags, &config)?;
-    let site = Site::new(&config).map_err(|error| in_file(&flags, &error))?;
-    if is_demo {
-        if site.is_some() {
-            let error = "[[hosts]] and [[routes]] are for serve, not for the demo";
-            return Err(Failure::Setting(error.to_owned()));
-        }
-        if config.files != FilesSection::default() {
-            return Err(Failure::Setting("[files] is for serve, not for the demo".to_owned()));
-        }
-        return serve(flags, config, Kind::Demo, demo::app(root));
-    }
-    match (&site, &root) {
-        (Some(_), Some(_)) => {
-            let error = "--root is for a site without [[routes]]: each of those has its own";
-            return Err(Failure::Setting(error.to_owned()));
-        }
-        (Some(site), None) => {
-            let site = site.clone();
-            return serve(flags, config, Kind::Files, move |_: &Shard| site.router());
-        }
-        (None, _) => (),
-    }
-    let Some(root) = root else {
-        let error = "serve needs what to serve: --root DIR, or a file with [[routes]]";
-        return Err(Failure::Setting(error.to_owned()));
-    };
-    let files = config.files.clone();
-    let app = move |_: &Shard| Router::new().serve_dir("/", files.serve(&root));
-    serve(flags, config, Kind::Files, app)
+    let config = Config::of(&flags).map_err(Failure::Config)?;
+    let app = app(kind, &flags, &config)?;
+    serve(flags, config, kind, app)
+}
+
+/// Writes a line to standard output.
+fn say(line: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush()).map_err(Failure::Output)
 }
 
 /// A mistake in the file that the flags name.
-fn in_file(flags: &Serve, error: &str) -> Failure {
+pub(crate) fn in_file(flags: &Serve, error: &str) -> Failure {
     let path = flags.config.as_ref().map(|path| format!("{}: ", path.display()));
     Failure::Setting(format!("{}{error}", path.unwrap_or_default()))
 }
 
-/// The directory whose files are served, which must be one.
-fn root(flags: &Serve, config: &Config) -> Result<Option<PathBuf>, Failure> {
-    let Some(root) = flags.root.as_ref().or(config.root.as_ref()) else { return Ok(None) };
-    match std::fs::metadata(root) {
-        Ok(metadata) if metadata.is_dir() => Ok(Some(root.clone())),
-        Ok(_) => Err(Failure::Setting(format!("--root {}: not a directory", root.display()))),
-        Err(error) => Err(Failure::Setting(format!("--root {}: {error}", root.display()))),
-    }
-}
-
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
+    /// The demo application.
     Demo,
-    Files,
+    /// What flags and file say.
+    Serve,
 }
 
 /// Serves what `app` makes on each shard, until it is told to stop.
-fn serve(
-    flags: Serve,
-    config: Config,
-    kind: Kind,
-    app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
-) -> Result<(), Failure> {
+fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failure> {
     let layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
     let mut server = Server::new(move |shard| layers.around(app(&shard)))
         .limits(config.limits())
@@ -225,12 +188,9 @@ fn serve(
         addresses => format!(" redirect={}", list(addresses)),
     };
     let (shards, pid) = (running.stats().len(), std::process::id());
-    writeln!(
-        io::stdout(),
+    say(&format!(
         "trilane ready http={http} https={https} h3={h3}{redirect} shards={shards} pid={pid}"
-    )
-    .and_then(|()| io::stdout().flush())
-    .map_err(Failure::Output)?;
+    ))?;
     running.wait().map_err(Failure::Server)
 }
 
@@ -382,9 +342,9 @@ mod tests {
         assert_eq!(listens(&[], &[], Kind::Demo, true), "127.0.0.1:8443");
         assert_eq!(listens(&["--http", ":1"], &[], Kind::Demo, true), "127.0.0.1:8443");
         assert_eq!(listens(&[], &[], Kind::Demo, false), "");
-        assert_eq!(listens(&[], &[], Kind::Files, true), "");
-        assert_eq!(listens(&["--http", ":1", "--https", ":2"], &[], Kind::Files, true), ":2");
-        assert_eq!(listens(&[], &[":3", ":4"], Kind::Files, false), ":3 :4");
+        assert_eq!(listens(&[], &[], Kind::Serve, true), "");
+        assert_eq!(listens(&["--http", ":1", "--https", ":2"], &[], Kind::Serve, true), ":2");
+        assert_eq!(listens(&[], &[":3", ":4"], Kind::Serve, false), ":3 :4");
         assert_eq!(listens(&["--https", "off"], &[":3"], Kind::Demo, true), "");
     }
 }

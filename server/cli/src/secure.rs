@@ -34,6 +34,18 @@ impl Tls {
         Ok(tls)
     }
 
+    /// What connections would begin with, as far as it is named: `None` if it would be the certificate for development.
+    ///
+    /// # Errors
+    /// As [`Tls::new`].
+    pub(crate) fn named(flags: &Serve, config: &Config) -> Result<Option<Acceptor>, TlsError> {
+        let identities = identities(flags, config)?;
+        if identities.is_empty() {
+            return Ok(None);
+        }
+        Acceptor::new(wanted(flags, config, &mut None)?).map(Some)
+    }
+
     /// What connections begin with.
     #[must_use]
     pub fn acceptor(&self) -> Acceptor {
@@ -53,10 +65,7 @@ impl Tls {
     }
 
     fn replace(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        let config = match &self.flags.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
+        let config = Config::of(&self.flags)?;
         let wanted = wanted(&self.flags, &config, &mut self.development)?;
         Ok(self.acceptor.replace(wanted)?)
     }

@@ -50,6 +50,8 @@ impl Site {
         let host = |host: &HostSection| Ok((host.names.clone(), routed(&host.routes)?));
         let hosts = config.hosts.iter().map(host).collect::<Result<_, String>>()?;
         let site = Self { files: config.files.clone(), routes: routed(&config.routes)?, hosts };
+        let hosts = site.hosts.iter().flat_map(|(_, routes)| routes);
+        site.routes.iter().chain(hosts).try_for_each(Routed::check)?;
         let router = site.try_router()?;
         // Most is found with its line. What is left is told without.
         router.build().map_err(|error| error.to_string())?;
@@ -114,6 +116,17 @@ impl Routed {
             router = added.map_err(|error| error.to_string())?;
         }
         Ok(self.layers.around(router))
+    }
+
+    /// Whether its root is there. One that goes away later is no error: then there are no files.
+    fn check(&self) -> Result<(), String> {
+        let Some(root) = &self.section.root else { return Ok(()) };
+        let problem = match std::fs::metadata(root) {
+            Ok(metadata) if metadata.is_dir() => return Ok(()),
+            Ok(_) => "not a directory".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(self.at_line(&format!("root {}: {problem}", root.display())))
     }
 
     fn at_line(&self, error: &str) -> String {

@@ -165,6 +165,8 @@ fn mistakes_name_the_line_of_their_route() {
         ),
         ("path = '/x'\nmethods = ['a b']\nrespond = 'x'\n", "'a b'"),
         ("path = '/x'\nroot = '/tmp'\n", "root needs a prefix"),
+        ("root = '/no/such'\n", "root /no/such: No such"),
+        ("root = '/dev/null'\n", "not a directory"),
         ("path = '/x'\nfiles = {}\nrespond = 'x'\n", "files is for"),
         ("path = '/x'\nredirect = '/{id}'\n", "'id'"),
         ("path = '/x'\nrespond = 'x'\nheaders = { set = { 'a b' = 'c' } }\n", "'a b: c'"),
