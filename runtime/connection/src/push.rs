@@ -2,6 +2,7 @@
 //!
 //! The service makes the answer to a promise as it makes others, and need not know.
 
+use trilane_exchange::hints::Before;
 use trilane_exchange::{Exchange, Link};
 use trilane_semantics::{
     Content, ExchangeId, Form, Instant, Known, Machine, Method, Misuse, Protocol, RequestHead,
@@ -55,8 +56,12 @@ impl<M: Machine> Connection<M> {
         id: ExchangeId,
         exchange: &Exchange,
     ) {
-        for links in exchange.take_hints() {
-            self.tell(host, now, id, exchange, &links);
+        for before in exchange.take_hints() {
+            match before {
+                Before::Links(links) => self.tell(host, now, id, exchange, &links),
+                // An exchange that takes none now is told nothing.
+                Before::Interim(head) => drop(self.machine.interim(id, &head, &mut self.out)),
+            }
         }
     }
 

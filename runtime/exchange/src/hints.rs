@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
+use trilane_semantics::ResponseHead;
 use trilane_semantics::field::is_token;
 
 use crate::exchange::Exchange;
@@ -121,10 +122,19 @@ impl fmt::Display for HintError {
 
 impl std::error::Error for HintError {}
 
-/// Hints that wait for the connection: one list a call.
+/// What goes before the answer.
+#[derive(Debug)]
+pub enum Before {
+    /// Links of one call.
+    Links(Vec<Link>),
+    /// An interim response as it is.
+    Interim(ResponseHead),
+}
+
+/// What waits for the connection.
 #[derive(Default)]
 struct Hints {
-    waiting: RefCell<Vec<Vec<Link>>>,
+    waiting: RefCell<Vec<Before>>,
     told: Cell<usize>,
 }
 
@@ -153,27 +163,39 @@ impl Exchange {
         if !links.iter().all(Link::is_valid) {
             return Err(HintError::Invalid);
         }
-        let hints = self.noted::<Hints>();
-        let told = links.len() + hints.as_ref().map_or(0, |hints| hints.told.get());
-        if told > MOST {
-            return Err(HintError::TooMany);
-        }
         if links.is_empty() {
             return Ok(());
+        }
+        self.put_before(links.len(), Before::Links(links))
+    }
+
+    /// Passes on an interim response, 1xx but 101, when the handler waits next: for proxies (RFC 9110 §15.2). It counts as one hint.
+    ///
+    /// # Errors
+    /// [`HintError::TooMany`], and it is not passed on.
+    pub fn interim(&self, head: ResponseHead) -> Result<(), HintError> {
+        self.put_before(1, Before::Interim(head))
+    }
+
+    fn put_before(&self, count: usize, before: Before) -> Result<(), HintError> {
+        let hints = self.noted::<Hints>();
+        let told = count + hints.as_ref().map_or(0, |hints| hints.told.get());
+        if told > MOST {
+            return Err(HintError::TooMany);
         }
         match hints {
             Some(hints) => {
                 hints.told.set(told);
-                hints.waiting.borrow_mut().push(links);
+                hints.waiting.borrow_mut().push(before);
             }
-            None => self.note(Hints { waiting: RefCell::new(vec![links]), told: Cell::new(told) }),
+            None => self.note(Hints { waiting: RefCell::new(vec![before]), told: Cell::new(told) }),
         }
         Ok(())
     }
 
-    /// The hints that were not told yet, one list a call. For connections.
+    /// What goes before the answer and was not told yet. For connections.
     #[must_use]
-    pub fn take_hints(&self) -> Vec<Vec<Link>> {
+    pub fn take_hints(&self) -> Vec<Before> {
         self.noted::<Hints>().map(|hints| hints.waiting.take()).unwrap_or_default()
     }
 }

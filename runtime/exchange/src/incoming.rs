@@ -176,6 +176,25 @@ impl Incoming {
         if self.taken > self.limit { Err(BodyError::TooLarge) } else { Ok(frame) }
     }
 
+    /// All content, if it is here already, complete, in one piece and without trailers: there is nothing to wait for then. What is not
+    /// stays as it is.
+    pub fn take_whole(&mut self) -> Option<Payload> {
+        if self.made.is_some() {
+            return None;
+        }
+        let Some(queue) = &self.queue else { return Some(Payload::new()) };
+        if queue.end.get() != Some(Ok(()))
+            || queue.held.get()
+            || queue.queued.get() as u64 > self.limit
+        {
+            return None;
+        }
+        let whole = queue.take_only()?;
+        queue.take(whole.len());
+        self.taken += whole.len() as u64;
+        Some(whole)
+    }
+
     /// The next frame, or `None` after the last.
     ///
     /// # Errors

@@ -127,6 +127,22 @@ impl Queue {
         })
     }
 
+    /// Takes what waits, if that is one piece of content, or nothing.
+    pub(crate) fn take_only(&self) -> Option<Payload> {
+        let (mut frames, mut joined) = (self.frames.borrow_mut(), self.joined.borrow_mut());
+        match (frames.len(), joined.is_empty()) {
+            (0, _) => Some(std::mem::take(&mut *joined).into()),
+            (1, true) => match frames.pop_front() {
+                Some(Frame::Data(data)) => Some(data),
+                other => {
+                    frames.extend(other);
+                    None
+                }
+            },
+            _ => None,
+        }
+    }
+
     /// Nobody reads: forgets what waits.
     pub(crate) fn clear(&self) {
         self.frames.borrow_mut().clear();

@@ -1,7 +1,11 @@
-//! What a reverse proxy decides, as data: heads on their way through.
+//! A reverse proxy: requests of clients are passed on to servers behind us.
 //!
-//! Time and chance are arguments, and nothing here waits or sends. [`rewrite`] makes of the head of a client's request one for a server
-//! behind us, and the other way round.
+//! [`forward`] is the way of a request, with `tunnel` for what is none any more. What is decided on that way is data: [`rewrite`] makes of
+//! the head of a client's request one for a server, and the other way round.
 #![forbid(unsafe_code)]
 
+pub mod forward;
 pub mod rewrite;
+mod tunnel;
+
+pub use forward::{Proxy, Server};

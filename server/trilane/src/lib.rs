@@ -31,13 +31,11 @@ pub use server::{Log, RunError, Server};
 pub use trilane_client as client;
 pub use trilane_exchange::{
     AbortOnDrop, Address, Answer, Ask, AskError, AskFailure, BodyError, ByteStream, Caller,
-    ClientCertificate, ConnectionInfo, DatagramError, Datagrams, Dial, DialError, Frame, HintError,
-    Interval, JoinHandle, Link, Outcome, Remote, Speak, Stats, Summary, TlsInfo, TlsVersion,
-    Undelivered, Writer, join, join_all,
-    AbortOnDrop, Address, BodyError, ByteStream, ClientCertificate, ConnectionInfo, DatagramError,
-    Datagrams, Exchange, Frame, HintError, Interval, JoinHandle, Link, Outcome, Refusal, Remote,
-    Stats, Summary, TlsInfo, TlsVersion, Undelivered, Writer, join, join_all,
+    ClientCertificate, ConnectionInfo, DatagramError, Datagrams, Dial, DialError, Exchange, Frame,
+    HintError, Interval, JoinHandle, Link, Outcome, Refusal, Remote, Speak, Stats, Summary,
+    TlsInfo, TlsVersion, Undelivered, Writer, join, join_all,
 };
+pub use trilane_proxy as proxy;
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;
 pub use trilane_semantics::{Known, Limits, Payload};
