@@ -154,6 +154,11 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    /// Whether what came has filled it: there is probably more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == self.pool.region.size as usize
+    }
+
     /// Makes it counted, so that payloads can hold it: the last one to drop gives it back.
     pub(crate) fn lease(self) -> Rc<dyn Memory> {
         self.pool.leased.set(self.pool.leased.get() + 1);

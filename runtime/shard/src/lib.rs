@@ -16,6 +16,7 @@ mod balance;
 mod begin;
 mod blocking;
 mod buffers;
+mod bulk;
 mod chunks;
 mod control;
 mod core;

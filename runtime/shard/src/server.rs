@@ -18,6 +18,7 @@ use crate::accept::Acceptors;
 use crate::balance::Balance;
 use crate::blocking::Blocking;
 use crate::buffers::{self, Buffers};
+use crate::bulk::Bulks;
 use crate::control::{Control, Order};
 use crate::core::Core;
 use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
@@ -396,6 +397,7 @@ impl Plan {
             acceptor: self.config.secure.as_ref().map(|secure| secure.acceptor.clone()),
             reads: Reads::new(),
             wires: Wires::new(Rc::clone(&core.calls)),
+            bulks: Bulks::default(),
             trims: false,
             quic,
             control: self.control,

@@ -22,6 +22,7 @@ use crate::accept::Acceptors;
 use crate::balance::{Balance, Parcel};
 use crate::begin::Begin;
 use crate::buffers::Buffers;
+use crate::bulk::Bulks;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
 use crate::proxies::Proxies;
@@ -72,6 +73,7 @@ pub(crate) struct Shard {
     pub(crate) sendings: Sendings,
     pub(crate) reads: Reads,
     pub(crate) wires: Wires,
+    pub(crate) bulks: Bulks,
     /// Clients in clear may begin with the preface of HTTP/2.
     pub(crate) h2c: bool,
     /// How many listeners are for HTTP in clear: the first ones.
@@ -418,8 +420,9 @@ impl Shard {
     /// Does what a conversation wants, after anything was done to it.
     fn drive(&mut self, now: Instant, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
-        let (ring, sendings, reads) = (&mut self.ring, &mut self.sendings, &mut self.reads);
-        if socket.drive(&self.host, now, key, ring, sendings, reads) == Verdict::Gone {
+        let (ring, sendings) = (&mut self.ring, &mut self.sendings);
+        let others = (&mut self.reads, &self.bulks);
+        if socket.drive(&self.host, now, key, ring, sendings, others) == Verdict::Gone {
             self.forget(key);
             return;
         }

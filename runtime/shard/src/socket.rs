@@ -10,6 +10,7 @@ use trilane_exchange::Desk;
 use trilane_semantics::{Cause, Instant};
 
 use crate::buffers::Buffer;
+use crate::bulk::{self, Bulks};
 use crate::dial::Connecting;
 use crate::ring::{Extent, Ring, Submission};
 use crate::sending::{Next, Reader, Reads, Sending, Sendings, Wanted};
@@ -24,6 +25,9 @@ pub(crate) const GROUP: u16 = 0;
 
 /// Bytes of a file that are read at once when they are not in memory.
 const READ: usize = 256 << 10;
+
+/// Large pieces that a socket may receive in one go, before others have their turn.
+const BULKS: usize = 4;
 
 /// Whether a socket may send of files in this turn: once, so that others have theirs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,10 @@ pub(crate) struct Socket {
     under_way: u8,
     /// Bytes that the peer had taken when we last looked, their low half: idle connections are many.
     acknowledged: u32,
+    /// The last piece that came filled all that it was given.
+    is_bulky: bool,
+    /// The last message was so large that receiving whatever comes had to be stopped.
+    by_piece: bool,
     /// The peer's half has ended, or failed.
     ended: bool,
     closing: bool,
@@ -114,6 +122,8 @@ impl Socket {
             extent,
             under_way: 0,
             acknowledged: 0,
+            is_bulky: false,
+            by_piece: false,
             ended: false,
             closing: false,
             timer: None,
@@ -162,6 +172,7 @@ impl Socket {
         match (buffer, result) {
             (Some(mut buffer), 1..) => {
                 host.stats().received.add(buffer.len() as u64);
+                self.is_bulky = buffer.is_full();
                 if self.closing {
                     return;
                 }
@@ -173,6 +184,8 @@ impl Socket {
                 } else {
                     self.conversation.receive(host, now, Received::copied(&buffer));
                 }
+                // The messages are small again.
+                self.by_piece &= self.is_bulky || self.conversation.takes_content();
             }
             (_, 0) => {
                 self.ended = true;
@@ -187,6 +200,48 @@ impl Socket {
                 self.ended = true;
                 self.conversation.failed(host, now);
             }
+        }
+    }
+
+    /// Receives content in large pieces, while there is that much.
+    fn receive_bulk(&mut self, host: &Host, now: Instant, bulks: &Bulks) {
+        for _ in 0..BULKS {
+            let is_wanted = !self.closing
+                && !self.ended
+                && host.waiting() < host.limits().receive_budget
+                && self.conversation.takes_content()
+                && self.conversation.wants_input(host);
+            if !is_wanted || !self.is_bulky {
+                return;
+            }
+            let mut piece = bulks.take();
+            let received = sys::receive_now(&self.descriptor, &mut piece);
+            self.is_bulky = matches!(received, Ok(n) if n == piece.len());
+            match received {
+                Ok(n @ 1..) => {
+                    host.stats().received.add(n as u64);
+                    let bytes = &mut piece[..n];
+                    if self.conversation.decrypts() {
+                        self.conversation.receive_in_place(host, now, bytes);
+                    } else if n < bulk::LEND_FROM {
+                        self.conversation.receive(host, now, Received::copied(bytes));
+                    } else {
+                        let memory = bulks.lend(piece, n);
+                        self.conversation.receive(host, now, Received::leasable(&memory));
+                        continue;
+                    }
+                }
+                Ok(_) => {
+                    self.ended = true;
+                    self.conversation.receive_end(host, now);
+                }
+                Err(error) if is_later(&error) => {}
+                Err(_) => {
+                    self.ended = true;
+                    self.conversation.failed(host, now);
+                }
+            }
+            bulks.give(piece);
         }
     }
 
@@ -287,8 +342,11 @@ impl Socket {
         key: Key,
         ring: &mut Ring,
         sendings: &mut Sendings,
-        reads: &mut Reads,
+        (reads, bulks): (&mut Reads, &Bulks),
     ) -> Verdict {
+        if self.is_bulky && self.receiving == Receiving::No && self.waits != Waits::Connect {
+            self.receive_bulk(host, now, bulks);
+        }
         if !self.closing {
             self.drive_send(host, now, key, ring, sendings, reads);
             match self.conversation.goal() {
@@ -384,10 +442,7 @@ impl Socket {
                 host.stats().file_sent.add(n as u64);
                 self.advance(host, now, n, sending);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.sending = Some(sending),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                self.sending = Some(sending)
-            }
+            Err(error) if is_later(&error) => self.sending = Some(sending),
             Err(_) => {
                 self.ended = true;
                 self.conversation.failed(host, now);
@@ -405,10 +460,12 @@ impl Socket {
     fn drive_receive(&mut self, host: &Host, key: Key, ring: &mut Ring) {
         let is_there = !self.ended && self.waits != Waits::Connect;
         let wanted = is_there && self.conversation.wants_input(host);
+        let takes_content = self.conversation.takes_content();
         match self.receiving {
-            Receiving::No if wanted && self.conversation.takes_content() => self.piece(key, ring),
+            Receiving::No if wanted && (takes_content || self.by_piece) => self.piece(key, ring),
             Receiving::No if wanted => self.stream(key, ring),
-            Receiving::Stream if !wanted || self.conversation.takes_content() => {
+            Receiving::Stream if !wanted || takes_content => {
+                self.by_piece = takes_content;
                 self.stop_receiving(key, ring);
             }
             _ => {}
@@ -483,4 +540,9 @@ impl Socket {
             self.under_way += 1;
         }
     }
+}
+
+/// Whether it is worth another try.
+fn is_later(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -16,7 +16,7 @@ use std::ptr;
 use trilane_semantics::Instant;
 
 pub(crate) use self::enter::{Entry, register_ring_fd, unregister_ring_fd};
-pub(crate) use self::file::{is_resident, send_file};
+pub(crate) use self::file::{is_resident, receive_now, send_file};
 pub(crate) use self::name::SocketName;
 
 /// The kernel's rule for errors: -1, and `errno` says which.

@@ -103,6 +103,15 @@ pub(crate) fn send_file(
     result
 }
 
+/// Receives what is there, as much as fits: `WouldBlock` when that is nothing, 0 at the end. Never waits.
+pub(crate) fn receive_now(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
+    let socket = socket.as_fd().as_raw_fd();
+    // SAFETY: writes no more than `into` has room for.
+    let received =
+        unsafe { libc::recv(socket, into.as_mut_ptr().cast(), into.len(), libc::MSG_DONTWAIT) };
+    usize::try_from(received).map_err(|_| io::Error::last_os_error())
+}
+
 fn set_nonblocking(socket: c_int, mut on: c_int) -> io::Result<()> {
     let request = libc::FIONBIO as c_uint as libc::Ioctl;
     // SAFETY: reads one int, which is ours.
