@@ -7,13 +7,12 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
-use rustls::version::{TLS12, TLS13};
 
 use crate::certificates::{self, Loaded, warn_if_open};
 use crate::clients;
-use crate::config::{Tickets, TlsConfig, Version};
+use crate::config::{Tickets, TlsConfig};
 use crate::error::TlsError;
-use crate::key_log::KeyLogFile;
+use crate::key_log::{self, KeyLogFile};
 use crate::material::Material;
 use crate::names::{Index, Names, Unknown};
 use crate::ticket_keys::Keys;
@@ -112,16 +111,12 @@ fn server_config(
     let refused = |error: rustls::Error| TlsError::Refused(error.to_string());
     // Suites and groups of rustls, X25519MLKEM768 first.
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let versions: &[_] = match wanted.min {
-        Version::V1_2 => &[&TLS13, &TLS12],
-        Version::V1_3 => &[&TLS13],
-    };
     let (verifier, policy) = clients::load(&wanted.clients, &provider)?;
     let (loaded, index) = identities(wanted, &provider, warnings)?;
     let keys = loaded.iter().map(|identity| Arc::clone(&identity.certified)).collect();
     let names = Names::new(keys, Arc::clone(&index));
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
+        .with_protocol_versions(wanted.min.and_newer())
         .map_err(refused)?
         .with_client_cert_verifier(Arc::clone(&verifier))
         .with_cert_resolver(Arc::new(names));
@@ -147,10 +142,9 @@ fn server_config(
     }
     let mut key_log = None;
     if let Some(path) = &wanted.key_log {
-        let file = Arc::new(KeyLogFile::open(path)?);
+        let file = key_log::open(path, warnings)?;
         config.key_log = Arc::<KeyLogFile>::clone(&file);
         key_log = Some(file);
-        warnings.push(format!("{}: the secrets of all connections go there", path.display()));
     }
     let (keys, count) = (material_keys, *count);
     let material = Material { loaded, index, verifier, policy, keys, count, lifetime, key_log };
@@ -166,8 +160,7 @@ fn identities(
     if wanted.identities.is_empty() {
         return Err(TlsError::NoIdentity);
     }
-    let now = DefaultTimeProvider.current_time().map_or(0, |now| now.as_secs());
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let now = certificates::now();
     let load = |identity| certificates::load(identity, provider, now, warnings);
     let loaded = wanted.identities.iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let unknown = if wanted.strict_sni { Unknown::Refuse } else { Unknown::First };

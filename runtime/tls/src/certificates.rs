@@ -10,6 +10,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{Error, InconsistentKeys};
 
 use crate::config::{Identity, Pem};
@@ -25,6 +26,12 @@ pub(crate) struct Loaded {
     pub(crate) key: PrivateKeyDer<'static>,
     /// The names in the certificate, in small letters.
     pub(crate) names: Vec<String>,
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    let now = DefaultTimeProvider.current_time().map_or(0, |now| now.as_secs());
+    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 /// Loads an identity. `now` is in seconds since 1970.

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
+
 /// Where PEM text comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Pem {
@@ -57,6 +60,17 @@ pub enum Version {
     V1_2,
     /// TLS 1.3 alone.
     V1_3,
+}
+
+impl Version {
+    /// It, and those that are newer.
+    pub(crate) fn and_newer(self) -> &'static [&'static SupportedProtocolVersion] {
+        static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+        match self {
+            Self::V1_2 => &BOTH,
+            Self::V1_3 => &BOTH[..1],
+        }
+    }
 }
 
 /// Whether clients are asked who they are.

@@ -7,7 +7,7 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// Its first certificate cannot be read.
+    /// Its first certificate, or a root for servers, cannot be read.
     Certificate(String, String),
     /// The roots or the lists of revoked certificates, for clients.
     Clients(String, String),
@@ -21,6 +21,8 @@ pub enum TlsError {
     NoIdentity,
     /// It has no private key.
     NoKey(String),
+    /// Nobody is there who could vouch for servers.
+    NoRoots,
     /// It is not an OCSP response that says anything about a certificate.
     Ocsp(String),
     /// It is not PEM, or the PEM in it cannot be decoded.
@@ -49,6 +51,7 @@ impl fmt::Display for TlsError {
             Self::NoCertificate(source) => write!(f, "{source}: no certificate in it"),
             Self::NoIdentity => f.write_str("TLS needs a certificate"),
             Self::NoKey(source) => write!(f, "{source}: no private key in it"),
+            Self::NoRoots => f.write_str("no root certificates, by which servers are verified"),
             Self::Ocsp(source) => write!(f, "{source}: not an OCSP response that can be used"),
             Self::Pem(source, error) => write!(f, "{source}: not PEM: {error}"),
             Self::Read(source, error) => write!(f, "cannot read {source}: {error}"),

@@ -1,7 +1,8 @@
 //! What a handshake has found out, in the words of `exchange`.
 
 use aws_lc_rs::digest;
-use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
+use rustls::time_provider::TimeProvider;
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion};
 use trilane_exchange::{ClientCertificate, TlsInfo, TlsVersion};
 
 use crate::x509::Facts;
@@ -11,13 +12,13 @@ use crate::x509::Facts;
 pub struct Expired;
 
 /// What the handshake of `state` has found out, once it is complete; before that much is missing. `server_name` comes
-/// from [`seen`](crate::names::seen).
+/// from [`seen`](crate::names::seen). `clients` is the clock by which a client's certificate is judged, if the peer is one.
 ///
 /// # Errors
 /// A client certificate is verified when it is shown, not when its session is resumed, and clients get a new ticket each
 /// time. So its dates are looked at here: if they are over, the connection must end.
 pub(crate) fn info(
-    config: &ServerConfig,
+    clients: Option<&dyn TimeProvider>,
     state: &CommonState,
     server_name: Option<Box<str>>,
 ) -> Result<TlsInfo, Expired> {
@@ -31,9 +32,9 @@ pub(crate) fn info(
         alpn: state.alpn_protocol().map(Into::into),
         server_name,
         resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
-        client: match state.peer_certificates() {
-            Some(chain) if !chain.is_empty() => {
-                Some(client(chain.iter().map(AsRef::as_ref), now(config))?)
+        client: match (clients, state.peer_certificates()) {
+            (Some(clock), Some(chain)) if !chain.is_empty() => {
+                Some(client(chain.iter().map(AsRef::as_ref), now(clock))?)
             }
             _ => None,
         },
@@ -58,9 +59,8 @@ pub(crate) fn client<'a>(
 }
 
 /// Seconds since 1970; without a clock nothing is valid any more.
-fn now(config: &ServerConfig) -> i64 {
-    let now = config.time_provider.current_time();
-    now.and_then(|now| i64::try_from(now.as_secs()).ok()).unwrap_or(i64::MAX)
+fn now(clock: &dyn TimeProvider) -> i64 {
+    clock.current_time().and_then(|now| i64::try_from(now.as_secs()).ok()).unwrap_or(i64::MAX)
 }
 
 /// IANA's name; rustls has names of its own for the suites of TLS 1.3.

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::KeyLog;
 
@@ -15,14 +15,15 @@ use crate::error::TlsError;
 #[derive(Debug)]
 pub(crate) struct KeyLogFile(Mutex<File>);
 
-impl KeyLogFile {
-    /// Opens it; a new one can be read by its owner only.
-    pub(crate) fn open(path: &Path) -> Result<Self, TlsError> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        file.map(|file| Self(Mutex::new(file)))
-            .map_err(|error| TlsError::Write(path.display().to_string(), error))
-    }
+/// Opens it, and warns that it is there; a new one can be read by its owner only.
+pub(crate) fn open(path: &Path, warnings: &mut Vec<String>) -> Result<Arc<KeyLogFile>, TlsError> {
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let file = file.map_err(|error| TlsError::Write(path.display().to_string(), error))?;
+    warnings.push(format!("{}: the secrets of all connections go there", path.display()));
+    Ok(Arc::new(KeyLogFile(Mutex::new(file))))
+}
 
+impl KeyLogFile {
     /// Appends a line, which has its end.
     pub(crate) fn append(&self, line: &str) {
         // A line that cannot be written is missing from the log; connections go on.

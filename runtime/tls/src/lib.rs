@@ -5,8 +5,9 @@
 //! connection begins). It is made with `certificates` (files, checked; `ocsp` beside them), `names` (which of them a
 //! client is shown), `clients` (who is asked who they are), `tickets` with [`ticket_keys`] (sessions that come back) and
 //! `key_log`. [`material`] is the same for QUIC, whose TLS is not of this crate. [`development`] makes a certificate where there is none. `x509` reads certificates, on `der`.
+//! Whom we believe: [`connector`] is what connections begin with that are ours, and [`trust`] who vouches for their servers.
 //! What a connection does: [`session`], whose handshake is in `whole`, with `info`, which is what it has found out; then come the
-//! records of `traffic`, each by `record`.
+//! records of `traffic`, each by `record`. `role` is what differs between server and client there.
 #![forbid(unsafe_code)]
 
 pub mod acceptor;
@@ -14,6 +15,7 @@ mod alert;
 mod certificates;
 mod clients;
 pub mod config;
+pub mod connector;
 mod der;
 pub mod development;
 pub mod error;
@@ -23,10 +25,12 @@ pub mod material;
 mod names;
 mod ocsp;
 mod record;
+mod role;
 pub mod session;
 pub mod ticket_keys;
 mod tickets;
 mod traffic;
+pub mod trust;
 mod whole;
 mod x509;
 
@@ -35,9 +39,11 @@ mod tests;
 
 pub use acceptor::Acceptor;
 pub use config::{ClientAuth, ClientRoots, Identity, Pem, Tickets, TlsConfig, Version};
+pub use connector::{Connector, ConnectorConfig};
 pub use development::Development;
 pub use error::TlsError;
 pub use material::Material;
 pub use record::RECORD;
+pub use trust::{Trust, Untrusted};
 
 pub use session::{Broken, Heard, Session, sealed};

@@ -38,6 +38,13 @@ pub(crate) struct Opened<'b> {
     pub(crate) len: usize,
 }
 
+/// Whether all bytes of the record at the front are there.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<HEADER>().is_some_and(|&[.., high, low]| {
+        bytes.len() >= HEADER + usize::from(u16::from_be_bytes([high, low]))
+    })
+}
+
 /// The key of one direction, and how many records it has protected.
 pub(crate) struct Half {
     key: LessSafeKey,

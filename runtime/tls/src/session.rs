@@ -1,4 +1,4 @@
-//! One connection's TLS in the server role: records in and content out, content in and records out.
+//! One connection's TLS in either role: records in and content out, content in and records out.
 //!
 //! rustls does the handshake, and TLS 1.2 to its end; the records of TLS 1.3 are our own. What an idle connection holds is its
 //! keys and nothing else. Never knows what is in the content, nor what time it is.
@@ -9,9 +9,11 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use trilane_exchange::TlsInfo;
 
+use crate::connector::Connector;
 use crate::record::RECORD;
 use crate::traffic::Traffic;
-use crate::whole::{Then, Whole};
+use crate::trust::Untrusted;
+use crate::whole::{Handshake, Then, Whole};
 
 /// What a record takes besides its content, at most: header, explicit nonce (TLS 1.2), content type and tag, in bytes.
 const AROUND: usize = 5 + 8 + 1 + 16;
@@ -35,8 +37,12 @@ pub enum Heard<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Broken {
-    /// The handshake failed: there is no common ground, or the peer is not who it must be.
+    /// The handshake failed: there is no common ground, or a client is not who it must be.
     Handshake,
+    /// What a server was to be called is neither a name (RFC 1123) nor an IP address.
+    Name,
+    /// The server is not who it must be.
+    Untrusted(Untrusted),
     /// The peer has ended it with this alert (RFC 8446 §6.2).
     Alert(u8),
     /// A record cannot be read, or must not come.
@@ -49,6 +55,8 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Handshake => f.write_str("the TLS handshake failed"),
+            Self::Name => f.write_str("the name of the server is malformed"),
+            Self::Untrusted(why) => write!(f, "the server's certificate {why}"),
             Self::Alert(number) => write!(f, "the peer has sent the TLS alert {number}"),
             Self::Record => f.write_str("a TLS record is malformed or out of place"),
             Self::Exhausted => f.write_str("the TLS keys were used up"),
@@ -58,7 +66,7 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// The TLS of one connection, server role. After anything was done to it [`Session::take_owed`] may have bytes to send.
+/// The TLS of one connection. After anything was done to it [`Session::take_owed`] may have bytes to send.
 pub struct Session {
     layer: Layer,
     /// A record, or a message of the handshake, of which more is to come.
@@ -70,7 +78,7 @@ pub struct Session {
 /// Who has the records. Boxed, for they are not alike in size, and all of one is gone when the other begins.
 enum Layer {
     /// rustls: the handshake, and TLS 1.2.
-    Whole(Box<Whole>),
+    Whole(Box<dyn Handshake>),
     /// We: TLS 1.3 after the handshake.
     Traffic(Box<Traffic>),
     /// Nobody: it is broken.
@@ -85,6 +93,18 @@ impl Session {
     pub fn server(config: Arc<ServerConfig>) -> Result<Self, Broken> {
         let layer = Layer::Whole(Box::new(Whole::server(config)?));
         Ok(Self { layer, rest: Vec::new(), owed: Vec::new() })
+    }
+
+    /// A session with the server of this name, or IP address (without brackets): what it must show a certificate for.
+    /// [`Session::take_owed`] has the first flight.
+    ///
+    /// # Errors
+    /// [`Broken::Name`]; [`Broken::Handshake`], if nothing can be said with this configuration.
+    pub fn client(connector: &Connector, name: &str) -> Result<Self, Broken> {
+        let layer = Layer::Whole(Box::new(Whole::client(connector.config(), name)?));
+        let mut session = Self { layer, rest: Vec::new(), owed: Vec::new() };
+        session.receive(&mut [], |_| {})?;
+        Ok(session)
     }
 
     /// Records came. They are decrypted where they lie; `hear` is told what was in them.
@@ -122,7 +142,7 @@ impl Session {
 
     /// Whether content may be sent: the handshake is over.
     #[must_use]
-    pub const fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         match &self.layer {
             Layer::Whole(whole) => whole.is_ready(),
             Layer::Traffic(_) => true,
@@ -165,13 +185,13 @@ impl Session {
     /// [`Broken::Exhausted`], or [`Broken::Record`] for content before the handshake is over.
     pub fn seal<'a>(
         &mut self,
-        pieces: impl Iterator<Item = &'a [u8]>,
+        mut pieces: impl Iterator<Item = &'a [u8]>,
         out: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         self.take_owed(out);
         match &mut self.layer {
             Layer::Traffic(traffic) => traffic.seal(pieces, out),
-            Layer::Whole(whole) => whole.seal(pieces, &mut self.rest, out),
+            Layer::Whole(whole) => whole.seal(&mut pieces, &mut self.rest, out),
             Layer::Broken => Err(Broken::Record),
         }
     }
@@ -207,7 +227,7 @@ impl Session {
         let Layer::Whole(whole) = std::mem::replace(&mut self.layer, Layer::Broken) else {
             return Ok(used);
         };
-        self.layer = Layer::Traffic(Box::new(Traffic::new(whole.into_inner())?));
+        self.layer = Layer::Traffic(Box::new(whole.into_traffic()?));
         Ok(used)
     }
 }

@@ -5,31 +5,34 @@
 
 use std::fmt;
 
-use rustls::kernel::KernelConnection;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::ExtractedSecrets;
 
 use crate::alert::Alert;
 use crate::record::{Half, Kind, Opened};
+use crate::role::Keys;
 use crate::session::{Broken, Heard};
 
-/// Key updates that a peer may make before it sends content: each costs us more than it.
-const UPDATES: u8 = 32;
-/// Bytes of a KeyUpdate message (RFC 8446 §4.6.3).
-const UPDATE: usize = 5;
-/// Its type.
+/// Messages of the handshake that a peer may send before it sends content: each costs us more than it.
+const MESSAGES: u8 = 32;
+/// Bytes in front of each: its type and length (RFC 8446 §4).
+const HEADER: usize = 4;
+/// Content of the longest one, in bytes: what rustls takes of a ticket.
+const LONGEST: usize = 0xffff;
+/// Types of messages.
+const NEW_SESSION_TICKET: u8 = 4;
 const KEY_UPDATE: u8 = 24;
 
 /// Both directions.
 pub(crate) struct Traffic {
     receiving: Half,
     sending: Half,
-    keys: KernelConnection<ServerConnectionData>,
+    keys: Keys,
     /// Records that one key may protect.
     most: u64,
-    /// A message that is not all there, and how much of it is.
-    part: ([u8; UPDATE], u8),
-    /// Key updates since content came.
-    updates: u8,
+    /// A message that is not all there.
+    part: Vec<u8>,
+    /// Messages since content came.
+    messages: u8,
     /// The peer wants us to change our key, too.
     owes_update: bool,
     /// The peer sends nothing more.
@@ -37,21 +40,20 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Takes over from rustls, which has nothing left to send.
+    /// Goes on with these keys.
     ///
     /// # Errors
-    /// [`Broken::Record`], if it does have.
-    pub(crate) fn new(tls: UnbufferedServerConnection) -> Result<Self, Broken> {
-        let (secrets, keys) = tls.dangerous_into_kernel_connection().map_err(|_| Broken::Record)?;
+    /// [`Broken::Record`], if they are not of TLS 1.3.
+    pub(crate) fn new(secrets: ExtractedSecrets, keys: Keys) -> Result<Self, Broken> {
         let half = |secrets| Half::new(secrets).ok_or(Broken::Record);
-        let suite = keys.negotiated_cipher_suite().tls13().ok_or(Broken::Record)?;
+        let suite = keys.suite().tls13().ok_or(Broken::Record)?;
         Ok(Self {
             receiving: half(secrets.rx)?,
             sending: half(secrets.tx)?,
             most: suite.common.confidentiality_limit,
             keys,
-            part: ([0; UPDATE], 0),
-            updates: 0,
+            part: Vec::new(),
+            messages: 0,
             owes_update: false,
             is_ended: false,
         })
@@ -102,13 +104,13 @@ impl Traffic {
             return Ok(None);
         };
         // RFC 8446 §5.1: other records MUST NOT come between the parts of a message.
-        if self.part.1 > 0 && kind != Kind::Handshake {
+        if !self.part.is_empty() && kind != Kind::Handshake {
             return Err(Alert::UNEXPECTED_MESSAGE.into());
         }
         match kind {
             Kind::Content if inside.is_empty() => {}
             Kind::Content => {
-                self.updates = 0;
+                self.messages = 0;
                 hear(Heard::Content(inside));
             }
             Kind::Alert => match *inside {
@@ -122,42 +124,69 @@ impl Traffic {
                 // RFC 8446 §5.1: a record of alerts MUST contain exactly one.
                 _ => return Err(Alert::DECODE_ERROR.into()),
             },
-            Kind::Handshake => self.message(inside)?,
+            Kind::Handshake => self.messages(inside)?,
         }
         Ok(Some(len))
     }
 
-    /// A message of the handshake, or a part of one. A client can only change its key (RFC 8446 §4.6.3): it was asked for
-    /// nothing else.
-    fn message(&mut self, bytes: &[u8]) -> Result<(), Alert> {
-        let (message, had) = (&mut self.part.0, usize::from(self.part.1));
-        // RFC 8446 §5.1: no part is empty, and a message that changes keys ends its record.
-        if bytes.is_empty() || bytes.len() > UPDATE - had {
+    /// Messages of the handshake, the last of which may be a part of one.
+    fn messages(&mut self, bytes: &[u8]) -> Result<(), Alert> {
+        // RFC 8446 §5.1: no part is empty.
+        if bytes.is_empty() {
             return Err(Alert::UNEXPECTED_MESSAGE);
         }
-        let has = had + bytes.len();
-        message[had..has].copy_from_slice(bytes);
-        if message[0] != KEY_UPDATE {
+        let mut joined = std::mem::take(&mut self.part);
+        let mut rest = bytes;
+        if !joined.is_empty() {
+            joined.extend_from_slice(bytes);
+            rest = &joined;
+        }
+        while let Some(&kind) = rest.first() {
+            let Some(len) = self.len(kind, rest)? else {
+                self.part = rest.to_vec();
+                return Ok(());
+            };
+            let (message, behind) = rest.split_at(len);
+            let content = &message[HEADER..];
+            self.messages += 1;
+            if self.messages > MESSAGES {
+                return Err(Alert::UNEXPECTED_MESSAGE);
+            }
+            match (kind, behind) {
+                (KEY_UPDATE, []) => self.key_update(content)?,
+                // RFC 8446 §5.1: a message that changes keys ends its record.
+                (KEY_UPDATE, _) => return Err(Alert::UNEXPECTED_MESSAGE),
+                // RFC 8446 §6.2: what does not parse is a decode_error.
+                _ => self.keys.ticket(content).map_err(|_| Alert::DECODE_ERROR)?,
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// How long the message at the front is; `None` if it is not all there. Both sides may change their key (RFC 8446 §4.6.3),
+    /// and servers give tickets (§4.6.1): nothing else was asked for.
+    fn len(&self, kind: u8, bytes: &[u8]) -> Result<Option<usize>, Alert> {
+        if kind != KEY_UPDATE && !(kind == NEW_SESSION_TICKET && self.keys.takes_tickets()) {
             return Err(Alert::UNEXPECTED_MESSAGE);
         }
-        if has < UPDATE {
-            // At most 4.
-            self.part.1 = has as u8;
-            return Ok(());
+        let Some(&[_, high, middle, low]) = bytes.first_chunk::<HEADER>() else { return Ok(None) };
+        let content = u32::from_be_bytes([0, high, middle, low]) as usize;
+        if content > LONGEST || (kind == KEY_UPDATE && content != 1) {
+            return Err(Alert::DECODE_ERROR);
         }
-        self.part.1 = 0;
-        match *message {
-            [_, 0, 0, 1, 0] => {}
-            [_, 0, 0, 1, 1] => self.owes_update = true,
+        Ok(Some(HEADER + content).filter(|len| *len <= bytes.len()))
+    }
+
+    /// The peer's next record has another key (RFC 8446 §4.6.3).
+    fn key_update(&mut self, content: &[u8]) -> Result<(), Alert> {
+        match content {
+            [0] => {}
+            [1] => self.owes_update = true,
             // RFC 8446 §4.6.3: any other value MUST end the connection with illegal_parameter.
-            [_, 0, 0, 1, _] => return Err(Alert::ILLEGAL_PARAMETER),
-            _ => return Err(Alert::DECODE_ERROR),
+            _ => return Err(Alert::ILLEGAL_PARAMETER),
         }
-        self.updates += 1;
-        if self.updates > UPDATES {
-            return Err(Alert::UNEXPECTED_MESSAGE);
-        }
-        let secrets = self.keys.update_rx_secret().map_err(|_| Alert::INTERNAL_ERROR)?;
+        let secrets = self.keys.receiving().map_err(|_| Alert::INTERNAL_ERROR)?;
         self.receiving = Half::new(secrets).ok_or(Alert::INTERNAL_ERROR)?;
         Ok(())
     }
@@ -209,7 +238,7 @@ impl Traffic {
         self.owes_update = false;
         // Not asking for one back: its key is its own matter.
         self.say(Kind::Handshake, &[KEY_UPDATE, 0, 0, 1, 0], out)?;
-        let secrets = self.keys.update_tx_secret().map_err(|_| Broken::Exhausted)?;
+        let secrets = self.keys.sending().map_err(|_| Broken::Exhausted)?;
         self.sending = Half::new(secrets).ok_or(Broken::Exhausted)?;
         Ok(())
     }

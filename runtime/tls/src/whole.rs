@@ -1,23 +1,29 @@
-//! A connection whose records are rustls's, by its API without buffers: every handshake, and TLS 1.2 to its end.
+//! A connection whose records are rustls's, by its API without buffers: every handshake, and TLS 1.2 to its end, in both roles.
 //!
 //! Never used for the content of TLS 1.3, but for what comes with the end of the handshake.
 
 use std::sync::Arc;
 
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+use rustls::time_provider::TimeProvider;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
 };
-use rustls::{Error, ProtocolVersion, ServerConfig};
+use rustls::{ClientConfig, Error, ProtocolVersion, ServerConfig};
 
 use crate::info::info;
 use crate::names;
-use crate::record::RECORD;
+use crate::record::{RECORD, is_whole};
+use crate::role::Role;
 use crate::session::{Broken, Heard, sealed};
+use crate::traffic::Traffic;
+use crate::trust::Untrusted;
 
 /// A connection of rustls's.
-pub(crate) struct Whole {
-    tls: UnbufferedServerConnection,
+pub(crate) struct Whole<R> {
+    tls: R,
     is_ready: bool,
     /// The peer sends nothing more.
     is_ended: bool,
@@ -27,7 +33,7 @@ pub(crate) struct Whole {
 
 /// What a handshake remembers.
 struct Greeting {
-    config: Arc<ServerConfig>,
+    clock: Arc<dyn TimeProvider>,
     /// The name that the client asked for.
     name: Option<Box<str>>,
 }
@@ -53,36 +59,78 @@ enum Step {
     Open,
 }
 
-impl Whole {
-    /// One that has just been accepted.
-    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, Broken> {
-        let greeting = Some(Box::new(Greeting { config: Arc::clone(&config), name: None }));
-        let tls = UnbufferedServerConnection::new(config).map_err(|_| Broken::Handshake)?;
-        Ok(Self { tls, is_ready: false, is_ended: false, greeting })
-    }
-
-    pub(crate) const fn is_ready(&self) -> bool {
-        self.is_ready
-    }
-
-    pub(crate) fn into_inner(self) -> UnbufferedServerConnection {
-        self.tls
-    }
+/// A [`Whole`] of either role: after the handshake nobody needs to know which.
+pub(crate) trait Handshake {
+    /// Whether the handshake is over.
+    fn is_ready(&self) -> bool;
 
     /// Goes through the records in `bytes`; how many bytes of them are done with. What rustls has to say is put behind `owed`.
     ///
     /// # Errors
     /// The connection is over.
-    pub(crate) fn receive(
+    fn receive(
         &mut self,
         bytes: &mut [u8],
         owed: &mut Vec<u8>,
-        hear: &mut impl FnMut(Heard<'_>),
+        hear: &mut dyn FnMut(Heard<'_>),
+    ) -> Result<(usize, Then), Broken>;
+
+    /// Appends records to `out` that hold the `pieces`. `rest` is what came and is not done with.
+    fn seal(
+        &mut self,
+        pieces: &mut dyn Iterator<Item = &[u8]>,
+        rest: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Broken>;
+
+    /// Appends the record that says that no content follows.
+    fn close(&mut self, rest: &mut [u8], out: &mut Vec<u8>);
+
+    /// The records that follow, in hands of ours.
+    ///
+    /// # Errors
+    /// rustls still has something to send.
+    fn into_traffic(self: Box<Self>) -> Result<Traffic, Broken>;
+}
+
+impl Whole<UnbufferedServerConnection> {
+    /// One that has just been accepted.
+    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, Broken> {
+        let clock = Arc::clone(&config.time_provider);
+        let tls = UnbufferedServerConnection::new(config).map_err(|_| Broken::Handshake)?;
+        Ok(Self::new(tls, Greeting { clock, name: None }))
+    }
+}
+
+impl Whole<UnbufferedClientConnection> {
+    /// One to the server of this name, which has the first word once it is asked for it.
+    pub(crate) fn client(config: Arc<ClientConfig>, name: &str) -> Result<Self, Broken> {
+        let clock = Arc::clone(&config.time_provider);
+        let name = ServerName::try_from(name).map_err(|_| Broken::Name)?.to_owned();
+        // RFC 6066 §3: addresses are not permitted there.
+        let said = match &name {
+            ServerName::DnsName(name) => Some(name.to_lowercase_owned().as_ref().into()),
+            _ => None,
+        };
+        let tls = UnbufferedClientConnection::new(config, name).map_err(|_| Broken::Handshake)?;
+        Ok(Self::new(tls, Greeting { clock, name: said }))
+    }
+}
+
+impl<R: Role> Handshake for Whole<R> {
+    fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        owed: &mut Vec<u8>,
+        hear: &mut dyn FnMut(Heard<'_>),
     ) -> Result<(usize, Then), Broken> {
-        let (mut used, mut asks) = (0, false);
+        let (mut used, mut asks) = (0, self.is_ready && self.is_tls13());
         loop {
-            let UnbufferedStatus { discard, state, .. } =
-                self.tls.process_tls_records(&mut bytes[used..]);
+            let UnbufferedStatus { discard, state, .. } = self.tls.process(&mut bytes[used..]);
             used += discard;
             if let Some(greeting) = &mut self.greeting
                 && let Some(name) = names::seen()
@@ -138,13 +186,15 @@ impl Whole {
                     self.is_ready = true;
                     asks = self.is_tls13();
                     if let Some(greeting) = self.greeting.take() {
-                        let info = info(&greeting.config, &self.tls, greeting.name);
+                        let clients = R::IS_SERVER.then_some(&*greeting.clock);
+                        let info = info(clients, &self.tls, greeting.name);
                         hear(Heard::Ready(info.map_err(|_| Broken::Handshake)?));
                     }
                 }
                 Step::Wait => return Ok((used, Then::Whole)),
-                // Who has sent its last word already is not worth it.
-                Step::Open if self.is_tls13() && !self.is_ended => {
+                // Who has sent its last word already is not worth it. And a record that is all there and not done with has a
+                // part of a message, which rustls has decrypted where it lies.
+                Step::Open if self.is_tls13() && !self.is_ended && !is_whole(&bytes[used..]) => {
                     return Ok((used, Then::Traffic));
                 }
                 Step::Open => return Ok((used, Then::Whole)),
@@ -152,10 +202,9 @@ impl Whole {
         }
     }
 
-    /// Appends records to `out` that hold the `pieces`. `rest` is what came and is not done with.
-    pub(crate) fn seal<'a>(
+    fn seal(
         &mut self,
-        pieces: impl Iterator<Item = &'a [u8]>,
+        pieces: &mut dyn Iterator<Item = &[u8]>,
         rest: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<(), Broken> {
@@ -173,19 +222,27 @@ impl Whole {
         self.encrypt(&gathered, rest, out)
     }
 
-    /// Appends the record that says that no content follows.
-    pub(crate) fn close(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
+    fn close(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
         if !self.is_ready {
             return;
         }
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) =
-            self.tls.process_tls_records(rest).state
-        {
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = self.tls.process(rest).state {
             let start = out.len();
             out.resize(start + sealed(2), 0);
             let written = traffic.queue_close_notify(&mut out[start..]);
             out.truncate(start + written.unwrap_or(0));
         }
+    }
+
+    fn into_traffic(self: Box<Self>) -> Result<Traffic, Broken> {
+        let (secrets, keys) = self.tls.into_keys().map_err(|_| Broken::Record)?;
+        Traffic::new(secrets, keys)
+    }
+}
+
+impl<R: Role> Whole<R> {
+    fn new(tls: R, greeting: Greeting) -> Self {
+        Self { tls, is_ready: false, is_ended: false, greeting: Some(Box::new(greeting)) }
     }
 
     fn encrypt(
@@ -198,7 +255,7 @@ impl Whole {
             return Ok(());
         }
         loop {
-            let UnbufferedStatus { discard, state, .. } = self.tls.process_tls_records(rest);
+            let UnbufferedStatus { discard, state, .. } = self.tls.process(rest);
             match state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     let start = out.len();
@@ -229,6 +286,9 @@ impl Whole {
     fn broken(&self, error: &Error) -> Broken {
         match error {
             Error::AlertReceived(alert) => Broken::Alert(u8::from(*alert)),
+            Error::InvalidCertificate(why) if !R::IS_SERVER => {
+                Broken::Untrusted(Untrusted::of(why))
+            }
             _ if self.is_ready => Broken::Record,
             _ => Broken::Handshake,
         }
@@ -238,7 +298,7 @@ impl Whole {
     /// what was received, of which it remembers how far it had come, and which is broken.
     fn say_why(&mut self, owed: &mut Vec<u8>) {
         while self.tls.wants_write() {
-            match self.tls.process_tls_records(&mut []).state {
+            match self.tls.process(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, owed),
                 _ => return,
             }
@@ -247,7 +307,7 @@ impl Whole {
 }
 
 /// Appends what rustls has to say of its own.
-fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
+fn encode<D>(data: &mut EncodeTlsData<'_, D>, out: &mut Vec<u8>) {
     let start = out.len();
     let written = match data.encode(&mut []) {
         Err(EncodeError::InsufficientSize(size)) => {

@@ -1,6 +1,8 @@
 //! Tests with rustls's own client, in memory.
 
+mod both;
 mod clients;
+mod connector;
 mod development;
 mod found;
 mod handshakes;

@@ -48,6 +48,7 @@ const OWNED: &[(&str, &str)] = &[
     ("io-uring", "shard"),
     ("quiche", "quic"),
     ("rustls", "tls"),
+    ("rustls-native-certs", "tls"),
 ];
 
 /// What a pure state machine never says.
