@@ -129,6 +129,10 @@ impl Machine for Http1 {
         Ok(self.begin(kind))
     }
 
+    fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
     fn capacity(&self) -> usize {
         let is_free = self.outgoing == Outgoing::Idle && self.closed.is_none();
         usize::from(is_free && self.role == Role::Client && self.phase == Phase::Running)

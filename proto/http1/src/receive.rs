@@ -288,7 +288,8 @@ impl Http1 {
         Ok(match &mut self.incoming {
             Incoming::Exact(0) => Piece::End,
             Incoming::Exact(_) | Incoming::UntilClose if input.is_empty() => {
-                let ends = matches!(self.incoming, Incoming::UntilClose) && input.is_fin();
+                let is_end = input.is_fin() && !self.is_cut;
+                let ends = matches!(self.incoming, Incoming::UntilClose) && is_end;
                 if ends { Piece::End } else { Piece::NeedInput }
             }
             Incoming::Exact(left) => {

@@ -56,6 +56,8 @@ pub struct Http1 {
     pub(crate) peer: Peer,
     pub(crate) expect: Expect,
     pub(crate) phase: Phase,
+    /// The end of the stream does not end content.
+    pub(crate) is_cut: bool,
 }
 
 /// Which side we are.
@@ -205,6 +207,7 @@ impl Http1 {
             peer: Peer::Http11,
             expect: Expect::Nothing,
             phase: Phase::Running,
+            is_cut: false,
         }
     }
 

@@ -161,6 +161,10 @@ pub trait Machine {
         out: &mut Outbox<Self::Stream>,
     ) -> Result<ExchangeId, Misuse>;
 
+    /// The end of the stream, when it comes, is not the peer's word: TLS had not been closed (RFC 8446 §6.1). What ends with the
+    /// stream alone is not complete then (RFC 9112 §9.8).
+    fn cut(&mut self) {}
+
     /// How many requests may begin now (client role).
     fn capacity(&self) -> usize {
         0
