@@ -29,6 +29,10 @@ pub trait Conversation: fmt::Debug {
     }
     /// The peer has closed its half.
     fn receive_end(&mut self, host: &Host, now: Instant);
+    /// The same, but that it is the end may not be the peer's word: somebody in between may have cut it.
+    fn receive_cut(&mut self, host: &Host, now: Instant) {
+        self.receive_end(host, now);
+    }
     /// Something of that exchange was woken.
     fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId);
     /// A part of what was taken has been sent.
@@ -187,6 +191,11 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
     }
 
     fn receive_end(&mut self, host: &Host, now: Instant) {
+        Self::receive_end(self, host, now);
+    }
+
+    fn receive_cut(&mut self, host: &Host, now: Instant) {
+        self.machine.cut();
         Self::receive_end(self, host, now);
     }
 

@@ -35,4 +35,4 @@ pub use ending::Goal;
 pub use guests::{Crowded, Guest, Guests};
 pub use host::Host;
 pub use proxied::{Follow, proxied};
-pub use secured::secured;
+pub use secured::{client_secured, secured};

@@ -7,12 +7,12 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::ConnectionInfo;
-use trilane_semantics::{Cause, Command, ExchangeId, Instant, Outbox, Piece};
+use trilane_exchange::{ConnectionInfo, Desk, DialError};
+use trilane_semantics::{Cause, Command, ExchangeId, Instant, Limits, Outbox, Piece, Protocol};
 use trilane_tls::{Broken, Heard, Session};
 
 use crate::connection::{Received, Sends};
-use crate::conversation::{Conversation, http1, http2};
+use crate::conversation::{Conversation, client, http1, http2};
 use crate::ending::Goal;
 use crate::host::Host;
 
@@ -30,8 +30,24 @@ pub fn secured(
     session: Session,
 ) -> Box<dyn Conversation> {
     let deadline = now + host.limits().handshake_timeout;
-    let stage = Stage::Handshake(Box::new(Pending { key, info, deadline, drain: None }));
-    Box::new(Secured { session, stage, flight: Flight::None, closes: Closes::No })
+    Secured::new(session, Pending { key, info, deadline, drain: None, asks: None })
+}
+
+/// A conversation over `session`, client role, for the requests at `desk`. It is in the protocol that the handshake agrees on, or in
+/// `protocol` if it says nothing of that. `first` goes before all else, in clear. The first of `place` is the shard's name for it.
+#[must_use]
+pub fn client_secured(
+    host: &Host,
+    now: Instant,
+    (key, info): (u64, Rc<ConnectionInfo>),
+    (protocol, limits): (Protocol, Rc<Limits>),
+    (session, first): (Session, Vec<u8>),
+    desk: Rc<Desk>,
+) -> Box<dyn Conversation> {
+    let deadline = now + limits.handshake_timeout;
+    desk.attach(host.take_waker(key, ExchangeId(0)).waker().clone());
+    let asks = Some(Asks { protocol, limits, first, desk });
+    Secured::new(session, Pending { key, info, deadline, drain: None, asks })
 }
 
 /// The stage.
@@ -40,6 +56,8 @@ struct Secured {
     stage: Stage,
     flight: Flight,
     closes: Closes,
+    /// The peer has said that nothing follows (RFC 8446 §6.1).
+    is_ended: bool,
 }
 
 enum Stage {
@@ -57,6 +75,18 @@ struct Pending {
     info: Rc<ConnectionInfo>,
     deadline: Instant,
     drain: Option<Duration>,
+    /// In the client role.
+    asks: Option<Asks>,
+}
+
+/// What the client role needs.
+struct Asks {
+    /// What is spoken if ALPN does not say.
+    protocol: Protocol,
+    limits: Rc<Limits>,
+    /// What goes first, in clear.
+    first: Vec<u8>,
+    desk: Rc<Desk>,
 }
 
 /// The end of what TLS has ended.
@@ -85,18 +115,50 @@ enum Closes {
     Told,
 }
 
+impl Pending {
+    /// What the handshake has agreed on.
+    fn open(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        info: Rc<ConnectionInfo>,
+    ) -> Box<dyn Conversation> {
+        let key = self.key;
+        let alpn = info.tls.as_ref().and_then(|tls| tls.alpn.as_deref());
+        let is_http2 = alpn == Some(H2);
+        let Some(Asks { protocol, limits, desk, .. }) = self.asks.take() else {
+            return match is_http2 {
+                true => http2(host, now, key, info),
+                false => http1(host, now, key, info, Sends::Bytes),
+            };
+        };
+        let protocol = match alpn {
+            Some(_) if is_http2 => Protocol::Http2,
+            Some(_) => Protocol::Http11,
+            None => protocol,
+        };
+        let (transport, what) = ((Sends::Bytes, Vec::new()), (protocol, limits));
+        let mut conversation = client(host, now, (key, info), what, transport, desk);
+        // For requests that wait already.
+        conversation.wake(host, now, ExchangeId(0));
+        conversation
+    }
+
+    /// Who asks is told that there is no connection. The first reason stays.
+    fn fail(&self, error: impl FnOnce() -> DialError) {
+        if let Some(Asks { desk, .. }) = &self.asks {
+            desk.end(error());
+        }
+    }
+}
+
 impl Stage {
     fn hear(&mut self, host: &Host, now: Instant, heard: Heard<'_>) {
         match (heard, &mut *self) {
             (Heard::Ready(found), Self::Handshake(pending)) => {
-                let (key, mut info) = (pending.key, ConnectionInfo::clone(&pending.info));
-                let is_http2 = found.alpn.as_deref() == Some(H2);
+                let mut info = ConnectionInfo::clone(&pending.info);
                 info.tls = Some(Rc::new(found));
-                let info = Rc::new(info);
-                let mut conversation = match is_http2 {
-                    true => http2(host, now, key, info),
-                    false => http1(host, now, key, info, Sends::Bytes),
-                };
+                let mut conversation = pending.open(host, now, Rc::new(info));
                 if let Some(grace) = pending.drain {
                     conversation.drain(host, now, grace);
                 }
@@ -107,7 +169,10 @@ impl Stage {
             }
             (Heard::End, Self::Open(conversation)) => conversation.receive_end(host, now),
             // The peer has left before it had begun.
-            (Heard::End, Self::Handshake(_)) => *self = Self::over(host, now, Cause::Peer),
+            (Heard::End, Self::Handshake(pending)) => {
+                pending.fail(|| DialError::Closed(Cause::Peer));
+                *self = Self::over(host, now, Cause::Peer);
+            }
             _ => {}
         }
     }
@@ -119,19 +184,31 @@ impl Stage {
 }
 
 impl Secured {
+    fn new(session: Session, pending: Pending) -> Box<dyn Conversation> {
+        let (stage, flight) = (Stage::Handshake(Box::new(pending)), Flight::None);
+        Box::new(Self { session, stage, flight, closes: Closes::No, is_ended: false })
+    }
+
     /// TLS is broken: what it has to say about that is the last thing that is sent.
     fn fail(&mut self, host: &Host, now: Instant, broken: Broken) {
         let cause = match broken {
             Broken::Handshake => Cause::Handshake,
             Broken::Alert(number) => Cause::Alert(number),
+            Broken::Untrusted(_) | Broken::Name => Cause::Handshake,
             _ => Cause::Record,
         };
+        if let Stage::Handshake(pending) = &self.stage {
+            pending.fail(|| DialError::Tls(broken.to_string().into()));
+        }
         self.end(host, now, cause);
     }
 
     fn end(&mut self, host: &Host, now: Instant, cause: Cause) {
         if let Stage::Open(conversation) = &mut self.stage {
             conversation.shut(host, now, cause);
+        }
+        if let Stage::Handshake(pending) = &self.stage {
+            pending.fail(|| DialError::Closed(cause));
         }
         if !matches!(self.stage, Stage::Over(_)) {
             self.stage = Stage::over(host, now, cause);
@@ -187,8 +264,12 @@ impl Conversation for Secured {
         if matches!(self.stage, Stage::Over(_)) {
             return;
         }
-        let stage = &mut self.stage;
-        if let Err(broken) = self.session.receive(bytes, |heard| stage.hear(host, now, heard)) {
+        let (stage, is_ended) = (&mut self.stage, &mut self.is_ended);
+        let result = self.session.receive(bytes, |heard| {
+            *is_ended |= matches!(heard, Heard::End);
+            stage.hear(host, now, heard);
+        });
+        if let Err(broken) = result {
             self.fail(host, now, broken);
         }
     }
@@ -200,8 +281,9 @@ impl Conversation for Secured {
     fn receive_end(&mut self, host: &Host, now: Instant) {
         match &mut self.stage {
             Stage::Handshake(_) => self.end(host, now, Cause::Peer),
-            // Whether that is the end of a message, or cuts one, is for the conversation to say: each has its length.
-            Stage::Open(conversation) => conversation.receive_end(host, now),
+            Stage::Open(conversation) if self.is_ended => conversation.receive_end(host, now),
+            // Whether that cuts a message is for the conversation to say: it may have its length.
+            Stage::Open(conversation) => conversation.receive_cut(host, now),
             Stage::Over(_) => {}
         }
         if let Stage::Over(over) = &mut self.stage {
@@ -210,8 +292,15 @@ impl Conversation for Secured {
     }
 
     fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
-        if let Stage::Open(conversation) = &mut self.stage {
-            conversation.wake(host, now, id);
+        match &mut self.stage {
+            Stage::Handshake(pending) => {
+                let wanted = pending.asks.as_ref().and_then(|asks| asks.desk.wanted());
+                if let Some(cause) = wanted {
+                    self.shut(host, now, cause);
+                }
+            }
+            Stage::Open(conversation) => conversation.wake(host, now, id),
+            Stage::Over(_) => {}
         }
     }
 
@@ -315,6 +404,11 @@ impl Conversation for Secured {
             self.say_end(&mut out);
             limits.linger_timeout
         } else {
+            if let Stage::Handshake(pending) = &mut self.stage
+                && let Some(asks) = &mut pending.asks
+            {
+                out.framing((), |bytes| bytes.append(&mut asks.first));
+            }
             out.framing((), |bytes| self.session.take_owed(bytes));
             limits.write_timeout
         };

@@ -136,6 +136,13 @@ impl Connector {
     }
 }
 
+/// As [`Dial`](trilane_exchange::Dial) has it; it is asked for by this type.
+impl From<Connector> for trilane_exchange::Connector {
+    fn from(connector: Connector) -> Self {
+        Self::new(Arc::new(connector))
+    }
+}
+
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the key.
