@@ -5,10 +5,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use trilane_connection::{Conversation, Host, Sends, client};
+use trilane_connection::{Conversation, Host, Sends, client, client_secured};
 use trilane_exchange::caller::desk;
 use trilane_exchange::{Address, Caller, ConnectionInfo, Desk, Dial, DialError, Remote, Speak};
 use trilane_semantics::{Instant, Protocol};
+use trilane_tls::{Connector, Session};
 
 use crate::ring::{Extent, Ring};
 use crate::slots::{Key, Slots};
@@ -24,6 +25,8 @@ pub(crate) struct Dials {
 
 struct Wanted {
     dial: Dial,
+    /// For one over TLS.
+    session: Option<Session>,
     descriptor: OwnedFd,
     name: SocketName,
     desk: Rc<Desk>,
@@ -38,7 +41,13 @@ impl Dials {
         let (descriptor, name) = wires::open(&dial.remote)?;
         let (caller, desk) = desk();
         let desk = Rc::new(desk);
-        self.wanted.borrow_mut().push(Wanted { dial, descriptor, name, desk });
+        match session(&dial) {
+            Ok(session) => {
+                let wanted = Wanted { dial, session, descriptor, name, desk };
+                self.wanted.borrow_mut().push(wanted);
+            }
+            Err(error) => desk.end(error),
+        }
         Ok(caller)
     }
 
@@ -64,7 +73,7 @@ impl Dials {
 
 impl Wanted {
     fn begin(self, host: &Host, now: Instant, sockets: &mut Slots<Socket>, ring: &mut Ring) -> Key {
-        let Self { dial, descriptor, name, desk } = self;
+        let Self { dial, session, descriptor, name, desk } = self;
         host.stats().dialed.add(1);
         let (peer, extent) = match &dial.remote {
             Remote::Ip(address) => (Address::Ip(*address), Extent::All),
@@ -74,7 +83,7 @@ impl Wanted {
         let info = Rc::new(ConnectionInfo::new(Address::Unix, peer));
         let its = Rc::clone(&desk);
         let key = sockets.insert_with(|key| {
-            let conversation = conversation(host, now, (key.pack(), info), dial, desk);
+            let conversation = conversation(host, now, (key.pack(), info), (dial, session), desk);
             Socket::new(descriptor, conversation, None, extent)
         });
         if let Some(socket) = sockets.get_mut(key) {
@@ -84,19 +93,32 @@ impl Wanted {
     }
 }
 
+/// The TLS of a connection, if it is to have any.
+fn session(dial: &Dial) -> Result<Option<Session>, DialError> {
+    let Some((connector, name)) = &dial.tls else { return Ok(None) };
+    let failed = |text: &dyn ToString| DialError::Tls(text.to_string().into());
+    let Some(connector) = connector.get::<Connector>() else {
+        return Err(failed(&"the connector is of another TLS"));
+    };
+    Session::client(&connector, name).map(Some).map_err(|broken| failed(&broken))
+}
+
 fn conversation(
     host: &Host,
     now: Instant,
     place: (u64, Rc<ConnectionInfo>),
-    dial: Dial,
+    (dial, session): (Dial, Option<Session>),
     desk: Rc<Desk>,
 ) -> Box<dyn Conversation> {
     let protocol = match dial.speak {
         Speak::Http1 => Protocol::Http11,
         Speak::Http2 => Protocol::Http2,
     };
-    let first = dial.preface;
-    client(host, now, place, (protocol, dial.limits), (Sends::Files, first), desk)
+    let (what, first) = ((protocol, dial.limits), dial.preface);
+    match session {
+        Some(session) => client_secured(host, now, place, what, (session, first), desk),
+        None => client(host, now, place, what, (Sends::Files, first), desk),
+    }
 }
 
 /// What becomes of a connection that is being made.
