@@ -303,23 +303,25 @@ impl Fields {
         before - arena.lines.len()
     }
 
-    /// Removes all lines that are not to be kept, in one pass: `keep` is given a line's well-known name if it has one, its name and
-    /// its value. How many there were.
+    /// Removes all lines whose names are not to be kept, in one pass over them in their order; how many there were. Names that are not
+    /// well known are in lower case.
     ///
     /// ```
-    /// use trilane_semantics::{Fields, Known};
+    /// use trilane_semantics::{Fields, Known, NameRef};
     /// let mut fields = Fields::new();
     /// fields.append(Known::Host, "a").unwrap();
-    /// fields.append("x-own", "1").unwrap();
-    /// assert_eq!(fields.retain(|known, _, _| known.is_some()), 1);
+    /// fields.append("X-Own", "1").unwrap();
+    /// assert_eq!(fields.retain(|name| !matches!(name, NameRef::Other(b"x-own"))), 1);
     /// assert_eq!((fields.len(), fields.contains("x-own")), (1, false));
     /// ```
     #[inline]
-    pub fn retain(&mut self, mut keep: impl FnMut(Option<Known>, &[u8], &[u8]) -> bool) -> usize {
+    pub fn retain(&mut self, mut keep: impl FnMut(NameRef<'_>) -> bool) -> usize {
         let Some(arena) = self.arena.as_deref_mut() else { return 0 };
         let before = arena.lines.len();
         let bytes = &arena.bytes;
-        arena.lines.retain(|line| keep(line.known, line.name(bytes), line.value(bytes)));
+        arena.lines.retain(|line| {
+            keep(line.known.map_or_else(|| NameRef::Other(line.name(bytes)), NameRef::Known))
+        });
         let gone = before - arena.lines.len();
         if gone > 0 {
             arena.note_again();

@@ -49,6 +49,23 @@ pub fn find_target_mark(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
+/// Whether `byte`, below 0x80, is among them.
+///
+/// ```
+/// use trilane_semantics::octets::has_byte;
+/// assert!(has_byte(b"sec_fetch", b'_'));
+/// assert!(!has_byte(b"sec-fetch", b'_'));
+/// ```
+#[must_use]
+#[inline]
+pub fn has_byte(bytes: &[u8], byte: u8) -> bool {
+    // The last word lies partly in the one before it: less to do than byte by byte.
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.contains(&byte) };
+    let hits = |word: &[u8; 8]| equal(u64::from_le_bytes(*word), byte);
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().fold(hits(last), |hit, word| hit | hits(word)) != 0
+}
+
 /// The first byte at or after `from` that `hits` flags by its highest bit. What it flags after a true hit need not be
 /// true.
 #[inline]
@@ -116,6 +133,19 @@ mod tests {
                 let mark = plain(&|b| !(0x21..0x7f).contains(&b) || b == b'#' || b == b'?');
                 assert_eq!(find_target_mark(&text, 0), mark, "{text:?}");
                 assert_eq!(find(&text, 0, b':'), plain(&|b| b == b':'), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_is_found_wherever_it_is() {
+        for length in 0..40 {
+            let text = vec![b'-'; length];
+            assert!(!has_byte(&text, b'_'));
+            for at in 0..length {
+                let mut text = text.clone();
+                text[at] = b'_';
+                assert!(has_byte(&text, b'_'), "{at} of {length}");
             }
         }
     }
