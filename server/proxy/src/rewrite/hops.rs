@@ -62,10 +62,15 @@ impl<'a> Named<'a> {
     /// RFC 9110 §7.6.1: what Connection names MUST be removed. `None` where it names more than anybody needs.
     #[inline]
     pub(crate) fn of(fields: &'a Fields) -> Option<Self> {
-        if !fields.contains(Known::Connection) {
-            return Some(Self::default());
+        // What most say names no field that would not go anyway.
+        let usual = |value: &[u8]| value.eq_ignore_ascii_case(b"keep-alive");
+        match fields.get(Known::Connection) {
+            None => Some(Self::default()),
+            Some(value) if usual(value) && !fields.is_repeated(Known::Connection) => {
+                Some(Self::default())
+            }
+            Some(_) => Self::read(fields),
         }
-        Self::read(fields)
     }
 
     fn read(fields: &'a Fields) -> Option<Self> {

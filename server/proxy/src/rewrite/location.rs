@@ -35,7 +35,7 @@ pub(crate) fn rewrite(
         }
     }
     let (mut at, mut next) = (0, 0);
-    fields.retain(|_, _, _| {
+    fields.retain(|_| {
         let is_changed = changed.get(next).is_some_and(|(line, ..)| *line == at);
         at += 1;
         next += usize::from(is_changed);

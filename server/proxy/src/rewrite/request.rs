@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use smallvec::SmallVec;
 use trilane_exchange::trace::trace_state;
 use trilane_exchange::{Error, TraceContext};
+use trilane_semantics::octets::has_byte;
 use trilane_semantics::{
     Fields, InvalidField, Known, Method, NameRef, Protocol, RequestHead, StatusCode,
 };
@@ -120,20 +121,20 @@ pub fn request(
     }
     let named = Named::of(before).ok_or(Refusal::Ambiguous)?;
     let authority = authority(front, facts.upstream, policy);
-    let keeps_host = before.get(Known::Host) == Some(authority.as_bytes());
+    let keeps_host = before.get(Known::Host) == Some(authority);
 
     let mut head = RequestHead::blank(front.method.clone(), facts.upstream.protocol);
     target::set(&mut head, front, (policy, facts.upstream), authority).ok_or(Refusal::Ambiguous)?;
     let gone = gone(facts, policy, &named, (keeps_host, hops_left));
     head.fields.clone_from(before);
-    head.fields.retain(|known, name, _| match known {
-        Some(known) => !gone.has(known),
-        None => is_passed(name, facts, policy, &named),
+    head.fields.retain(|name| match name {
+        NameRef::Known(known) => !gone.has(known),
+        NameRef::Other(name) => is_passed(name, facts, policy, &named),
     });
 
     let fields = &mut head.fields;
     if !keeps_host {
-        fields.append_checked(NameRef::Known(Known::Host), authority.as_bytes())?;
+        fields.append_checked(NameRef::Known(Known::Host), authority)?;
     }
     if let Some(left) = hops_left {
         fields.append(Known::MaxForwards, left.to_string())?;
@@ -199,8 +200,7 @@ fn gone(
 /// Whether a field goes on whose name is not well known.
 #[inline]
 fn is_passed(name: &[u8], facts: &Facts<'_>, policy: &Policy, named: &Named<'_>) -> bool {
-    let has_underscore = name.iter().fold(false, |has, &byte| has | (byte == b'_'));
-    !(has_underscore && !policy.has_underscores
+    !(!policy.has_underscores && has_byte(name, b'_')
         || !facts.is_trusted && told::is_ours(name)
         || facts.trace.is_some() && name == b"tracestate"
         || named.has_other(name)
@@ -212,12 +212,12 @@ pub(crate) fn authority<'a>(
     front: &'a RequestHead,
     upstream: Upstream<'a>,
     policy: &'a Policy,
-) -> &'a str {
+) -> &'a [u8] {
     match &policy.host {
         // HTTP/1.0 need not say.
-        Host::Keep => front.authority().unwrap_or(upstream.authority),
-        Host::Server => upstream.authority,
-        Host::Fixed(authority) => authority,
+        Host::Keep => told::host(front).unwrap_or(upstream.authority.as_bytes()),
+        Host::Server => upstream.authority.as_bytes(),
+        Host::Fixed(authority) => authority.as_bytes(),
     }
 }
 

@@ -68,7 +68,8 @@ pub fn response(
     }
     strip(head, gone, policy)?;
     if let Some((own, theirs)) = &policy.prefix {
-        let origin = (upstream.is_secure, authority(front, upstream, policy));
+        let origin =
+            (upstream.is_secure, &*String::from_utf8_lossy(authority(front, upstream, policy)));
         location::rewrite(&mut head.fields, (own, theirs), origin)?;
     }
     if policy.response_via {
@@ -99,11 +100,11 @@ fn strip(head: &mut ResponseHead, gone: Set, policy: &Policy) -> Result<(), BadA
         // Their names lie among the fields themselves.
         let before = head.fields.clone();
         let named = Named::of(&before).ok_or(BadAnswer::Fields)?;
-        head.fields.retain(|known, name, _| known.is_some() || !named.has_other(name));
+        head.fields.retain(|name| !matches!(name, NameRef::Other(name) if named.has_other(name)));
     }
-    head.fields.retain(|known, name, _| match known {
-        Some(known) => !gone.has(known),
-        None => !policy.response_removed.has_other(name),
+    head.fields.retain(|name| match name {
+        NameRef::Known(known) => !gone.has(known),
+        NameRef::Other(name) => !policy.response_removed.has_other(name),
     });
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(crate) fn set(
     head: &mut RequestHead,
     front: &RequestHead,
     (policy, upstream): (&Policy, Upstream<'_>),
-    authority: &str,
+    authority: &[u8],
 ) -> Option<()> {
     let path = if front.is_for_server() { "*" } else { front.path() };
     if has_hidden_dots(path) {
@@ -27,7 +27,7 @@ pub(crate) fn set(
     let mut text = SmallVec::<[u8; 256]>::new();
     if is_absolute {
         text.extend_from_slice(b"https://");
-        text.extend_from_slice(authority.as_bytes());
+        text.extend_from_slice(authority);
     }
     match replaced {
         Some(parts) => parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes())),

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 use trilane_exchange::Address;
 use trilane_semantics::field::is_token;
-use trilane_semantics::{Fields, InvalidField, Known, NameRef, RequestHead};
+use trilane_semantics::{Fields, Form, InvalidField, Known, NameRef, RequestHead};
 
 use crate::rewrite::facts::Facts;
 use crate::rewrite::hops::Set;
@@ -51,28 +51,27 @@ pub(crate) fn tell(
     if !has_any {
         return Ok(());
     }
-    let (peer, client) = (Ip::of(facts.peer), Ip::of(facts.client.address));
     let scheme = if facts.client.is_secure { "https" } else { "http" };
-    let host = front.authority().unwrap_or_default();
+    let host = host(front).unwrap_or_default();
     if policy.x_forwarded {
         if !policy.is_hidden {
-            for_line(fields, front, facts, (peer.as_ref(), client.as_ref()))?;
+            for_line(fields, front, facts)?;
         }
         if !fields.contains(Known::XForwardedProto) {
             put(fields, Known::XForwardedProto, scheme.as_bytes())?;
         }
         if !host.is_empty() && (!facts.is_trusted || !fields.contains(FORWARDED_HOST)) {
-            fields.append_checked(NameRef::Other(FORWARDED_HOST.as_bytes()), host.as_bytes())?;
+            fields.append_checked(NameRef::Other(FORWARDED_HOST.as_bytes()), host)?;
         }
     }
     if policy.x_forwarded_port && !fields.contains(FORWARDED_PORT) {
-        let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| is_port(port));
+        let port = host.rsplit(|byte| *byte == b':').next().filter(|port| is_port(port, host));
         let usual = if facts.client.is_secure { "443" } else { "80" };
-        fields.append(FORWARDED_PORT, port.unwrap_or(usual))?;
+        fields.append(FORWARDED_PORT, port.unwrap_or(usual.as_bytes()))?;
     }
     if policy.x_real_ip
         && !policy.is_hidden
-        && let Some(client) = &client
+        && let Some(client) = Ip::of(facts.client.address)
     {
         fields.remove(REAL_IP);
         fields.append_checked(NameRef::Other(REAL_IP.as_bytes()), client.as_bytes())?;
@@ -105,17 +104,17 @@ fn for_line(
     fields: &mut Fields,
     front: &RequestHead,
     facts: &Facts<'_>,
-    (peer, client): (Option<&Ip>, Option<&Ip>),
 ) -> Result<(), InvalidField> {
     // A peer without an address, at a unix socket, is nothing to be told.
-    let own = peer.map(Ip::as_bytes).unwrap_or_default();
+    let own = Ip::of(facts.peer);
+    let own = own.as_ref().map(Ip::as_bytes).unwrap_or_default();
     if !facts.is_trusted {
         return if own.is_empty() { Ok(()) } else { put(fields, Known::XForwardedFor, own) };
     }
     let mut text = joined(&front.fields, Known::XForwardedFor);
     if text.is_empty()
-        && let Some(client) = client
         && facts.client.address.ip() != facts.peer.ip()
+        && let Some(client) = Ip::of(facts.client.address)
     {
         // The proxy has said it in another field.
         text.extend_from_slice(client.as_bytes());
@@ -131,7 +130,7 @@ fn forwarded_line(
     fields: &mut Fields,
     front: &RequestHead,
     facts: &Facts<'_>,
-    (scheme, host, is_hidden): (&str, &str, bool),
+    (scheme, host, is_hidden): (&str, &[u8], bool),
 ) -> Result<(), InvalidField> {
     let mut text =
         if facts.is_trusted { joined(&front.fields, Known::Forwarded) } else { Text::new() };
@@ -151,7 +150,7 @@ fn forwarded_line(
     }
     if !host.is_empty() {
         text.extend_from_slice(b";host=");
-        push_value(&mut text, host.as_bytes());
+        push_value(&mut text, host);
     }
     // What the peer spoke with us; what the client spoke is said by those before.
     let scheme = if facts.is_trusted { "" } else { scheme };
@@ -193,8 +192,18 @@ fn put(fields: &mut Fields, name: Known, value: &[u8]) -> Result<(), InvalidFiel
     fields.append_checked(NameRef::Known(name), value)
 }
 
-fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// Whether that is digits, and not all of the host.
+fn is_port(text: &[u8], host: &[u8]) -> bool {
+    !text.is_empty() && text.len() < host.len() && text.iter().all(u8::is_ascii_digit)
+}
+
+/// Whom the client asks: the authority of an absolute target, and not Host (RFC 9112 §3.2.2).
+#[inline]
+pub(crate) fn host(front: &RequestHead) -> Option<&[u8]> {
+    match front.form() {
+        Form::Origin | Form::Asterisk => front.fields.get(Known::Host),
+        Form::Absolute | Form::Authority => front.authority().map(str::as_bytes),
+    }
 }
 
 /// An IP address as text; an IPv4 address in IPv6 clothes is itself.
@@ -214,18 +223,18 @@ impl Ip {
         let mut new = Self { text: [0; 48], len: 0 };
         match ip {
             IpAddr::V4(ip) => {
-                for (at, octet) in ip.octets().into_iter().enumerate() {
-                    if at > 0 {
-                        new.push(b'.');
+                for octet in ip.octets() {
+                    // Three digits and a dot; those in front that say nothing are written over.
+                    let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|it| b'0' + it);
+                    let skipped = usize::from(octet < 100) + usize::from(octet < 10);
+                    let line = u32::from_le_bytes([digits[0], digits[1], digits[2], b'.']);
+                    let line = line >> (8 * skipped);
+                    if let Some(place) = new.text.get_mut(new.len..new.len + 4) {
+                        place.copy_from_slice(&line.to_le_bytes());
                     }
-                    if octet >= 100 {
-                        new.push(b'0' + octet / 100);
-                    }
-                    if octet >= 10 {
-                        new.push(b'0' + octet / 10 % 10);
-                    }
-                    new.push(b'0' + octet % 10);
+                    new.len += 4 - skipped;
                 }
+                new.len -= 1;
             }
             IpAddr::V6(ip) => {
                 let room = new.text.len();
@@ -236,14 +245,6 @@ impl Ip {
             }
         }
         new
-    }
-
-    #[inline]
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.text.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
-        }
     }
 
     #[inline]
