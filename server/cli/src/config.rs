@@ -1,6 +1,7 @@
 //! The configuration file: one TOML schema. What is unknown is an error that names its line, and so is what
 //! the schema has a place for but this version cannot do yet.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -18,13 +19,15 @@ use crate::files::FilesSection;
 use crate::layers::{
     CorsSection, ProxiesSection, RateLimitSection, Sections, SecurityHeadersSection, TraceSection,
 };
+use crate::nearest::suggestion;
 use crate::quic::{EarlyChoice, QuicSection};
 use crate::redirect::RedirectSection;
 use crate::site::headers::HeadersSection;
-use crate::site::schema::{HostSection, RouteSection, note_lines};
+use crate::site::schema::{HostSection, RouteSection};
+use crate::upstreams::UpstreamSection;
 
 /// Sections of the schema whose features are not in this version.
-const LATER: [&str; 2] = ["upstreams", "admin"];
+const LATER: [&str; 1] = ["admin"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -68,6 +71,8 @@ pub struct Config {
     pub routes: Vec<Spanned<RouteSection>>,
     /// Hosts with routes of their own.
     pub hosts: Vec<HostSection>,
+    /// Servers behind us, by name.
+    pub upstreams: BTreeMap<String, Spanned<UpstreamSection>>,
     /// Fields of answers and requests.
     pub headers: Option<HeadersSection>,
     /// Who stands between clients and us, and is believed.
@@ -287,7 +292,8 @@ impl fmt::Display for ConfigError {
             Self::Read(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             // The parser's text ends with a line of its own.
             Self::Schema(path, error) => {
-                write!(f, "{}: {}", path.display(), error.to_string().trim_end())
+                write!(f, "{}: {}", path.display(), error.to_string().trim_end())?;
+                suggestion(error.message()).map_or(Ok(()), |meant| write!(f, "\n{meant}"))
             }
             Self::Later(path, section) => {
                 write!(f, "{}: [{section}] is not supported by this version", path.display())
@@ -328,8 +334,13 @@ impl Config {
         }
         // From the text again, so that errors carry its lines.
         let mut config: Self = toml::from_str(text).map_err(schema)?;
-        note_lines(&mut config.routes, text);
-        config.hosts.iter_mut().for_each(|host| note_lines(&mut host.routes, text));
+        let of_hosts = config.hosts.iter_mut().flat_map(|host| &mut host.routes);
+        for route in config.routes.iter_mut().chain(of_hosts) {
+            route.get_mut().line = line(text, route.span().start);
+        }
+        for upstream in config.upstreams.values_mut() {
+            upstream.get_mut().line = line(text, upstream.span().start);
+        }
         Ok(config)
     }
 
@@ -387,6 +398,11 @@ impl Config {
         let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
         (seconds(self.drain.idle_grace, 2), seconds(self.drain.deadline, 30))
     }
+}
+
+/// The number of the line in which that byte is.
+fn line(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 impl Http2Section {
@@ -484,6 +500,7 @@ mod tests {
     fn mistakes_name_their_line() {
         let unknown = parse("http = []\nhtpt = []\n").unwrap_err();
         assert!(unknown.contains("line 2") && unknown.contains("htpt"), "{unknown}");
+        assert!(unknown.ends_with("did you mean `http`?"), "{unknown}");
         let nested = parse("[limits]\nbdy = 1\n").unwrap_err();
         assert!(nested.contains("line 2") && nested.contains("`body`"), "{nested}");
         assert!(parse("shards = 0").is_err());

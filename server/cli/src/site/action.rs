@@ -48,9 +48,12 @@ impl Action {
         if let Some(respond) = &route.respond {
             actions.push(Self::Respond(Rc::new(respond.clone())));
         }
+        if route.proxy.is_some() {
+            return Err("proxy is not supported by this version".to_owned());
+        }
         match <[Self; 1]>::try_from(actions) {
             Ok([action]) => Ok(action),
-            Err(_) => Err("it needs one of root, redirect, respond, and no more".to_owned()),
+            Err(_) => Err("it needs one of root, proxy, redirect, respond, and no more".to_owned()),
         }
     }
 

@@ -6,6 +6,7 @@
 mod action;
 pub mod headers;
 mod pattern;
+pub mod proxy;
 pub mod redirect;
 pub mod respond;
 pub mod schema;
@@ -20,6 +21,7 @@ use crate::files::FilesSection;
 use crate::layers::Layers;
 use action::Action;
 use pattern::{Places, patterns};
+use proxy::{ProxyAction, Upstream};
 use schema::{HostSection, RouteSection};
 
 /// The hosts and routes of a file, with what is made once for all shards.
@@ -44,6 +46,12 @@ impl Site {
     /// # Errors
     /// What is wrong, in words, with its line.
     pub fn new(config: &Config) -> Result<Option<Self>, String> {
+        for (name, upstream) in &config.upstreams {
+            let upstream = upstream.get_ref();
+            let checked = upstream.check();
+            checked
+                .map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
+        }
         if config.hosts.is_empty() && config.routes.is_empty() {
             return Ok(None);
         }
@@ -51,7 +59,7 @@ impl Site {
         let hosts = config.hosts.iter().map(host).collect::<Result<_, String>>()?;
         let site = Self { files: config.files.clone(), routes: routed(&config.routes)?, hosts };
         let hosts = site.hosts.iter().flat_map(|(_, routes)| routes);
-        site.routes.iter().chain(hosts).try_for_each(Routed::check)?;
+        site.routes.iter().chain(hosts).try_for_each(|route| route.check(config))?;
         let router = site.try_router()?;
         // Most is found with its line. What is left is told without.
         router.build().map_err(|error| error.to_string())?;
@@ -118,8 +126,13 @@ impl Routed {
         Ok(self.layers.around(router))
     }
 
-    /// Whether its root is there. One that goes away later is no error: then there are no files.
-    fn check(&self) -> Result<(), String> {
+    /// Whether what it names is there. A root that goes away later is no error: then there are no files.
+    fn check(&self, config: &Config) -> Result<(), String> {
+        if let Some(ProxyAction { upstream: Upstream::Named(name), .. }) = &self.section.proxy
+            && !config.upstreams.contains_key(name)
+        {
+            return Err(self.at_line(&format!("proxy: there is no [upstreams.{name}]")));
+        }
         let Some(root) = &self.section.root else { return Ok(()) };
         let problem = match std::fs::metadata(root) {
             Ok(metadata) if metadata.is_dir() => return Ok(()),

@@ -1,10 +1,9 @@
 //! `redirect`: a Location made of what a route says, and of what was asked for (RFC 9110 §10.2.2, §15.4).
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use std::fmt;
 use trilane::{Error, Known, Request, Response, StatusCode};
+
+use crate::words::{Words, or_table};
 
 /// `redirect`, which is a target, or a table with more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +15,7 @@ pub struct RedirectAction {
 /// `redirect = {..}`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+pub(crate) struct Table {
     /// Where to.
     to: String,
     /// 301, 302, 303, 307 or 308. Default 308, which keeps method and content.
@@ -126,30 +125,20 @@ fn parts(to: &str) -> Option<Vec<Part>> {
     all.iter().all(is_plain).then_some(all)
 }
 
-impl<'de> Deserialize<'de> for RedirectAction {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Words)
+impl Words for RedirectAction {
+    type Table = Table;
+    const EXPECTED: &'static str = "a target, or { to = TARGET, status = 308 }";
+
+    fn of_text(to: &str) -> Result<Self, String> {
+        Self::new(to, 308)
+    }
+
+    fn of_table(table: Table) -> Result<Self, String> {
+        Self::new(&table.to, table.status.unwrap_or(308))
     }
 }
 
-struct Words;
-
-impl<'de> Visitor<'de> for Words {
-    type Value = RedirectAction;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a target, or { to = TARGET, status = 308 }")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, to: &str) -> Result<RedirectAction, E> {
-        RedirectAction::new(to, 308).map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RedirectAction, A::Error> {
-        let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-        RedirectAction::new(&table.to, table.status.unwrap_or(308)).map_err(A::Error::custom)
-    }
-}
+or_table!(RedirectAction);
 
 #[cfg(test)]
 mod tests {

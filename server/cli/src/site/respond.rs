@@ -1,11 +1,9 @@
 //! `respond`: the same answer each time.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use trilane::{Bytes, Error, Known, Response, StatusCode};
+
+use crate::words::{Words, or_table};
 
 /// What text is, if nothing is said.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -19,9 +17,9 @@ pub struct RespondAction {
 }
 
 /// `respond = {..}`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+pub(crate) struct Table {
     /// Default 200.
     status: Option<u16>,
     /// The media type. Default: text.
@@ -60,33 +58,23 @@ impl RespondAction {
     }
 }
 
-impl<'de> Deserialize<'de> for RespondAction {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Words)
+impl Words for RespondAction {
+    type Table = Table;
+    const EXPECTED: &'static str = "text, a status, or { status = 200, type = TYPE, body = TEXT }";
+
+    fn of_text(body: &str) -> Result<Self, String> {
+        Self::new(Table { body: Some(body.to_owned()), ..Table::default() })
+    }
+
+    fn of_number(status: i64) -> Result<Self, String> {
+        // What is no status at all is refused as any that is none.
+        let status = Some(u16::try_from(status).unwrap_or_default());
+        Self::new(Table { status, ..Table::default() })
+    }
+
+    fn of_table(table: Table) -> Result<Self, String> {
+        Self::new(table)
     }
 }
 
-struct Words;
-
-impl<'de> Visitor<'de> for Words {
-    type Value = RespondAction;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text, a status, or { status = 200, type = TYPE, body = TEXT }")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, body: &str) -> Result<RespondAction, E> {
-        let table = Table { status: None, r#type: None, body: Some(body.to_owned()) };
-        RespondAction::new(table).map_err(E::custom)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, status: i64) -> Result<RespondAction, E> {
-        let status = Some(u16::try_from(status).unwrap_or(0));
-        RespondAction::new(Table { status, r#type: None, body: None }).map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RespondAction, A::Error> {
-        let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-        RespondAction::new(table).map_err(A::Error::custom)
-    }
-}
+or_table!(RespondAction);

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::headers::HeadersSection;
+use super::proxy::ProxyAction;
 use super::redirect::RedirectAction;
 use super::respond::RespondAction;
 use crate::access::{AccessSection, AuthSection, CsrfSection};
@@ -49,6 +50,8 @@ pub struct RouteSection {
     pub root: Option<PathBuf>,
     /// How, in place of the file's `[files]`.
     pub files: Option<FilesSection>,
+    /// Passes requests on.
+    pub proxy: Option<ProxyAction>,
     /// Sends elsewhere.
     pub redirect: Option<RedirectAction>,
     /// Answers the same each time.
@@ -104,13 +107,5 @@ impl RouteSection {
             cache: self.cache.as_ref(),
             ..Sections::default()
         }
-    }
-}
-
-/// Notes in each route where it begins in `text`.
-pub(crate) fn note_lines(routes: &mut [Spanned<RouteSection>], text: &str) {
-    for route in routes {
-        let before = text.get(..route.span().start).unwrap_or_default();
-        route.get_mut().line = before.matches('\n').count() + 1;
     }
 }

@@ -165,6 +165,7 @@ fn mistakes_name_the_line_of_their_route() {
         ),
         ("path = '/x'\nmethods = ['a b']\nrespond = 'x'\n", "'a b'"),
         ("path = '/x'\nroot = '/tmp'\n", "root needs a prefix"),
+        ("path = '/x'\nproxy = 'none'\n", "no [upstreams.none]"),
         ("root = '/no/such'\n", "root /no/such: No such"),
         ("root = '/dev/null'\n", "not a directory"),
         ("path = '/x'\nfiles = {}\nrespond = 'x'\n", "files is for"),
@@ -181,6 +182,11 @@ fn mistakes_name_the_line_of_their_route() {
     let file = "[[hosts]]\nnames = ['a']\n[[hosts.routes]]\nrespond = 100\n";
     refused(file, &["line 4", "200 to 599"]);
     refused("[[routes]]\nredirect = { to = '/', status = 200 }\n", &["line 2", "308"]);
+    refused(
+        "[[routes]]\nproxy = { upstream = 'a b://c' }\n",
+        &["line 2", "'a b://c' is no server"],
+    );
+    refused("[[routes]]\nproxy = { upstream = 'a:1', rewrite = 'v' }\n", &["line 2", "'v'"]);
     refused("[[routes]]\nredirect = '//x'\n", &["line 2", "'//x'"]);
     refused("[[routes]]\nrespond = { bdy = 'x' }\n", &["line 2", "`body`"]);
     refused("[[hosts]]\nnames = ['a b']\n", &["'a b'"]);
