@@ -63,7 +63,7 @@ impl<M: Machine> Connection<M> {
         let Ok(id) = self.machine.request(&ask.head, content, &mut self.out) else {
             let request = Some(Box::new((ask.head, ask.body)));
             let (failure, effect) = (AskFailure::NotNow, Effect::None);
-            return asked.end(Err(AskError { failure, effect, request }));
+            return asked.end(Err(AskError { failure, effect, is_reused: false, request }));
         };
         host.stats().asked.add(1);
         let Ask { head, body, timeout, is_tunnel } = ask;
@@ -223,7 +223,9 @@ impl Slot {
         let is_whole = matches!(self.stage, Stage::Sent);
         let request = head.filter(|_| is_whole);
         let request = request.map(|it| Box::new((it.take_head(), Outgoing::Empty)));
-        asked.end(Err(AskError { failure, effect, request }));
+        // The first exchange of a connection is number 0 or 1.
+        let is_reused = self.id.0 > 1;
+        asked.end(Err(AskError { failure, effect, is_reused, request }));
     }
 
     /// Whether its content is for a tunnel that is not there yet.

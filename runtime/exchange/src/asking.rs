@@ -80,6 +80,8 @@ pub struct AskError {
     pub failure: AskFailure,
     /// What it may have caused.
     pub effect: Effect,
+    /// The connection had answered before: it may have been ended by its server for having been idle, and not for this request.
+    pub is_reused: bool,
     /// The request, if it can be made again: all of its content is still there.
     pub request: Option<Box<(RequestHead, Outgoing)>>,
 }
@@ -88,7 +90,7 @@ impl AskError {
     /// Nothing of it was sent.
     pub(crate) fn unsent(failure: AskFailure, ask: Ask) -> Self {
         let request = Some(Box::new((ask.head, ask.body)));
-        Self { failure, effect: Effect::None, request }
+        Self { failure, effect: Effect::None, is_reused: false, request }
     }
 }
 
@@ -234,7 +236,8 @@ impl Drop for Asked {
         // A connection that forgets somebody is one that has ended.
         if !self.is_gone() && self.0.asker.borrow().is_some() && self.0.outcome.borrow().is_none() {
             let failure = AskFailure::Connection(DialError::Closed(Cause::Aborted));
-            let error = AskError { failure, effect: Effect::Unknown, request: None };
+            let (effect, is_reused) = (Effect::Unknown, false);
+            let error = AskError { failure, effect, is_reused, request: None };
             *self.0.outcome.borrow_mut() = Some(Err(error));
             self.0.wake_asker();
         }

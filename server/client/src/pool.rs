@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use trilane_exchange::{Ask, AskError, AskFailure, Asking, Caller, Dial, DialError, Shard, Watch};
-use trilane_semantics::{Cause, Effect, Instant};
+use trilane_semantics::{Cause, Effect, Instant, Protocol};
 
 use crate::share::Share;
 
@@ -65,6 +65,42 @@ struct Inner {
     is_kept: Cell<bool>,
 }
 
+/// A connection for one request. Who does not ask leaves it to the next.
+pub struct Taken {
+    inner: Rc<Inner>,
+    place: usize,
+    caller: Caller,
+    is_used: bool,
+}
+
+impl Taken {
+    /// The protocol that is spoken on it.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.caller.protocol().unwrap_or(Protocol::Http11)
+    }
+
+    /// Asks.
+    pub fn ask(mut self, ask: Ask) -> Asking {
+        self.is_used = true;
+        self.caller.ask(ask)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.inner.changed(self.place);
+        }
+    }
+}
+
+impl std::fmt::Debug for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Taken").field(&self.caller).finish()
+    }
+}
+
 struct Entry {
     caller: Caller,
     /// It is among `free`.
@@ -97,15 +133,21 @@ impl Pool {
         }))
     }
 
-    /// Asks over a connection that is there, if one is free now.
+    /// A connection that is there and free now.
+    #[must_use]
+    pub fn try_take(&self) -> Option<Taken> {
+        Some(self.0.taken(self.0.take_free()?))
+    }
+
+    /// A connection that is there, a new one, or one that becomes free.
     ///
     /// # Errors
-    /// None is: the request comes back.
-    pub fn try_ask(&self, ask: Ask) -> Result<Asking, Ask> {
-        match self.0.take_free() {
-            Some(caller) => Ok(caller.ask(ask)),
-            None => Err(ask),
+    /// There is none to be had.
+    pub async fn take(&self) -> Result<Taken, AskFailure> {
+        if let Some(taken) = self.try_take() {
+            return Ok(taken);
         }
+        Ok(self.0.taken(self.0.connection().await?))
     }
 
     /// Asks over a connection that is there, a new one, or one that becomes free.
@@ -113,15 +155,12 @@ impl Pool {
     /// # Errors
     /// There is no connection to be had: [`AskError`] has the request.
     pub async fn ask(&self, ask: Ask) -> Result<Asking, AskError> {
-        let ask = match self.try_ask(ask) {
-            Ok(asking) => return Ok(asking),
-            Err(ask) => ask,
-        };
-        match self.0.connection().await {
-            Ok(caller) => Ok(caller.ask(ask)),
+        match self.take().await {
+            Ok(taken) => Ok(taken.ask(ask)),
             Err(failure) => {
                 let request = Some(Box::new((ask.head, ask.body)));
-                Err(AskError { failure, effect: Effect::None, request })
+                let (effect, is_reused) = (Effect::None, false);
+                Err(AskError { failure, effect, is_reused, request })
             }
         }
     }
@@ -146,8 +185,12 @@ impl Pool {
 }
 
 impl Inner {
+    fn taken(self: &Rc<Self>, (place, caller): (usize, Caller)) -> Taken {
+        Taken { inner: Rc::clone(self), place, caller, is_used: false }
+    }
+
     /// A connection with room that is there.
-    fn take_free(&self) -> Option<Caller> {
+    fn take_free(&self) -> Option<(usize, Caller)> {
         let (mut entries, mut free) = (self.entries.borrow_mut(), self.free.borrow_mut());
         while let Some(&last) = free.last() {
             if let Some(Some(entry)) = entries.get_mut(last) {
@@ -156,7 +199,7 @@ impl Inner {
                         entry.is_listed = false;
                         free.pop();
                     }
-                    return Some(entry.caller.clone());
+                    return Some((last, entry.caller.clone()));
                 }
                 entry.is_listed = false;
             }
@@ -166,7 +209,7 @@ impl Inner {
     }
 
     /// A connection with room, whatever it takes.
-    async fn connection(self: &Rc<Self>) -> Result<Caller, AskFailure> {
+    async fn connection(self: &Rc<Self>) -> Result<(usize, Caller), AskFailure> {
         if self.share.lease() {
             return self.connect().await;
         }
@@ -176,14 +219,14 @@ impl Inner {
         let mut queue = Queued { inner: self, place: None, counts: false };
         let turn = self.shard.timeout(self.config.wait_timeout, poll_fn(|cx| queue.poll(cx)));
         match turn.await {
-            Some(Some(caller)) => Ok(caller),
+            Some(Some(taken)) => Ok(taken),
             Some(None) => self.connect().await,
             None => Err(AskFailure::NotNow),
         }
     }
 
     /// A new connection, for which there is a lease.
-    async fn connect(self: &Rc<Self>) -> Result<Caller, AskFailure> {
+    async fn connect(self: &Rc<Self>) -> Result<(usize, Caller), AskFailure> {
         let lease = Lease(Some(&self.share));
         let dialed = self.shard.dial(self.dial.borrow().clone());
         let caller = dialed.map_err(|error| AskFailure::Connection(error.into()))?;
@@ -197,12 +240,11 @@ impl Inner {
             }
         }
         lease.keep();
-        self.enter(&caller);
-        Ok(caller)
+        Ok((self.enter(&caller), caller))
     }
 
     /// Keeps a connection that is to be used at once.
-    fn enter(self: &Rc<Self>, caller: &Caller) {
+    fn enter(self: &Rc<Self>, caller: &Caller) -> usize {
         let now = self.shard.now();
         let entry = Entry { caller: caller.clone(), is_listed: false, idle_since: now };
         let mut entries = self.entries.borrow_mut();
@@ -215,14 +257,14 @@ impl Inner {
         drop(entries);
         caller.watch(Rc::new(Watcher(Rc::downgrade(self))), place as u64);
         if !caller.is_open() {
-            return self.changed(place);
-        }
-        if caller.room() > 1 {
+            self.changed(place);
+        } else if caller.room() > 1 {
             self.list(place);
         }
         if !self.is_kept.replace(true) {
             self.shard.spawn(keep(Rc::downgrade(self), self.shard.clone()));
         }
+        place
     }
 
     /// A connection has room again, or has ended.
@@ -374,9 +416,9 @@ struct Queued<'a> {
 
 impl Queued<'_> {
     /// A connection with room; or nothing, and there is a lease for a new one.
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<Caller>> {
-        if let Some(caller) = self.inner.take_free() {
-            return Poll::Ready(Some(caller));
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<(usize, Caller)>> {
+        if let Some(taken) = self.inner.take_free() {
+            return Poll::Ready(Some(taken));
         }
         if self.inner.share.lease() {
             return Poll::Ready(None);

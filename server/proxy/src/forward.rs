@@ -1,56 +1,55 @@
-//! A request on its way through: its head is rewritten, a server is asked, and the answer is passed on as it comes.
+//! A request on its way through: a server is chosen, the head is rewritten, the answer is passed on as it comes. If there is none, another
+//! server may be asked.
 
-use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
-use trilane_client::Pool;
 use trilane_exchange::{
     Answer, Ask, AskError, AskFailure, Asking, DialError, Error, Exchange, Incoming, Outgoing,
     Request, Response,
 };
-use trilane_semantics::{Method, Protocol, StatusCode};
+use trilane_semantics::{Effect, Method, Protocol, StatusCode};
 
-use crate::rewrite::{self, Bridge, Facts, Policy, Upstream};
-use crate::tunnel;
+use crate::balance::Wanted;
+use crate::breaker::{Counted, Permit};
+use crate::members::Members;
+use crate::relay;
+use crate::retry::{ContentState, Failure, is_idempotent};
+use crate::rewrite::{self, Bridge, Facts, Policy};
+use crate::servers::{Inner, Servers};
+use crate::tunnel::{self, Gate};
 
-/// A server behind us, as a shard has it.
-#[derive(Debug)]
-pub struct Server {
-    /// Its connections.
-    pub pool: Pool,
-    /// Its name, for Host and for the log.
-    pub authority: Box<str>,
-    /// What is spoken with it.
-    pub protocol: Protocol,
-    /// Whether that goes over TLS.
-    pub is_secure: bool,
-}
-
-impl Server {
-    fn upstream(&self) -> Upstream<'_> {
-        Upstream { protocol: self.protocol, is_secure: self.is_secure, authority: &self.authority }
-    }
-}
-
-/// Passes requests on. One a route and shard; clones share it.
+/// Passes requests on to a group of servers. One a route and shard; clones share it.
 #[derive(Clone, Debug)]
-pub struct Proxy(Rc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
+pub struct Proxy {
     policy: Rc<Policy>,
-    server: Server,
-    timeout: Duration,
+    servers: Servers,
+}
+
+/// An answer, and what is known of how it was come by.
+struct Answered {
+    answer: Answer,
+    bridge: Bridge,
+    server: usize,
+    protocol: Protocol,
+    gate: Option<Rc<Gate>>,
+    permit: Permit<Servers>,
+}
+
+/// The content of a request, which may have to be sent again.
+struct Content {
+    body: Incoming,
+    /// It is here, in one piece.
+    whole: Option<Outgoing>,
+    state: ContentState,
 }
 
 impl Proxy {
-    /// Passes requests on to `server`, as `policy` says.
+    /// Passes requests on to `servers`, as `policy` says.
     #[must_use]
-    pub fn new(policy: Rc<Policy>, server: Server) -> Self {
-        Self(Rc::new(Inner { policy, server, timeout: Duration::from_secs(60) }))
+    pub const fn new(policy: Rc<Policy>, servers: Servers) -> Self {
+        Self { policy, servers }
     }
 
     /// Passes a request on, and gives the answer.
@@ -58,38 +57,161 @@ impl Proxy {
     /// # Errors
     /// It is not passed on, or there is no answer: 502, 503 or 504, with the cause for the log.
     pub async fn forward(self, mut request: Request) -> Result<Response, Error> {
-        let inner = &*self.0;
-        let (exchange, upstream) = (Rc::clone(request.exchange()), inner.server.upstream());
-        let facts = Facts::of(&exchange, upstream);
-        let rewritten = rewrite::request(exchange.head(), &facts, &inner.policy)?;
-        let (body, gate) = match rewritten.bridge {
-            Bridge::None => (content(std::mem::take(&mut request.body)), None),
-            _ => {
-                let (body, gate) = tunnel::front(std::mem::take(&mut request.body));
-                (body, Some(gate))
-            }
-        };
-        let is_tunnel = gate.is_some();
-        let ask = Ask { head: rewritten.head, body, is_tunnel, timeout: inner.timeout };
-        let failed = |error| failure(&error, &inner.server.authority);
-        let asking = match inner.server.pool.try_ask(ask) {
-            Ok(asking) => asking,
-            Err(ask) => inner.server.pool.ask(ask).await.map_err(failed)?,
-        };
-        let answer = answer(asking, &exchange, &inner.policy).await.map_err(failed)?;
-        let Answer { mut head, body } = answer;
-        let bridge = (&rewritten.bridge, upstream);
-        let length = rewrite::response(&mut head, exchange.head(), bridge, &inner.policy)?;
+        let exchange = Rc::clone(request.exchange());
+        let answered = self.answered(&exchange, std::mem::take(&mut request.body)).await?;
+        let Answered { answer: Answer { mut head, body }, bridge, server, protocol, .. } = answered;
+        let inner = self.servers.inner();
+        let method = &exchange.head().method;
+        let upstream = (&bridge, inner.asked(server, protocol));
         let is_open = head.status == StatusCode::SWITCHING_PROTOCOLS
-            || exchange.head().method == Method::CONNECT && head.status.is_success();
+            || *method == Method::CONNECT && head.status.is_success();
+        let length = rewrite::response(&mut head, exchange.head(), upstream, &self.policy)?;
         let mut response = Response::new(head.status);
-        response.body = match gate {
-            Some(gate) if is_open => tunnel::back(body, gate),
-            _ if exchange.head().method == Method::HEAD => bare(length),
-            _ => content(body),
+        response.body = match answered.gate {
+            Some(gate) if is_open => tunnel::back(body, gate, answered.permit),
+            _ if *method == Method::HEAD => relay::bare(length),
+            _ => relay::answer(body, answered.permit),
         };
         response.head = head;
         Ok(response)
+    }
+
+    /// Asks one server after the other, as far as the request may be made again.
+    async fn answered(&self, exchange: &Exchange, body: Incoming) -> Result<Answered, Error> {
+        let inner = self.servers.inner();
+        let (terms, method) = (&inner.upstream.terms, &exchange.head().method);
+        let mut content = Content::new(body);
+        let (mut tried, mut attempts) = (Members::default(), 0);
+        let key = terms.key.as_ref().and_then(|key| key.of(exchange.head(), exchange.client()));
+        inner.upstream.budget.deposit();
+        loop {
+            let wanted = Wanted {
+                key,
+                tried,
+                is_repeatable: is_idempotent(method) && content.state == ContentState::Whole,
+                chance: inner.shard.random(),
+            };
+            let choice = inner.balancer.choose(&wanted, inner.shard.now());
+            let server = choice.map_err(|why| unavailable(inner, &why.to_string()))?.server;
+            let permit = Permit::new(self.servers.clone(), Counted::UnderWay(server));
+            let permit = permit.ok_or_else(|| unavailable(inner, "too much is under way"))?;
+            inner.upstream.count(server, |counts| &counts.asked);
+            attempts += 1;
+            let now = || inner.shard.now();
+            let error = match self.ask(exchange, server, &mut content).await? {
+                Ok((answer, bridge, protocol, gate)) => {
+                    inner.upstream.tell(inner.balancer.health().succeeded(server, now()));
+                    return Ok(Answered { answer, bridge, server, protocol, gate, permit });
+                }
+                Err(error) => error,
+            };
+            drop(permit);
+            inner.upstream.count(server, |counts| &counts.failed);
+            if is_of_server(&error) {
+                inner.upstream.tell(inner.balancer.health().failed(server, now()));
+            }
+            let failure = kind(&error);
+            // A connection that had grown old says nothing of its server, which may be asked again.
+            let another = !error.is_reused;
+            let last = content.take_back(error);
+            let is_allowed = terms.retry.allows(method, content.state, (attempts, failure)).is_ok()
+                && inner.upstream.budget.withdraw(now());
+            if !is_allowed {
+                return Err(failed(inner, server, &last));
+            }
+            inner.upstream.count(server, |counts| &counts.repeated);
+            if another {
+                tried = tried.with(server);
+            }
+            if inner.balancer.health().fit().without(&tried).is_empty() {
+                // All were tried: who is left is asked again, as far as that is allowed.
+                tried = Members::default();
+            }
+        }
+    }
+
+    /// Asks a server. The outer error is for the client: the request is not passed on.
+    async fn ask(
+        &self,
+        exchange: &Exchange,
+        server: usize,
+        content: &mut Content,
+    ) -> Result<Result<(Answer, Bridge, Protocol, Option<Rc<Gate>>), AskError>, Error> {
+        let inner = self.servers.inner();
+        let terms = &inner.upstream.terms;
+        let nowhere = || unavailable(inner, "no such server");
+        // A connection of the client's own has one request, whose protocol is known.
+        let own = terms.proxy_protocol;
+        let taken = match inner.pool(server).ok_or_else(nowhere)? {
+            _ if own.is_some() => None,
+            pool => match pool.try_take() {
+                Some(taken) => Some(taken),
+                None => match pool.take().await {
+                    Ok(taken) => Some(taken),
+                    Err(failure) => return Ok(Err(unasked(failure))),
+                },
+            },
+        };
+        let protocol = taken.as_ref().map_or(Protocol::Http11, |taken| taken.protocol());
+        let upstream = inner.asked(server, protocol);
+        let facts = Facts::of(exchange, upstream);
+        let rewritten = rewrite::request(exchange.head(), &facts, &self.policy)?;
+        let is_tunnel = rewritten.bridge != Bridge::None;
+        let (body, gate) = content.send(is_tunnel);
+        let timeout = terms.retry.per_try.map_or(terms.timeout, |it| it.min(terms.timeout));
+        let ask = Ask { head: rewritten.head, body, is_tunnel, timeout };
+        let asking = match (taken, own) {
+            (Some(taken), _) => taken.ask(ask),
+            (None, Some(version)) => match inner.ask_for((server, version), exchange, ask) {
+                Ok(asking) => asking,
+                Err(error) => return Ok(Err(error)),
+            },
+            (None, None) => return Err(nowhere()),
+        };
+        let answer = answer(asking, exchange, &self.policy).await;
+        Ok(answer.map(|answer| (answer, rewritten.bridge, protocol, gate)))
+    }
+}
+
+impl Content {
+    fn new(mut body: Incoming) -> Self {
+        let whole = body.take_whole().map(|whole| match whole.is_empty() {
+            true => Outgoing::Empty,
+            false => Outgoing::Full(whole),
+        });
+        let state = if whole.is_some() { ContentState::Whole } else { ContentState::Untouched };
+        Self { body, whole, state }
+    }
+
+    /// What is sent this time, and what lets a tunnel begin.
+    fn send(&mut self, is_tunnel: bool) -> (Outgoing, Option<Rc<Gate>>) {
+        if is_tunnel {
+            self.state = ContentState::Begun;
+            let (body, gate) = tunnel::front(std::mem::take(&mut self.body));
+            return (body, Some(gate));
+        }
+        match &self.whole {
+            Some(Outgoing::Full(whole)) => (Outgoing::Full(whole.clone()), None),
+            Some(_) => (Outgoing::Empty, None),
+            None => {
+                self.state = ContentState::Begun;
+                (relay::request(std::mem::take(&mut self.body)), None)
+            }
+        }
+    }
+
+    /// After a failure: what was not sent is whole again.
+    fn take_back(&mut self, mut error: AskError) -> AskError {
+        if let Some(request) = error.request.take()
+            && self.whole.is_none()
+            && error.effect == Effect::None
+        {
+            let (_, body) = *request;
+            if !matches!(body, Outgoing::Stream { .. }) {
+                (self.whole, self.state) = (Some(body), ContentState::Whole);
+            }
+        }
+        error
     }
 }
 
@@ -108,27 +230,30 @@ async fn answer(asking: Asking, exchange: &Exchange, policy: &Policy) -> Result<
     .await
 }
 
-/// Content that is passed on as it comes; or at once, if all of it is here.
-fn content(mut body: Incoming) -> Outgoing {
-    if let Some(whole) = body.take_whole() {
-        return if whole.is_empty() { Outgoing::Empty } else { Outgoing::Full(whole) };
-    }
-    match body.promised() {
-        Some(length) => Outgoing::frames(body).with_length(length),
-        None => Outgoing::frames(body),
-    }
+/// There was no connection to ask over.
+fn unasked(failure: AskFailure) -> AskError {
+    AskError { failure, effect: Effect::None, is_reused: false, request: None }
 }
 
-/// No content, of which the length is told all the same (RFC 9110 §9.3.2).
-fn bare(length: Option<u64>) -> Outgoing {
-    match length {
-        Some(length) => Outgoing::frames(Incoming::empty()).with_length(length),
-        None => Outgoing::Empty,
+/// Whether a failure says something about the server, and not about a connection that it ended for having been idle, or about what
+/// the client has sent.
+fn is_of_server(error: &AskError) -> bool {
+    let is_closed = matches!(error.failure, AskFailure::Connection(DialError::Closed(_)));
+    let is_ours = matches!(error.failure, AskFailure::Content | AskFailure::NotNow);
+    !(is_ours || is_closed && error.is_reused)
+}
+
+fn kind(error: &AskError) -> Failure {
+    match &error.failure {
+        AskFailure::Connection(DialError::Closed(_)) => Failure::Reset(error.effect),
+        AskFailure::Connection(_) | AskFailure::NotNow => Failure::Connect,
+        AskFailure::Timeout => Failure::Timeout,
+        _ => Failure::Reset(error.effect),
     }
 }
 
 /// What a client is told of a request without an answer.
-fn failure(error: &AskError, server: &str) -> Error {
+fn failed(inner: &Inner, server: usize, error: &AskError) -> Error {
     let status = match &error.failure {
         AskFailure::Timeout => StatusCode::GATEWAY_TIMEOUT,
         AskFailure::Connection(DialError::Io(std::io::ErrorKind::TimedOut, _)) => {
@@ -137,5 +262,11 @@ fn failure(error: &AskError, server: &str) -> Error {
         AskFailure::NotNow => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     };
-    Error::new(status).internal(format!("{server}: {error}"))
+    let name = inner.upstream.targets.get(server).map_or("", |target| &target.member.name);
+    Error::new(status).internal(format!("{} of {}: {error}", name, inner.upstream.group.name()))
+}
+
+fn unavailable(inner: &Inner, why: &str) -> Error {
+    let text = format!("{}: {why}", inner.upstream.group.name());
+    Error::new(StatusCode::SERVICE_UNAVAILABLE).internal(text)
 }

@@ -21,6 +21,15 @@ const CLIENT_SSL: u8 = 0x01;
 /// The longest text that is told, in bytes: a name has 255 at most.
 const LONGEST: usize = 255;
 
+/// Which version is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// A line of text.
+    V1,
+    /// Binary, with more to be told.
+    V2,
+}
+
 /// What is told of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told<'a> {

@@ -9,6 +9,9 @@ use std::task::{Context, Poll, Waker};
 use trilane_exchange::outgoing::SourceError;
 use trilane_exchange::{Frame, Incoming, Outgoing, Source};
 
+use crate::breaker::Permit;
+use crate::servers::Servers;
+
 /// Opened when the client's half of a tunnel is there.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -26,6 +29,7 @@ struct Front {
 struct Back {
     body: Incoming,
     gate: Rc<Gate>,
+    _permit: Permit<Servers>,
 }
 
 /// What the client will send through the tunnel, and what lets it begin.
@@ -35,8 +39,8 @@ pub(crate) fn front(body: Incoming) -> (Outgoing, Rc<Gate>) {
 }
 
 /// What the server sends through it.
-pub(crate) fn back(body: Incoming, gate: Rc<Gate>) -> Outgoing {
-    Outgoing::source(Back { body, gate })
+pub(crate) fn back(body: Incoming, gate: Rc<Gate>, permit: Permit<Servers>) -> Outgoing {
+    Outgoing::source(Back { body, gate, _permit: permit })
 }
 
 impl Source for Front {
