@@ -30,7 +30,7 @@ pub fn secured(
     session: Session,
 ) -> Box<dyn Conversation> {
     let deadline = now + host.limits().handshake_timeout;
-    Secured::new(session, Pending { key, info, deadline, drain: None, asks: None })
+    Secured::begin(session, Pending { key, info, deadline, drain: None, asks: None })
 }
 
 /// A conversation over `session`, client role, for the requests at `desk`. It is in the protocol that the handshake agrees on, or in
@@ -47,7 +47,7 @@ pub fn client_secured(
     let deadline = now + limits.handshake_timeout;
     desk.attach(host.take_waker(key, ExchangeId(0)).waker().clone());
     let asks = Some(Asks { protocol, limits, first, desk });
-    Secured::new(session, Pending { key, info, deadline, drain: None, asks })
+    Secured::begin(session, Pending { key, info, deadline, drain: None, asks })
 }
 
 /// The stage.
@@ -184,7 +184,7 @@ impl Stage {
 }
 
 impl Secured {
-    fn new(session: Session, pending: Pending) -> Box<dyn Conversation> {
+    fn begin(session: Session, pending: Pending) -> Box<dyn Conversation> {
         let (stage, flight) = (Stage::Handshake(Box::new(pending)), Flight::None);
         Box::new(Self { session, stage, flight, closes: Closes::No, is_ended: false })
     }
