@@ -8,6 +8,7 @@ mod development;
 mod found;
 mod handshakes;
 mod names;
+mod openssl;
 mod records;
 mod sessions;
 mod staples;
