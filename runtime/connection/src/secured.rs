@@ -138,10 +138,7 @@ impl Pending {
             None => protocol,
         };
         let (transport, what) = ((Sends::Bytes, Vec::new()), (protocol, limits));
-        let mut conversation = client(host, now, (key, info), what, transport, desk);
-        // For requests that wait already.
-        conversation.wake(host, now, ExchangeId(0));
-        conversation
+        client(host, now, (key, info), what, transport, desk)
     }
 
     /// Who asks is told that there is no connection. The first reason stays.

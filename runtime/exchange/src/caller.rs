@@ -210,8 +210,11 @@ pub fn desk() -> (Caller, Desk) {
 }
 
 impl Desk {
-    /// Has `waker` woken when somebody asks, or wants an end.
+    /// Has `waker` woken when somebody asks, or wants an end; at once, if somebody has already.
     pub fn attach(&self, waker: Waker) {
+        if !self.0.asks.borrow().is_empty() || self.0.wanted.get().is_some() {
+            waker.wake_by_ref();
+        }
         *self.0.waker.borrow_mut() = Some(waker);
     }
 

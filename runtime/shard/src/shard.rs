@@ -528,5 +528,8 @@ impl Shard {
 }
 
 #[cfg(test)]
+#[path = "tests/dial.rs"]
+mod dialing;
+#[cfg(test)]
 #[path = "tests/shard.rs"]
 mod tests;
