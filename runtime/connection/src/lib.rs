@@ -17,6 +17,7 @@ mod ending;
 mod guarded;
 pub mod guests;
 pub mod host;
+mod pending;
 mod proxied;
 mod push;
 #[cfg(feature = "http3")]

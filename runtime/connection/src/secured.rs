@@ -11,13 +11,11 @@ use trilane_exchange::{ConnectionInfo, Desk, DialError};
 use trilane_semantics::{Cause, Command, ExchangeId, Instant, Limits, Outbox, Piece, Protocol};
 use trilane_tls::{Broken, Heard, Session};
 
-use crate::connection::{Received, Sends};
-use crate::conversation::{Conversation, client, http1, http2};
+use crate::connection::Received;
+use crate::conversation::Conversation;
 use crate::ending::Goal;
 use crate::host::Host;
-
-/// The name of HTTP/2 in ALPN (RFC 9113 §3.1).
-const H2: &[u8] = b"h2";
+use crate::pending::{Asks, Pending};
 
 /// A conversation over `session`, server role: HTTP/2 if the handshake agrees on it, else HTTP/1.1. `key` is the shard's name
 /// for it.
@@ -69,26 +67,6 @@ enum Stage {
     Over(Over),
 }
 
-/// What the conversation to come needs.
-struct Pending {
-    key: u64,
-    info: Rc<ConnectionInfo>,
-    deadline: Instant,
-    drain: Option<Duration>,
-    /// In the client role.
-    asks: Option<Asks>,
-}
-
-/// What the client role needs.
-struct Asks {
-    /// What is spoken if ALPN does not say.
-    protocol: Protocol,
-    limits: Rc<Limits>,
-    /// What goes first, in clear.
-    first: Vec<u8>,
-    desk: Rc<Desk>,
-}
-
 /// The end of what TLS has ended.
 struct Over {
     cause: Cause,
@@ -115,51 +93,11 @@ enum Closes {
     Told,
 }
 
-impl Pending {
-    /// What the handshake has agreed on.
-    fn open(
-        &mut self,
-        host: &Host,
-        now: Instant,
-        info: Rc<ConnectionInfo>,
-    ) -> Box<dyn Conversation> {
-        let key = self.key;
-        let alpn = info.tls.as_ref().and_then(|tls| tls.alpn.as_deref());
-        let is_http2 = alpn == Some(H2);
-        let Some(Asks { protocol, limits, desk, .. }) = self.asks.take() else {
-            return match is_http2 {
-                true => http2(host, now, key, info),
-                false => http1(host, now, key, info, Sends::Bytes),
-            };
-        };
-        let protocol = match alpn {
-            Some(_) if is_http2 => Protocol::Http2,
-            Some(_) => Protocol::Http11,
-            None => protocol,
-        };
-        let (transport, what) = ((Sends::Bytes, Vec::new()), (protocol, limits));
-        client(host, now, (key, info), what, transport, desk)
-    }
-
-    /// Who asks is told that there is no connection. The first reason stays.
-    fn fail(&self, error: impl FnOnce() -> DialError) {
-        if let Some(Asks { desk, .. }) = &self.asks {
-            desk.end(error());
-        }
-    }
-}
-
 impl Stage {
     fn hear(&mut self, host: &Host, now: Instant, heard: Heard<'_>) {
         match (heard, &mut *self) {
             (Heard::Ready(found), Self::Handshake(pending)) => {
-                let mut info = ConnectionInfo::clone(&pending.info);
-                info.tls = Some(Rc::new(found));
-                let mut conversation = pending.open(host, now, Rc::new(info));
-                if let Some(grace) = pending.drain {
-                    conversation.drain(host, now, grace);
-                }
-                *self = Self::Open(conversation);
+                *self = Self::Open(pending.open(host, now, found));
             }
             (Heard::Content(content), Self::Open(conversation)) => {
                 conversation.receive(host, now, Received::copied(content));
