@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::io::{Read, Write};
+use std::iter;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
-use trilane::tls::{Acceptor, Identity, Pem, Session, TlsConfig};
+use trilane::tls::{
+    Acceptor, Connector, ConnectorConfig, Heard, Identity, Pem, Session, TlsConfig, Trust,
+};
 use trilane::{Json, Router, Shard, get, post};
 use trilane_benches::counting::allocations;
 use trilane_benches::{Counting, Scenario, Wire};
@@ -84,6 +87,45 @@ fn warm_requests_over_tls() {
         // rustls's own records show that it is counted.
         assert_eq!(counted == 0, version.version == rustls::ProtocolVersion::TLSv1_3, "{counted}");
     }
+}
+
+/// The same in the client role: what is said to a server, and what it answers.
+#[test]
+fn warm_records_to_a_server() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let trust = Trust::Only(Pem::Text(certificate.clone()));
+    let identities = vec![Identity::new(Pem::Text(certificate), Pem::Text(key))];
+    let acceptor = Acceptor::new(TlsConfig { identities, ..TlsConfig::default() }).unwrap();
+    let config = ConnectorConfig { trust, alpn: Vec::new(), ..ConnectorConfig::default() };
+    let connector = Connector::new(&config).unwrap();
+    let mut server = Session::server(acceptor.current()).unwrap();
+    let mut client = Session::client(&connector, "localhost").unwrap();
+    let (mut up, mut down, mut heard, mut counted) = (Vec::new(), Vec::new(), 0, 0);
+    for round in 0..210 {
+        let before = allocations();
+        client.take_owed(&mut up);
+        if round >= 10 {
+            client.seal([&[1; 500][..], &[2; 20_000]].into_iter(), &mut up).unwrap();
+        }
+        counted += if round < 110 { 0 } else { allocations() - before };
+        server.receive(&mut up, |_| ()).unwrap();
+        up.clear();
+        server.take_owed(&mut down);
+        if round >= 10 {
+            server.seal(iter::once(&[3; 20_000][..]), &mut down).unwrap();
+        }
+        let before = allocations();
+        let hear = |what: Heard<'_>| {
+            if let Heard::Content(content) = what {
+                heard += content.len();
+            }
+        };
+        client.receive(&mut down, hear).unwrap();
+        counted += if round < 110 { 0 } else { allocations() - before };
+        down.clear();
+    }
+    assert_eq!((counted, heard), (0, 200 * 20_000));
 }
 
 /// A client of that version, and the only server that it trusts.
