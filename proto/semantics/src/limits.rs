@@ -65,7 +65,7 @@ pub struct Limits {
     pub abuse: u32,
     /// Points that come back in a second. Default 50.
     pub abuse_rate: u32,
-    /// From accept to the end of the TLS handshake. Default 10 s.
+    /// From accept to the end of the TLS handshake; in the client role, from when the connection is begun. Default 10 s.
     pub handshake_timeout: Duration,
     /// From the first byte of a head, or from accept, to its end. Default 15 s.
     pub head_timeout: Duration,
