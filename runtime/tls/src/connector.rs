@@ -137,6 +137,16 @@ impl Connector {
 }
 
 /// As [`Dial`](trilane_exchange::Dial) has it; it is asked for by this type.
+///
+/// ```
+/// use trilane_exchange::{Dial, Remote};
+/// use trilane_tls::{Connector, ConnectorConfig, Trust};
+///
+/// let config = ConnectorConfig { trust: Trust::DangerAnyone, ..ConnectorConfig::default() };
+/// let mut dial = Dial::new(Remote::Ip(([127, 0, 0, 1], 8443).into()));
+/// dial.tls = Some((Connector::new(&config)?.into(), "example.org".into()));
+/// # Ok::<(), trilane_tls::TlsError>(())
+/// ```
 impl From<Connector> for trilane_exchange::Connector {
     fn from(connector: Connector) -> Self {
         Self::new(Arc::new(connector))
