@@ -68,7 +68,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    fn new(self) -> (Client, Acceptor) {
+    fn begin(self) -> (Client, Acceptor) {
         let made = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let other = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let root = if self.is_trusted { &made } else { &other };
@@ -188,7 +188,7 @@ struct Both {
 
 impl Both {
     fn new(setup: Setup, piece: usize) -> Self {
-        let (client, acceptor) = setup.new();
+        let (client, acceptor) = setup.begin();
         let session = Session::server(acceptor.current()).unwrap();
         let server = secured(&client.host, client.now, SERVER, info(), session);
         Self { client, server, piece }
@@ -300,7 +300,7 @@ fn a_handshake_that_fails_is_told_with_its_reason() {
         assert!(both.server.cause().is_some());
     }
     // What speaks no TLS.
-    let (mut client, _) = Setup::default().new();
+    let (mut client, _) = Setup::default().begin();
     let mut asking = client.ask();
     client.hear(&mut b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), 3, false);
     assert_eq!(closed(&mut asking), tls("the TLS handshake failed"));
@@ -308,7 +308,7 @@ fn a_handshake_that_fails_is_told_with_its_reason() {
 
 #[test]
 fn a_handshake_has_its_time() {
-    let (mut client, _) = Setup::default().new();
+    let (mut client, _) = Setup::default().begin();
     let mut asking = client.ask();
     assert!(!client.said().is_empty());
     let until = client.now + Limits::default().handshake_timeout;
@@ -321,7 +321,7 @@ fn a_handshake_has_its_time() {
 
 #[test]
 fn a_server_that_leaves_amid_the_handshake() {
-    let (mut client, _) = Setup::default().new();
+    let (mut client, _) = Setup::default().begin();
     let mut asking = client.ask();
     client.said();
     client.hear(&mut [22, 3, 3, 0], 1, true);
@@ -332,7 +332,7 @@ fn a_server_that_leaves_amid_the_handshake() {
 /// A connection that cannot be made at all: the first reason stays.
 #[test]
 fn a_transport_that_fails() {
-    let (mut client, _) = Setup::default().new();
+    let (mut client, _) = Setup::default().begin();
     let mut asking = client.ask();
     client.conversation.failed(&client.host, client.now);
     client.wake(None);
@@ -344,7 +344,7 @@ fn a_transport_that_fails() {
 #[test]
 fn a_connection_that_nobody_wants_any_more() {
     for (begins, asks) in [(false, false), (true, false), (true, true)] {
-        let (mut client, _) = Setup::default().new();
+        let (mut client, _) = Setup::default().begin();
         if begins {
             client.said();
         }
@@ -360,7 +360,7 @@ fn a_connection_that_nobody_wants_any_more() {
 #[test]
 fn a_preface_goes_before_the_handshake() {
     let first = b"PROXY UNKNOWN\r\n";
-    let (mut client, _) = Setup { first, ..Setup::default() }.new();
+    let (mut client, _) = Setup { first, ..Setup::default() }.begin();
     let bytes = client.said();
     let hello = bytes.strip_prefix(first).unwrap();
     assert_eq!((hello[0], &client.said()[..]), (22, &b""[..]), "a handshake, and no more");
@@ -368,7 +368,7 @@ fn a_preface_goes_before_the_handshake() {
 
 /// What a server of one exchange says, with or without an end of TLS, and what its client makes of it.
 fn outcome(response: &[u8], closes: bool, piece: usize) -> Result<Vec<u8>, ()> {
-    let (mut client, acceptor) = Setup { alpn: &["http/1.1"], ..Setup::default() }.new();
+    let (mut client, acceptor) = Setup { alpn: &["http/1.1"], ..Setup::default() }.begin();
     let mut asking = client.ask();
     let (mut server, mut heard) = (Session::server(acceptor.current()).unwrap(), Vec::new());
     while heard.is_empty() {
