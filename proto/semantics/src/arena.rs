@@ -178,6 +178,24 @@ impl Arena {
         true
     }
 
+    /// Becomes those lines of another one whose names are to be kept; it is empty before.
+    #[inline]
+    pub(crate) fn copy_kept(&mut self, from: &Self, mut keep: impl FnMut(NameRef<'_>) -> bool) {
+        self.bytes.extend_from_slice(&from.bytes);
+        self.lines.reserve(from.lines.len());
+        for line in &from.lines {
+            let name = match line.known {
+                Some(known) => NameRef::Known(known),
+                None => NameRef::Other(line.name(&from.bytes)),
+            };
+            if keep(name) {
+                self.lines.push(*line);
+                self.note(self.lines.len() - 1);
+            }
+        }
+        self.is_wire = from.is_wire && self.lines.len() == from.lines.len();
+    }
+
     /// Gives the first line of a name that is there another value; the old one stays in memory. Whether there is room.
     pub(crate) fn replace(&mut self, name: Known, value: &[u8]) -> bool {
         let start = self.bytes.len();
