@@ -63,7 +63,7 @@ impl<'a> Named<'a> {
     #[inline]
     pub(crate) fn of(fields: &'a Fields) -> Option<Self> {
         // What most say names no field that would not go anyway.
-        let usual = |value: &[u8]| value.eq_ignore_ascii_case(b"keep-alive");
+        let usual = |value: &[u8]| value == b"keep-alive";
         match fields.get(Known::Connection) {
             None => Some(Self::default()),
             Some(value) if usual(value) && !fields.is_repeated(Known::Connection) => {

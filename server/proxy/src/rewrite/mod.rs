@@ -20,6 +20,6 @@ mod tests;
 
 pub use facts::{Facts, Upstream};
 pub use policy::{Host, Policy};
-pub use request::{Refusal, Rewritten, request};
+pub use request::{Refusal, Rewritten, request, trailers};
 pub use response::{BadAnswer, interim, response};
 pub use websocket::Bridge;

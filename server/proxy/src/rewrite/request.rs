@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use smallvec::SmallVec;
 use trilane_exchange::trace::trace_state;
 use trilane_exchange::{Error, TraceContext};
+use trilane_semantics::field::{is_value, trim_ows};
 use trilane_semantics::octets::has_byte;
 use trilane_semantics::{
     Fields, InvalidField, Known, Method, NameRef, Protocol, RequestHead, StatusCode,
@@ -126,8 +127,7 @@ pub fn request(
     let mut head = RequestHead::blank(front.method.clone(), facts.upstream.protocol);
     target::set(&mut head, front, (policy, facts.upstream), authority).ok_or(Refusal::Ambiguous)?;
     let gone = gone(facts, policy, &named, (keeps_host, hops_left));
-    head.fields.clone_from(before);
-    head.fields.retain(|name| match name {
+    head.fields.copy_kept(before, |name| match name {
         NameRef::Known(known) => !gone.has(known),
         NameRef::Other(name) => is_passed(name, facts, policy, &named),
     });
@@ -141,8 +141,10 @@ pub fn request(
     }
     told::via(fields, Some(before), policy.via(front.protocol))?;
     told::tell(fields, front, facts, policy)?;
-    if !facts.request_id.is_empty() {
-        fields.append(Known::XRequestId, facts.request_id)?;
+    // An id of a layer that gave a bad one is left out.
+    let id = facts.request_id;
+    if !id.is_empty() && is_value(id) && trim_ows(id).len() == id.len() {
+        fields.append_checked(NameRef::Known(Known::XRequestId), id)?;
     }
     if let Some(trace) = &facts.trace {
         say_trace(fields, before, trace)?;
@@ -163,6 +165,36 @@ pub fn request(
     };
     Ok(Rewritten { head, bridge })
 }
+
+/// Removes from trailers what does not go on: what a head would not pass either, and what has a meaning in a head alone (RFC 9110
+/// §6.5.1: framing, routing, authentication, requests' modifiers; a server might merge them into the head).
+pub fn trailers(fields: &mut Fields, is_trusted: bool, policy: &Policy) {
+    let gone = NEVER.and_all(HEAD_ONLY).and_all(policy.removed.known).and_all(told::OURS);
+    fields.retain(|name| match name {
+        NameRef::Known(known) => !gone.has(known),
+        NameRef::Other(name) => {
+            let is_odd = !policy.has_underscores && has_byte(name, b'_');
+            !is_odd && (is_trusted || !told::is_ours(name)) && !policy.removed.has_other(name)
+        }
+    });
+}
+
+/// What a trailer must not say (RFC 9110 §6.5.1).
+const HEAD_ONLY: Set = Set::of(&[
+    Known::Host,
+    Known::Authorization,
+    Known::Cookie,
+    Known::SetCookie,
+    Known::CacheControl,
+    Known::ContentEncoding,
+    Known::ContentType,
+    Known::ContentRange,
+    Known::MaxForwards,
+    Known::Range,
+    Known::Trailer,
+    Known::Traceparent,
+    Known::XRequestId,
+]);
 
 /// The well-known fields that do not go on as they came.
 fn gone(

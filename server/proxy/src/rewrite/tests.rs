@@ -289,3 +289,23 @@ fn the_configuration_has_the_last_word() {
         assert!(bad.check().is_err(), "{bad:?}");
     }
 }
+
+/// RFC 9110 §6.5.1.
+#[test]
+fn trailers_say_nothing_of_heads() {
+    let mut fields = fields(&[
+        "Digest: x",
+        "Content-Length: 5",
+        "Transfer-Encoding: chunked",
+        "Host: evil",
+        "Authorization: x",
+        "X-Forwarded-For: 1.2.3.4",
+        "X-Real-IP: 1.2.3.4",
+        "X_Real_IP: 1.2.3.4",
+        "Connection: close",
+        "X-Secret: 1",
+        "grpc-status: 0",
+    ]);
+    super::trailers(&mut fields, false, &policy().remove_field("x-secret"));
+    assert_eq!(lines(&fields), ["digest: x", "grpc-status: 0"]);
+}

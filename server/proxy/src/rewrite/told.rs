@@ -206,6 +206,31 @@ pub(crate) fn host(front: &RequestHead) -> Option<&[u8]> {
     }
 }
 
+/// Each octet in digits with a dot after them, and how long that is.
+const OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let (mut text, mut len) = ([0; 4], 0);
+        let mut at = if octet < 10 {
+            2
+        } else if octet < 100 {
+            1
+        } else {
+            0
+        };
+        while at < 3 {
+            text[len] = b'0' + digits[at] as u8;
+            (len, at) = (len + 1, at + 1);
+        }
+        text[len] = b'.';
+        octets[octet] = (text, len as u8 + 1);
+        octet += 1;
+    }
+    octets
+};
+
 /// An IP address as text; an IPv4 address in IPv6 clothes is itself.
 struct Ip {
     text: [u8; 48],
@@ -224,15 +249,11 @@ impl Ip {
         match ip {
             IpAddr::V4(ip) => {
                 for octet in ip.octets() {
-                    // Three digits and a dot; those in front that say nothing are written over.
-                    let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|it| b'0' + it);
-                    let skipped = usize::from(octet < 100) + usize::from(octet < 10);
-                    let line = u32::from_le_bytes([digits[0], digits[1], digits[2], b'.']);
-                    let line = line >> (8 * skipped);
+                    let (text, len) = OCTETS[usize::from(octet)];
                     if let Some(place) = new.text.get_mut(new.len..new.len + 4) {
-                        place.copy_from_slice(&line.to_le_bytes());
+                        place.copy_from_slice(&text);
                     }
-                    new.len += 4 - skipped;
+                    new.len += usize::from(len);
                 }
                 new.len -= 1;
             }
