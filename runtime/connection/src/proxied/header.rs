@@ -244,4 +244,34 @@ mod tests {
         assert!(read(&binary(0x21, 0x00, &[0; LONGEST - 16])).is_ok_and(|header| header.is_some()));
         assert_eq!(read(b"\r\n\r\n\0\r\nQUIT\r"), Err(Malformed));
     }
+
+    /// What our own proxy writes is read here.
+    #[test]
+    fn what_we_write_ourselves() {
+        use trilane_proxy::proxy_protocol::{Told, write_v1, write_v2};
+        let both = |told: &Told<'_>| {
+            let (mut one, mut two) = (Vec::new(), Vec::new());
+            write_v1(&mut one, told);
+            write_v2(&mut two, told);
+            [one, two].map(|bytes| {
+                let (text, len) = said(&bytes).unwrap();
+                assert_eq!(len, bytes.len(), "{told:?}");
+                text
+            })
+        };
+        for (client, asked, expected) in [
+            ("192.0.2.1:56324", "198.51.100.1:443", "192.0.2.1:56324 198.51.100.1:443"),
+            ("[2001:db8::1]:0", "[::1]:65535", "[2001:db8::1]:0 [::1]:65535"),
+            ("[2001:db8::1]:1", "192.0.2.1:2", "[2001:db8::1]:1 [::ffff:192.0.2.1]:2"),
+            ("[::ffff:192.0.2.1]:1", "192.0.2.2:2", "192.0.2.1:1 192.0.2.2:2"),
+        ] {
+            let ends = Some((client.parse().unwrap(), asked.parse().unwrap()));
+            let plain = Told { ends, ..Told::default() };
+            let (authority, alpn) = (Some("a.example"), Some(&b"h2"[..]));
+            let full = Told { authority, alpn, tls: Some("TLSv1.3"), ..plain };
+            assert_eq!(both(&plain), [expected; 2]);
+            assert_eq!(both(&full), [expected; 2]);
+        }
+        assert_eq!(both(&Told::default()), ["-"; 2]);
+    }
 }
