@@ -193,8 +193,9 @@ impl Balancer {
     fn in_turn(&self, left: &Members, now: Instant) -> Option<usize> {
         let (mut best, mut all): (Option<(usize, i64)>, i64) = (None, 0);
         let is_growing = self.health().is_growing();
-        for server in left.iter() {
-            let Some((whole, turn)) = self.turns.get(server) else { continue };
+        // Iterators of sets are quicker when they run by themselves.
+        left.iter().for_each(|server| {
+            let Some((whole, turn)) = self.turns.get(server) else { return };
             let weight = if is_growing { self.grown(*whole, server, now) } else { *whole };
             all += weight;
             let near = turn.get() + weight;
@@ -202,7 +203,7 @@ impl Balancer {
             if best.is_none_or(|(_, nearest)| near > nearest) {
                 best = Some((server, near));
             }
-        }
+        });
         let (server, near) = best?;
         if let Some((_, turn)) = self.turns.get(server) {
             turn.set(near - all);
@@ -210,24 +211,34 @@ impl Balancer {
         Some(server)
     }
 
-    fn least(&self, left: &Members, mut chance: u64, now: Instant) -> Option<usize> {
-        let mut best: Option<(usize, u64, u64)> = None;
-        let (mut equal, is_growing) = (0, self.health().is_growing());
-        for server in left.iter() {
-            let (load, weight) = self.burden(server, is_growing, now);
-            let order =
-                best.map_or(Ordering::Less, |(_, least, by)| (load * by).cmp(&(least * weight)));
-            if order.is_gt() {
-                continue;
+    /// Who bears least is found first, and then one of those that bear as little: nearly always none is there, or all are, and a draw
+    /// for each that comes by would cost more.
+    fn least(&self, left: &Members, chance: u64, now: Instant) -> Option<usize> {
+        let is_growing = self.health().is_growing();
+        let burden = |server| self.burden(server, is_growing, now);
+        let (mut best, mut least, mut by, mut equal) = (None, 1, 0, 0);
+        left.iter().for_each(|server| {
+            let (load, weight) = burden(server);
+            // The first is less than one request for no weight.
+            match (load * by).cmp(&(least * weight)) {
+                Ordering::Less => (best, least, by, equal) = (Some(server), load, weight, weight),
+                Ordering::Equal => equal += weight,
+                Ordering::Greater => (),
             }
-            // Each of those that are equal is kept with the part that it has of their weights.
-            equal = if order.is_lt() { weight } else { equal + weight };
-            chance = chance.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
-            if order.is_lt() || part(chance, equal) < weight {
-                best = Some((server, load, weight));
-            }
+        });
+        if equal == by {
+            return best;
         }
-        best.map(|(server, ..)| server)
+        // Each with the part that it has of their weights. Loads may have changed by now: then it is the first that was found.
+        let mut drawn = part(mixed(chance), equal);
+        let is_drawn = |server: &usize| {
+            let (load, weight) = burden(*server);
+            let is_equal = load * by == least * weight;
+            let is_it = is_equal && drawn < weight;
+            drawn -= if is_equal && !is_it { weight } else { 0 };
+            is_it
+        };
+        left.iter().find(is_drawn).or(best)
     }
 
     fn better_of_two(&self, left: &Members, chance: u64, now: Instant) -> Option<usize> {
