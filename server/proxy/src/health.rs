@@ -195,7 +195,6 @@ impl Health {
     /// A server has failed a request: it could not be reached, or has not answered.
     pub fn failed(&self, server: usize, now: Instant) -> Option<Change> {
         let policy = self.policy;
-        let spares = self.spares(server);
         self.change(server, now, Cause::Requests, |state, now| {
             if state.is_ejected {
                 // Its trial, or what was under way.
@@ -206,13 +205,14 @@ impl Health {
                 (state.window, state.fails) = (now, 0);
             }
             state.fails = state.fails.saturating_add(1);
-            if policy.max_fails > 0 && state.fails >= policy.max_fails && !spares {
+            if policy.max_fails > 0 && state.fails >= policy.max_fails && !self.spares(server) {
                 (state.is_ejected, state.due) = (true, now + policy.fail_timeout);
             }
         })
     }
 
-    /// Whether a server must not be ejected by requests, because too few others are fit.
+    /// Whether a server must not be ejected by requests, because too few others are fit. Asked under the lock, so that two that fail
+    /// at once are not the last two that go.
     fn spares(&self, server: usize) -> bool {
         let fit = self.fit();
         let others = fit.len() - usize::from(fit.has(server));
