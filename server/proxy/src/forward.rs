@@ -63,8 +63,8 @@ impl Proxy {
         let inner = self.servers.inner();
         let method = &exchange.head().method;
         let upstream = (&bridge, inner.asked(server, protocol));
-        let is_open = head.status == StatusCode::SWITCHING_PROTOCOLS
-            || *method == Method::CONNECT && head.status.is_success();
+        // By the server's status: over an Upgrade in front of a CONNECT it is another in a moment.
+        let is_open = bridge.opens(head.status);
         let length = rewrite::response(&mut head, exchange.head(), upstream, &self.policy)?;
         let mut response = Response::new(head.status);
         response.body = match answered.gate {

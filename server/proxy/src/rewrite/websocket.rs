@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
-use trilane_semantics::{Fields, InvalidField, Known, Method, Protocol, RequestHead};
+use trilane_semantics::{Fields, InvalidField, Known, Method, Protocol, RequestHead, StatusCode};
 
 use crate::rewrite::facts::Facts;
 use crate::rewrite::policy::Policy;
@@ -63,6 +63,18 @@ impl Opening {
             && fields.list_has(Known::Connection, "upgrade")
             && !has_content;
         Ok(is_one.then_some(Self::Upgrade))
+    }
+}
+
+impl Bridge {
+    /// Whether an answer with that status, as the server has sent it, opens the WebSocket (RFC 6455 §4.1, RFC 8441 §5).
+    #[must_use]
+    pub fn opens(&self, status: StatusCode) -> bool {
+        match self {
+            Self::None => false,
+            Self::Upgrade | Self::ToUpgrade(_) => status == StatusCode::SWITCHING_PROTOCOLS,
+            Self::Connect | Self::ToConnect(_) => status.is_success(),
+        }
     }
 }
 

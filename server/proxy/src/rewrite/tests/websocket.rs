@@ -131,6 +131,16 @@ fn answers() {
         (&to_connect, 403, &[], Ok((403, vec![]))),
         (&Bridge::Connect, 200, &[], Ok((200, vec![]))),
     ] {
+        // What opens it has the status that does so in front.
+        let opens = bridge.opens(StatusCode::from_u16(status).unwrap());
+        assert!(
+            expected.is_err()
+                || opens
+                    == matches!(
+                        (bridge, status),
+                        (Bridge::Connect | Bridge::ToConnect(_), 200) | (_, 101)
+                    )
+        );
         assert_eq!(answered(bridge, status, lines), expected, "{bridge:?} {status}");
     }
 }
