@@ -22,13 +22,15 @@ mod wire;
 
 use trilane::Limits;
 
+pub(crate) use wire::Wire;
+
 /// One case.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// Section of RFC 9110, 9112 or 3986, or the field of `Limits`, and what the case is.
     section: &'static str,
     /// What the client sends, at once.
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// The answers in their order, and how it ends.
     expected: Expected,
 }
@@ -51,11 +53,28 @@ struct Answer {
 }
 
 impl Row {
-    fn new(section: &'static str, bytes: impl Into<Vec<u8>>, expected: &str) -> Self {
+    pub(crate) fn new(section: &'static str, bytes: impl Into<Vec<u8>>, expected: &str) -> Self {
         Self { section, bytes: bytes.into(), expected: Expected::parse(expected) }
     }
 
-    fn text(&self) -> String {
+    /// Whether the machine refuses where that answer is due.
+    pub(crate) fn refuses(&self, at: usize) -> bool {
+        match self.expected.answers.get(at) {
+            Some(answer) => !answer.is_handlers && answer.statuses.iter().all(|it| *it >= 400),
+            None => !self.expected.is_open || at > self.expected.answers.len(),
+        }
+    }
+
+    pub(crate) const fn half_closes(&self) -> bool {
+        self.expected.half_closes
+    }
+
+    /// Whether it is one under the limits of [`limits`] alone.
+    pub(crate) fn is_about_limits(&self) -> bool {
+        self.section.starts_with("Limits")
+    }
+
+    pub(crate) fn text(&self) -> String {
         let cut = self.bytes.len().min(300);
         format!("{}: {:?}", self.section, String::from_utf8_lossy(&self.bytes[..cut]))
     }
@@ -86,7 +105,7 @@ fn limits(limits: &mut Limits) {
     limits.discard = 5000;
 }
 
-fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let all = [lines::rows(), fields::rows(), framing::rows(), sequences::rows()];
     all.into_iter().flatten().collect()
 }

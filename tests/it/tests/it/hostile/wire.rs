@@ -13,21 +13,21 @@ const PROBE: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\n";
 pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// A client that says what it is told and reads what comes.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     pub(super) socket: TcpStream,
     input: Vec<u8>,
 }
 
 /// A final response.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Wire {
-    pub(super) fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(SOON)).unwrap();
@@ -36,8 +36,13 @@ impl Wire {
     }
 
     /// Sends; a server that has had enough is no error.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.socket.write_all(bytes).is_ok()
+    }
+
+    /// Nothing more will be sent.
+    pub(crate) fn shut(&self) -> std::io::Result<()> {
+        self.socket.shutdown(Shutdown::Write)
     }
 
     /// Reads once more. `Ok(false)` at the end.
@@ -49,7 +54,7 @@ impl Wire {
     }
 
     /// The next final response; `is_head` if it answers HEAD.
-    pub(super) fn reply(&mut self, is_head: bool) -> Result<Reply, String> {
+    pub(crate) fn reply(&mut self, is_head: bool) -> Result<Reply, String> {
         loop {
             let end = loop {
                 if let Some(at) = self.input.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -139,7 +144,7 @@ fn check(house: &House, row: &Row, tail: &[u8]) -> Result<(), String> {
     let mut wire = Wire::open(house.address());
     wire.send(&[&row.bytes, tail].concat());
     if row.expected.half_closes {
-        wire.socket.shutdown(Shutdown::Write).map_err(|error| error.to_string())?;
+        wire.shut().map_err(|error| error.to_string())?;
     }
     let is_head = row.bytes.starts_with(b"HEAD");
     for (at, answer) in row.expected.answers.iter().enumerate() {

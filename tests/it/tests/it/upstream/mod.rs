@@ -1,7 +1,8 @@
 //! Our client role of HTTP/2 over a socket: against nginx and h2o, against a hostile scripted server, and against ourselves.
 //!
 //! `real` starts programs of others, `nginx` and `h2o` ask them; `hostile` is a server that does all it should not; `push` is
-//! a connection of ours that makes promises.
+//! a connection of ours that makes promises. `smuggling` is our proxy in front of servers that read as they like (`lenient`), with
+//! rows of `proxied`.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -17,9 +18,12 @@ use trilane_semantics::{
 
 mod h2o;
 mod hostile;
+mod lenient;
 mod nginx;
+mod proxied;
 mod push;
 mod real;
+mod smuggling;
 
 /// What anything waits for at most.
 const SOON: Duration = Duration::from_secs(10);
