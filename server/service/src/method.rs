@@ -161,6 +161,16 @@ impl<S> MethodRouter<S> {
         self
     }
 
+    /// The handlers that are there so far open WebSockets too, or have them opened by somebody else: they are asked when a client wants
+    /// one by extended CONNECT (RFC 8441 §5, RFC 9220 §3).
+    #[must_use]
+    pub fn websockets(mut self) -> Self {
+        for entry in &mut self.handlers {
+            entry.takes_websocket = matches!(entry.filter, Filter::Any | Filter::Only(Method::GET));
+        }
+        self
+    }
+
     /// Puts a layer around the handlers that are there so far.
     #[must_use]
     pub fn layer(mut self, layer: impl Layer) -> Self {
