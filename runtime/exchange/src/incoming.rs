@@ -138,7 +138,7 @@ impl Incoming {
         }
         let Some(queue) = &self.queue else { return Poll::Ready(None) };
         // A length that can only end in a refusal is refused at once (RFC 9110 §15.5.14).
-        if queue.promised.get().is_some_and(|promised| promised > self.limit) {
+        if self.is_too_large() {
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
         if queue.held.get() {
@@ -166,6 +166,12 @@ impl Incoming {
                 Poll::Pending
             }
         }
+    }
+
+    /// Whether the length that the head gave is more than may be read, so that reading can only end in [`BodyError::TooLarge`].
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.promised().is_some_and(|promised| promised > self.limit)
     }
 
     /// Counts a frame: more than the limit is an error.

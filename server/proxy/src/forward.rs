@@ -9,7 +9,7 @@ use trilane_exchange::{
     Answer, Ask, AskError, AskFailure, Asking, DialError, Error, Exchange, Incoming, Outgoing,
     Request, Response,
 };
-use trilane_semantics::{Effect, Method, Protocol, StatusCode};
+use trilane_semantics::{Effect, Method, Protocol, Reason, StatusCode};
 
 use crate::balance::Wanted;
 use crate::breaker::{Counted, Permit};
@@ -58,6 +58,10 @@ impl Proxy {
     /// It is not passed on, or there is no answer: 502, 503 or 504, with the cause for the log.
     pub async fn forward(self, mut request: Request) -> Result<Response, Error> {
         let exchange = Rc::clone(request.exchange());
+        // Nobody need be asked: the server would hear of a request that breaks off.
+        if request.body.is_too_large() {
+            return Err(Error::from(Reason::ContentTooLarge));
+        }
         let answered = self.answered(&exchange, std::mem::take(&mut request.body)).await?;
         let Answered { answer: Answer { mut head, body }, bridge, server, protocol, .. } = answered;
         let inner = self.servers.inner();
