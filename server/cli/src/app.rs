@@ -33,7 +33,7 @@ pub(crate) fn app(kind: Kind, flags: &Serve, config: &Config) -> Result<App, Fai
         (Kind::Serve, Some(_), Some(_)) => {
             refused("--root is for a site without [[routes]]: each of those has its own")
         }
-        (Kind::Serve, Some(site), None) => Ok(Box::new(move |_| site.router())),
+        (Kind::Serve, Some(site), None) => Ok(Box::new(move |shard| site.router(shard))),
         (Kind::Serve, None, Some(root)) => {
             let files = config.files.clone();
             Ok(Box::new(move |_| Router::new().serve_dir("/", files.serve(&root))))

@@ -161,13 +161,33 @@ pub struct TimeoutsSection {
 pub struct PoolSection {
     /// Connections to one server at once, of the process. Default 256.
     pub connections: Option<usize>,
-    /// Of those, idle ones that are kept. Default 64.
+    /// Idle ones that are kept, a shard. Default 256.
     pub idle: Option<usize>,
     /// For how long, in seconds. Default 60.
     pub idle_timeout: Option<u64>,
 }
 
 impl UpstreamSection {
+    /// An upstream of one server, as it is by default.
+    pub(crate) fn single(server: &str) -> Result<Self, String> {
+        Ok(Self { servers: vec![ServerSection::at(server)?], ..Self::default() })
+    }
+
+    /// What it asks for that cannot be done yet.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        let failures = self.max_fails.is_some() || self.fail_timeout.is_some();
+        let wanted = [
+            ("TLS to servers", self.servers.iter().any(|server| server.address.is_secure)),
+            ("protocol = \"h3\"", self.protocol == Protocol::H3),
+            ("policy", self.policy != Policy::default()),
+            ("proxy_protocol", self.proxy_protocol.is_some()),
+            ("max_fails", failures || self.slow_start.is_some()),
+            ("health", self.health.is_some()),
+            ("retries", self.retries != RetriesSection::default()),
+        ];
+        wanted.into_iter().find(|(_, is_wanted)| *is_wanted).map(|(name, _)| name)
+    }
+
     /// Whether it can be what is meant.
     ///
     /// # Errors

@@ -1,35 +1,49 @@
 //! What becomes of a route's requests: exactly one thing.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use trilane::proxy::Proxy;
 use trilane::{Method, MethodRouter, Request, ServeDir, any, on};
 
+use super::behind::Near;
 use super::redirect::RedirectAction;
 use super::respond::RespondAction;
 use super::schema::RouteSection;
 use crate::files::FilesSection;
 
+/// What actions are made of, on one shard.
+pub(crate) struct Around<'a> {
+    /// How files are served where a route does not say.
+    pub(crate) files: &'a FilesSection,
+    /// The servers behind us.
+    pub(crate) near: BTreeMap<String, Near>,
+    /// What we are called in Via.
+    pub(crate) pseudonym: &'a str,
+}
+
 /// What a route does; clones share what it remembers.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Files(ServeDir),
+    Proxy(Proxy, bool),
     Redirect(Rc<RedirectAction>),
     Respond(Rc<RespondAction>),
 }
 
 impl Action {
-    /// The one that a route names; `files` is how files are served where it does not say.
+    /// The one that a route names, on a shard.
     ///
     /// # Errors
     /// There is none, or more than one, or it cannot be done there, in words.
-    pub(crate) fn of(route: &RouteSection, files: &FilesSection) -> Result<Self, String> {
+    pub(crate) fn of(route: &RouteSection, around: &Around<'_>) -> Result<Self, String> {
         let mut actions = Vec::new();
         if let Some(root) = &route.root {
             let ends_so = |path: &String| path.ends_with('}') && !path.ends_with("}}");
             if !route.path.as_ref().is_none_or(ends_so) {
                 return Err("root needs a prefix, or a path that ends with a parameter".to_owned());
             }
-            actions.push(Self::Files(route.files.as_ref().unwrap_or(files).serve(root)));
+            actions.push(Self::Files(route.files.as_ref().unwrap_or(around.files).serve(root)));
         } else if route.files.is_some() {
             return Err("files is for a route with a root".to_owned());
         }
@@ -48,8 +62,9 @@ impl Action {
         if let Some(respond) = &route.respond {
             actions.push(Self::Respond(Rc::new(respond.clone())));
         }
-        if route.proxy.is_some() {
-            return Err("proxy is not supported by this version".to_owned());
+        if let Some(proxy) = &route.proxy {
+            let handler = proxy.handler(&around.near, route.prefix.as_deref(), around.pseudonym)?;
+            actions.push(Self::Proxy(handler, proxy.websocket()));
         }
         match <[Self; 1]>::try_from(actions) {
             Ok([action]) => Ok(action),
@@ -61,7 +76,7 @@ impl Action {
     pub(crate) fn usual(&self) -> Option<Method> {
         match self {
             Self::Files(_) => Some(Method::GET),
-            Self::Redirect(_) | Self::Respond(_) => None,
+            Self::Proxy(..) | Self::Redirect(_) | Self::Respond(_) => None,
         }
     }
 
@@ -77,6 +92,10 @@ impl Action {
         }
         match self.clone() {
             Self::Files(files) => handled!(files),
+            Self::Proxy(proxy, takes_websockets) => {
+                let one = handled!(move |request: Request| proxy.clone().forward(request));
+                if takes_websockets { one.websockets() } else { one }
+            }
             Self::Redirect(redirect) => handled!(move |request: Request| {
                 let response = redirect.answer(&request);
                 async { response }

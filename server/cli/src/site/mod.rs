@@ -1,9 +1,10 @@
 //! What a file has served: hosts, their routes, and what becomes of the requests for them.
 //!
-//! `schema` is what the file may say, `pattern` which requests a route is for, `action` what it does with them. A router is made of
-//! it once a shard, and once before, to find what is wrong.
+//! `schema` is what the file may say, `pattern` which requests a route is for, `action` what it does with them, `behind` the servers
+//! that some of it needs. A router is made of it once a shard, and once before, to find what is wrong.
 
 mod action;
+mod behind;
 pub mod headers;
 mod pattern;
 pub mod proxy;
@@ -13,21 +14,27 @@ pub mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{BuildHasher, RandomState};
+
 use toml::Spanned;
-use trilane::{Error, Method, Router, StatusCode};
+use trilane::testing::TestClient;
+use trilane::{Error, Method, Router, Shard, StatusCode};
 
 use crate::config::Config;
 use crate::files::FilesSection;
 use crate::layers::Layers;
-use action::Action;
+use action::{Action, Around};
+use behind::Behind;
 use pattern::{Places, patterns};
-use proxy::{ProxyAction, Upstream};
 use schema::{HostSection, RouteSection};
 
 /// The hosts and routes of a file, with what is made once for all shards.
 #[derive(Clone, Debug)]
 pub struct Site {
     files: FilesSection,
+    behind: Behind,
+    /// What we are called in Via: the same on all shards, and not by anybody else (RFC 9110 §7.6.3).
+    pseudonym: String,
     /// Of hosts that are not named.
     routes: Vec<Routed>,
     hosts: Vec<(Vec<String>, Vec<Routed>)>,
@@ -46,41 +53,50 @@ impl Site {
     /// # Errors
     /// What is wrong, in words, with its line.
     pub fn new(config: &Config) -> Result<Option<Self>, String> {
-        for (name, upstream) in &config.upstreams {
-            let upstream = upstream.get_ref();
-            let checked = upstream.check();
-            checked
-                .map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
-        }
+        let behind = behind(config)?;
         if config.hosts.is_empty() && config.routes.is_empty() {
             return Ok(None);
         }
         let host = |host: &HostSection| Ok((host.names.clone(), routed(&host.routes)?));
-        let hosts = config.hosts.iter().map(host).collect::<Result<_, String>>()?;
-        let site = Self { files: config.files.clone(), routes: routed(&config.routes)?, hosts };
-        let hosts = site.hosts.iter().flat_map(|(_, routes)| routes);
-        site.routes.iter().chain(hosts).try_for_each(|route| route.check(config))?;
-        let router = site.try_router()?;
+        let mut site = Self {
+            files: config.files.clone(),
+            behind,
+            pseudonym: format!("trilane-{:08x}", RandomState::new().hash_one(0) as u32),
+            routes: routed(&config.routes)?,
+            hosts: config.hosts.iter().map(host).collect::<Result<_, String>>()?,
+        };
+        let of_hosts = site.hosts.iter().flat_map(|(_, routes)| routes);
+        site.routes.iter().chain(of_hosts).try_for_each(|route| route.check(&mut site.behind))?;
         // Most is found with its line. What is left is told without.
-        router.build().map_err(|error| error.to_string())?;
-        Ok(Some(site))
+        let mut wrong = None;
+        let built = TestClient::with(|shard| {
+            let router = site.try_router(&shard);
+            router.map_err(|error| wrong = Some(error)).unwrap_or_default()
+        });
+        match (wrong, built) {
+            (Some(error), _) => Err(error),
+            (None, Err(error)) => Err(error.to_string()),
+            (None, Ok(_)) => Ok(Some(site)),
+        }
     }
 
     /// Its router, for a shard.
     #[must_use]
-    pub fn router(&self) -> Router {
+    pub fn router(&self, shard: &Shard) -> Router {
         // It was made once already, so it can be made.
-        self.try_router().unwrap_or_default()
+        self.try_router(shard).unwrap_or_default()
     }
 
-    fn try_router(&self) -> Result<Router, String> {
-        let mut router = router(&self.actions(&self.routes)?)?;
+    fn try_router(&self, shard: &Shard) -> Result<Router, String> {
+        let near = self.behind.on(shard);
+        let around = Around { files: &self.files, near, pseudonym: &self.pseudonym };
+        let mut router = router(&actions(&self.routes, &around)?)?;
         if self.routes.is_empty() {
             router = router.fallback(misdirected);
         }
         for (names, routes) in &self.hosts {
             // Its names share what the actions remember.
-            let actions = self.actions(routes)?;
+            let actions = actions(routes, &around)?;
             for name in names {
                 let one = Router::new().host(name, self::router(&actions)?);
                 router = router.try_merge(one).map_err(|error| error.to_string())?;
@@ -88,14 +104,32 @@ impl Site {
         }
         Ok(router)
     }
+}
 
-    fn actions<'a>(&self, routes: &'a [Routed]) -> Result<Vec<(&'a Routed, Action)>, String> {
-        let action = |routed: &'a Routed| {
-            let action = Action::of(&routed.section, &self.files);
-            Ok((routed, action.map_err(|error| routed.at_line(&error))?))
+/// The upstreams of a file.
+fn behind(config: &Config) -> Result<Behind, String> {
+    let mut behind = Behind::default();
+    for (name, upstream) in &config.upstreams {
+        let upstream = upstream.get_ref();
+        let added = match name.contains(':') {
+            true => Err("no name of an upstream has a colon".to_owned()),
+            false => behind.add(name, upstream),
         };
-        routes.iter().map(action).collect()
+        added.map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
     }
+    Ok(behind)
+}
+
+/// What routes do, on a shard.
+fn actions<'a>(
+    routes: &'a [Routed],
+    around: &Around<'_>,
+) -> Result<Vec<(&'a Routed, Action)>, String> {
+    let action = |routed: &'a Routed| {
+        let action = Action::of(&routed.section, around);
+        Ok((routed, action.map_err(|error| routed.at_line(&error))?))
+    };
+    routes.iter().map(action).collect()
 }
 
 /// The router of one host.
@@ -126,12 +160,15 @@ impl Routed {
         Ok(self.layers.around(router))
     }
 
-    /// Whether what it names is there. A root that goes away later is no error: then there are no files.
-    fn check(&self, config: &Config) -> Result<(), String> {
-        if let Some(ProxyAction { upstream: Upstream::Named(name), .. }) = &self.section.proxy
-            && !config.upstreams.contains_key(name)
+    /// Whether what it names is there, and can be; notes a server that only it names. A root that goes away later is no error: then
+    /// there are no files.
+    fn check(&self, behind: &mut Behind) -> Result<(), String> {
+        if let Some(proxy) = &self.section.proxy
+            && let Some(single) = proxy.single()
+            && !behind.has(proxy.upstream())
         {
-            return Err(self.at_line(&format!("proxy: there is no [upstreams.{name}]")));
+            let added = behind.add(proxy.upstream(), single);
+            added.map_err(|error| self.at_line(&format!("proxy: {error}")))?;
         }
         let Some(root) = &self.section.root else { return Ok(()) };
         let problem = match std::fs::metadata(root) {

@@ -1,34 +1,23 @@
 //! `proxy`: passes requests on to an upstream.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::upstreams::ServerSection;
+use serde::Deserialize;
+use trilane::proxy::Proxy;
+use trilane::proxy::rewrite::{Host, Policy};
+
+use super::behind::Near;
+use crate::upstreams::UpstreamSection;
 use crate::words::{Words, or_table};
 
 /// `proxy`, which is the name of an upstream, a server, or a table with more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyAction {
-    /// Whom to ask.
-    pub upstream: Upstream,
-    /// How.
-    pub table: ProxyTable,
-}
-
-/// Whom to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// One of `[upstreams]`.
-    Named(String),
-    /// That server alone.
-    Server(ServerSection),
-}
-
-/// `proxy = {..}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProxyTable {
     /// The name of an upstream, or a server: `http://127.0.0.1:3000`.
-    upstream: String,
+    pub upstream: String,
     /// Whether the route's prefix is taken out of the path.
     #[serde(default)]
     pub strip_prefix: bool,
@@ -38,16 +27,85 @@ pub struct ProxyTable {
     pub host: Option<String>,
     /// Whether WebSockets are let through. Default: they are.
     pub websocket: Option<bool>,
-    /// Whether `Forwarded` is written (RFC 7239).
-    #[serde(default)]
-    pub forwarded: bool,
     /// Whether `X-Forwarded-For`, `-Proto` and `-Host` are written. Default: they are.
     pub x_forwarded: Option<bool>,
     /// Whether `X-Real-IP` is written.
     #[serde(default)]
     pub x_real_ip: bool,
+    /// Whether `Forwarded` is written (RFC 7239).
+    #[serde(default)]
+    pub forwarded: bool,
     /// Seconds until an answer begins, in place of the upstream's.
     pub timeout: Option<u64>,
+}
+
+/// `proxy` of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyAction {
+    table: ProxyTable,
+    /// The upstream that is only named here: one server.
+    single: Option<UpstreamSection>,
+}
+
+impl ProxyAction {
+    /// The name of its upstream.
+    pub(crate) fn upstream(&self) -> &str {
+        &self.table.upstream
+    }
+
+    /// Its upstream, if it is none of the file's.
+    pub(crate) const fn single(&self) -> Option<&UpstreamSection> {
+        self.single.as_ref()
+    }
+
+    /// Whether WebSockets are let through.
+    pub(crate) fn websocket(&self) -> bool {
+        self.table.websocket.unwrap_or(true)
+    }
+
+    /// The handler on a shard, for a route with that prefix; `pseudonym` is what we are called in Via.
+    ///
+    /// # Errors
+    /// What cannot be, in words.
+    pub(crate) fn handler(
+        &self,
+        near: &BTreeMap<String, Near>,
+        prefix: Option<&str>,
+        pseudonym: &str,
+    ) -> Result<Proxy, String> {
+        let table = &self.table;
+        let near = near.get(&table.upstream);
+        let near =
+            near.ok_or_else(|| format!("proxy: there is no [upstreams.{}]", table.upstream))?;
+        let policy = self.policy(prefix, pseudonym)?;
+        let timeout = table.timeout.map_or_else(|| near.timeout(), Duration::from_secs);
+        Ok(Proxy::new(Rc::new(policy), near.server(), timeout))
+    }
+
+    fn policy(&self, prefix: Option<&str>, pseudonym: &str) -> Result<Policy, String> {
+        let table = &self.table;
+        let wrong = |error: &dyn std::fmt::Display| format!("proxy: {error}");
+        let mut policy = Policy::new(pseudonym)
+            .map_err(|error| wrong(&error))?
+            .websocket(self.websocket())
+            .x_forwarded(table.x_forwarded.unwrap_or(true))
+            .x_real_ip(table.x_real_ip)
+            .forwarded(table.forwarded)
+            .host(match table.host.as_deref() {
+                None | Some("keep") => Host::Keep,
+                Some("server") => Host::Server,
+                Some(other) => Host::Fixed(other.into()),
+            });
+        let behind = if table.strip_prefix { Some("/") } else { table.rewrite.as_deref() };
+        if let Some(behind) = behind {
+            let plain = prefix.filter(|prefix| !prefix.contains(['{', '}']));
+            let front = plain
+                .ok_or("proxy: strip_prefix and rewrite are for a prefix without parameters")?;
+            policy = policy.path(front, behind);
+        }
+        policy.check().map_err(|error| wrong(&error))?;
+        Ok(policy)
+    }
 }
 
 impl Words for ProxyAction {
@@ -59,18 +117,13 @@ impl Words for ProxyAction {
     }
 
     fn of_table(table: ProxyTable) -> Result<Self, String> {
-        // No name of an upstream has a colon.
-        let upstream = match table.upstream.contains(':') {
-            true => Upstream::Server(ServerSection::at(&table.upstream)?),
-            false => Upstream::Named(table.upstream.clone()),
-        };
         if table.strip_prefix && table.rewrite.is_some() {
             return Err("proxy: strip_prefix and rewrite: it is one of the two".to_owned());
         }
-        if let Some(path) = table.rewrite.as_ref().filter(|path| !path.starts_with('/')) {
-            return Err(format!("proxy: rewrite '{path}' is no path"));
-        }
-        Ok(Self { upstream, table })
+        // No name of an upstream has a colon.
+        let is_server = table.upstream.contains(':');
+        let single = is_server.then(|| UpstreamSection::single(&table.upstream)).transpose()?;
+        Ok(Self { table, single })
     }
 }
 

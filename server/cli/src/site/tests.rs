@@ -12,8 +12,9 @@ use crate::layers::Layers;
 fn client(text: &str) -> Result<TestClient, String> {
     let config = Config::parse(text, Path::new("t.toml")).map_err(|error| error.to_string())?;
     let site = Site::new(&config)?.ok_or("no site")?;
-    let router = Layers::new(&config)?.around(site.router()).layer(default_layers(None));
-    TestClient::new(router).map_err(|error| error.to_string())
+    let layers = Layers::new(&config)?;
+    let router = |shard| layers.around(site.router(&shard)).layer(default_layers(None));
+    TestClient::with(router).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -186,7 +187,18 @@ fn mistakes_name_the_line_of_their_route() {
         "[[routes]]\nproxy = { upstream = 'a b://c' }\n",
         &["line 2", "'a b://c' is no server"],
     );
-    refused("[[routes]]\nproxy = { upstream = 'a:1', rewrite = 'v' }\n", &["line 2", "'v'"]);
+    refused(
+        "[[routes]]\nproxy = { upstream = '127.0.0.1:1', rewrite = 'v' }\n",
+        &["line 1", "for a prefix"],
+    );
+    refused(
+        "[[routes]]\nprefix = '/x'\nproxy = { upstream = '127.0.0.1:1', rewrite = 'v' }\n",
+        &["line 1", "'v'"],
+    );
+    refused(
+        "[[routes]]\nrespond = 'x'\n[upstreams.a]\nservers = ['127.0.0.1:1', '127.0.0.1:2']\n",
+        &["line 3", "[upstreams.a]", "more than one server"],
+    );
     refused("[[routes]]\nredirect = '//x'\n", &["line 2", "'//x'"]);
     refused("[[routes]]\nrespond = { bdy = 'x' }\n", &["line 2", "`body`"]);
     refused("[[hosts]]\nnames = ['a b']\n", &["'a b'"]);

@@ -33,6 +33,7 @@ mod redirect;
 mod redis;
 mod security_headers;
 mod shed;
+mod sites;
 mod sse;
 mod testing;
 mod tools;

@@ -81,6 +81,14 @@ impl Process {
         Ok(process)
     }
 
+    /// What `trilane check` says of that file, and whether it is good.
+    pub(crate) fn check(file: &Path) -> (bool, String) {
+        let output =
+            Command::new(binary()).arg("check").arg("--config").arg(file).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
