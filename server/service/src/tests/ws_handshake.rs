@@ -1,8 +1,8 @@
 //! WebSockets: who may open one, and how that is answered.
 
-use super::support::{built, request, send};
+use super::support::{built, request, seen, send};
 use crate::ws::WebSocketUpgrade;
-use crate::{App, Response, Router, get, websocket};
+use crate::{App, Response, Router, any, get, post, websocket};
 
 const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
 const UPGRADE: [(&str, &str); 3] = [
@@ -87,6 +87,28 @@ fn what_is_no_handshake() {
         assert_eq!(ask(&[("origin", origin)]).head.status, status, "{origin}");
     }
     assert_eq!(ask(&[("sec-websocket-extensions", "a; =")]).head.status, 400, "RFC 6455 §9.1");
+}
+
+#[test]
+fn any_handler_may_be_asked() {
+    let app = built(
+        Router::new()
+            .route("/any", any(|| async { "any" }).websockets())
+            .route("/both", post(|| async { "post" }).get(|| async { "get" }).websockets())
+            .route("/post", post(|| async { "post" }).websockets())
+            .route("/none", any(|| async { "any" })),
+    );
+    for (path, expected) in [
+        ("/any", (200, "any")),
+        ("/both", (200, "get")),
+        ("/post", (405, "")),
+        ("/none", (405, "")),
+    ] {
+        let mut request = request("CONNECT", path, &[UPGRADE[2]], "");
+        request.head_mut().set_connect_protocol("websocket");
+        let (status, text) = seen(send(&app, request));
+        assert_eq!((status, if status == 200 { &*text } else { "" }), expected, "{path}");
+    }
 }
 
 #[test]
