@@ -75,10 +75,10 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// HTTP/2 or HTTP/1.1, by ALPN; in clear HTTP/1.1.
-    #[default]
+    /// HTTP/2 or HTTP/1.1, by ALPN.
     Auto,
     /// HTTP/1.1.
+    #[default]
     H1,
     /// HTTP/2; in clear by prior knowledge.
     H2,
@@ -177,7 +177,7 @@ impl UpstreamSection {
     pub(crate) fn missing(&self) -> Option<&'static str> {
         let failures = self.max_fails.is_some() || self.fail_timeout.is_some();
         let wanted = [
-            ("TLS to servers", self.servers.iter().any(|server| server.address.is_secure)),
+            ("protocol = \"auto\"", self.protocol == Protocol::Auto),
             ("protocol = \"h3\"", self.protocol == Protocol::H3),
             ("policy", self.policy != Policy::default()),
             ("proxy_protocol", self.proxy_protocol.is_some()),

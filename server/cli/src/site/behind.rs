@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use trilane::client::{Pool, PoolConfig, Share};
 use trilane::proxy::Server;
+use trilane::tls::{Connector, ConnectorConfig, Identity, Pem, Trust};
 use trilane::{Dial, Protocol, Remote, Shard, Speak};
 
-use crate::upstreams::{self, Place, ServerAddress, ServerSection, UpstreamSection};
+use crate::upstreams::{Place, Protocol as Speaks, ServerAddress, ServerSection, UpstreamSection};
 
 /// Connections to one server, if the file does not say.
 const CONNECTIONS: usize = 256;
@@ -27,6 +28,8 @@ struct One {
     remote: Remote,
     authority: Box<str>,
     share: Arc<Share>,
+    /// Over TLS: how, and the name that the server must have.
+    tls: Option<(Connector, Box<str>)>,
     settings: UpstreamSection,
 }
 
@@ -55,6 +58,7 @@ impl Behind {
             remote: remote(address)?,
             authority: authority(address),
             share: Share::new(most),
+            tls: tls(address, settings)?,
             settings: settings.clone(),
         };
         self.0.insert(name.to_owned(), Arc::new(one));
@@ -85,6 +89,7 @@ impl One {
         if self.protocol() == Protocol::Http2 {
             dial.speak = Speak::Http2;
         }
+        dial.tls = self.tls.clone().map(|(connector, name)| (connector.into(), name));
         dial
     }
 
@@ -101,10 +106,8 @@ impl One {
 
     fn protocol(&self) -> Protocol {
         match self.settings.protocol {
-            upstreams::Protocol::H2 => Protocol::Http2,
-            upstreams::Protocol::Auto | upstreams::Protocol::H1 | upstreams::Protocol::H3 => {
-                Protocol::Http11
-            }
+            Speaks::H2 => Protocol::Http2,
+            Speaks::Auto | Speaks::H1 | Speaks::H3 => Protocol::Http11,
         }
     }
 }
@@ -116,7 +119,7 @@ impl Near {
             pool: self.pool.clone(),
             authority: self.one.authority.clone(),
             protocol: self.one.protocol(),
-            is_secure: false,
+            is_secure: self.one.tls.is_some(),
         }
     }
 
@@ -137,6 +140,39 @@ fn remote(address: &ServerAddress) -> Result<Remote, String> {
             first.map(Remote::Ip).ok_or_else(|| format!("{host} has no address"))
         }
     }
+}
+
+/// How a server is secured, and who it must be; none in clear. Reads what the settings name.
+fn tls(
+    address: &ServerAddress,
+    settings: &UpstreamSection,
+) -> Result<Option<(Connector, Box<str>)>, String> {
+    if !address.is_secure {
+        return Ok(None);
+    }
+    let section = settings.tls.clone().unwrap_or_default();
+    let alpn: &[u8] = if settings.protocol == Speaks::H2 { b"h2" } else { b"http/1.1" };
+    let trust = match section.roots {
+        _ if section.verify == Some(false) => Trust::DangerAnyone,
+        Some(roots) => Trust::Roots(vec![Pem::File(roots)]),
+        None => Trust::System,
+    };
+    let identity = section.certificate.map(|certificate| {
+        let key = section.key.unwrap_or_else(|| certificate.clone());
+        Identity::new(Pem::File(certificate), Pem::File(key))
+    });
+    let wanted = ConnectorConfig {
+        trust,
+        identity,
+        alpn: vec![alpn.to_vec()],
+        ..ConnectorConfig::default()
+    };
+    let connector = Connector::new(&wanted).map_err(|error| format!("tls: {error}"))?;
+    let host = match &address.place {
+        Place::Host(host, _) => host.trim_matches(['[', ']']),
+        Place::Unix(_) => "localhost",
+    };
+    Ok(Some((connector, section.name.as_deref().unwrap_or(host).into())))
 }
 
 /// What a server is called in Host (RFC 9110 §7.2): its port is left out if it is the usual one.

@@ -24,7 +24,12 @@ impl Served {
             assert!(text.contains(from), "{example} has no {from}");
             text = text.replace(from, to);
         }
-        let file = folder.0.join(example);
+        Self::of(folder, &text, flags)
+    }
+
+    #[track_caller]
+    fn of(folder: &Folder, text: &str, flags: &[&str]) -> Self {
+        let file = folder.0.join("site.toml");
         fs::write(&file, text).unwrap();
         let path = file.to_str().unwrap();
         let fixed = ["serve", "--config", path, "--http", "127.0.0.1:0", "--h2c", "--shards", "2"];
@@ -210,6 +215,34 @@ fn tls_in_front_of_an_application() {
         let ask = Ask::post("/echo", Length::Exact(content.len() as u64));
         let back = lane.open(&served.process).ask_with(&ask, content.as_bytes());
         assert_eq!(back.whole().status(200).text(), content, "{name}");
+    }
+}
+
+#[test]
+fn servers_over_tls() {
+    let folder = Folder::new();
+    let back = House::shared().at(Over::Tls).to_string();
+    let (roots, _) = super::super::parity::secure::files();
+    let roots = roots.to_str().unwrap();
+    let text = format!(
+        "[upstreams.one]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}', name = 'localhost' }}\n\
+         [upstreams.two]\nservers = ['https://{back}']\nprotocol = 'h2'\ntls = {{ roots = '{roots}' }}\n\
+         [upstreams.any]\nservers = ['https://{back}']\ntls = {{ verify = false, name = 'x' }}\n\
+         [upstreams.other]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}', name = 'x' }}\n\
+         [[routes]]\nprefix = '/one'\nproxy = {{ upstream = 'one', strip_prefix = true, host = 'server' }}\n\
+         [[routes]]\nprefix = '/two'\nproxy = {{ upstream = 'two', rewrite = '/' }}\n\
+         [[routes]]\nprefix = '/any'\nproxy = {{ upstream = 'any', strip_prefix = true }}\n\
+         [[routes]]\nprefix = '/other'\nproxy = {{ upstream = 'other', strip_prefix = true }}\n"
+    );
+    let served = Served::of(&folder, &text, &[]);
+    for lane in LANES {
+        let told = |path: &str| served.get(*lane, path).status(200).json();
+        let name = lane.name();
+        let one = told("/one/headers");
+        assert_eq!((&one["protocol"], &one["authority"]), (&"HTTP/1.1".into(), &(&*back).into()));
+        assert_eq!(told("/two/headers")["protocol"], "HTTP/2", "{name}");
+        assert_eq!(told("/any/headers")["authority"], "it", "{name}");
+        served.get(*lane, "/other/headers").status(502);
     }
 }
 
