@@ -26,12 +26,14 @@ pub struct UpstreamSection {
     pub tls: Option<UpstreamTls>,
     /// The version of the PROXY protocol that begins each connection: 1 or 2. Default: none.
     pub proxy_protocol: Option<u8>,
-    /// A server that has failed so often within `fail_timeout` gets nothing for as long; 0 is never. Default 1.
+    /// A server that has failed so often within `fail_timeout` gets nothing for as long; 0 is never. Default 3.
     pub max_fails: Option<u32>,
     /// Default 10.
     pub fail_timeout: Option<u64>,
     /// The time in which a server that is back comes to its whole weight. Default 0.
     pub slow_start: Option<u64>,
+    /// Whether one is tried all the same where none is fit. Default: that is 503.
+    pub try_unfit: bool,
     /// Whether servers are asked how they are.
     pub health: Option<HealthSection>,
     /// What is asked again of another server.
@@ -40,6 +42,8 @@ pub struct UpstreamSection {
     pub timeouts: TimeoutsSection,
     /// Connections.
     pub pool: PoolSection,
+    /// How much may be under way.
+    pub limits: UpstreamLimits,
 }
 
 /// One of `servers`.
@@ -75,10 +79,10 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// HTTP/2 or HTTP/1.1, by ALPN.
+    /// HTTP/2 or HTTP/1.1, by ALPN; in clear HTTP/1.1.
+    #[default]
     Auto,
     /// HTTP/1.1.
-    #[default]
     H1,
     /// HTTP/2; in clear by prior knowledge.
     H2,
@@ -123,6 +127,8 @@ pub struct UpstreamTls {
 pub struct HealthSection {
     /// What is asked for: a server that does not answer with 2xx or 3xx has failed.
     pub path: String,
+    /// What is asked for in Host. Default: the server's own.
+    pub host: Option<String>,
     /// How often. Default 5.
     pub interval: Option<u64>,
     /// How long the answer may take. Default 2.
@@ -137,10 +143,28 @@ pub struct HealthSection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetriesSection {
-    /// How often one request is made again, if it may be: 0 for never. Default 1.
-    pub most: Option<u8>,
-    /// How much of all requests may be made again, in percent. Default 20.
+    /// How often a request is made at most, with the first time; 1 is never again. Default 3.
+    pub attempts: Option<u8>,
+    /// Seconds that one attempt may take until its answer begins. Default: as long as all of them.
+    pub timeout: Option<u64>,
+    /// Whether answers of 502, 503 and 504 are a failure too.
+    pub on_unavailable: bool,
+    /// How many of all requests may be made again, in percent. Default 20.
     pub budget: Option<u8>,
+}
+
+/// `limits` of an upstream, of the process; what is beyond them is 503.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamLimits {
+    /// Requests under way. Default 10,000.
+    pub requests: Option<u32>,
+    /// Those of one server. Default 1,024.
+    pub server: Option<u32>,
+    /// Requests that wait for a connection. Default 1,024.
+    pub waiting: Option<u32>,
+    /// Repeated requests under way. Default 64.
+    pub retries: Option<u32>,
 }
 
 /// `timeouts` of an upstream, in seconds.
@@ -159,7 +183,7 @@ pub struct TimeoutsSection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PoolSection {
-    /// Connections to one server at once, of the process. Default 256.
+    /// Connections to one server at once, of the process. Default 1,024.
     pub connections: Option<usize>,
     /// Idle ones that are kept, a shard. Default 256.
     pub idle: Option<usize>,
@@ -173,19 +197,9 @@ impl UpstreamSection {
         Ok(Self { servers: vec![ServerSection::at(server)?], ..Self::default() })
     }
 
-    /// What it asks for that cannot be done yet.
-    pub(crate) fn missing(&self) -> Option<&'static str> {
-        let failures = self.max_fails.is_some() || self.fail_timeout.is_some();
-        let wanted = [
-            ("protocol = \"auto\"", self.protocol == Protocol::Auto),
-            ("protocol = \"h3\"", self.protocol == Protocol::H3),
-            ("policy", self.policy != Policy::default()),
-            ("proxy_protocol", self.proxy_protocol.is_some()),
-            ("max_fails", failures || self.slow_start.is_some()),
-            ("health", self.health.is_some()),
-            ("retries", self.retries != RetriesSection::default()),
-        ];
-        wanted.into_iter().find(|(_, is_wanted)| *is_wanted).map(|(name, _)| name)
+    /// Whether it is asked over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.servers.iter().any(|server| server.address.is_secure)
     }
 
     /// Whether it can be what is meant.
@@ -270,6 +284,14 @@ impl ServerAddress {
 }
 
 impl ServerSection {
+    /// What it is called in the log, and where keys are hashed.
+    pub(crate) fn name(&self) -> String {
+        match &self.address.place {
+            Place::Host(host, port) => format!("{host}:{port}"),
+            Place::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
     /// That server, as it is by default.
     pub(crate) fn at(address: &str) -> Result<Self, String> {
         let address = ServerAddress::parse(address)?;

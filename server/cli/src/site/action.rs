@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use trilane::proxy::Proxy;
+use trilane::proxy::{Proxy, Servers};
 use trilane::{Method, MethodRouter, Request, ServeDir, any, on};
 
-use super::behind::Near;
 use super::redirect::RedirectAction;
 use super::respond::RespondAction;
 use super::schema::RouteSection;
@@ -17,7 +16,7 @@ pub(crate) struct Around<'a> {
     /// How files are served where a route does not say.
     pub(crate) files: &'a FilesSection,
     /// The servers behind us.
-    pub(crate) near: BTreeMap<String, Near>,
+    pub(crate) near: BTreeMap<String, Servers>,
     /// What we are called in Via.
     pub(crate) pseudonym: &'a str,
 }

@@ -1,67 +1,47 @@
-//! The servers behind us: what the process has of them, and what a shard makes of that.
+//! The servers behind us: what the process knows of them, and what a shard makes of that.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::ToSocketAddrs;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane::client::{Pool, PoolConfig, Share};
-use trilane::proxy::Server;
+use trilane::client::PoolConfig;
+use trilane::proxy::proxy_protocol::Version;
+use trilane::proxy::{
+    Balance, Cause, Change, CheckPolicy, Group, HealthPolicy, Key, Limits, Member, Place,
+    RetryPolicy, Servers, Target, Terms, Upstream,
+};
 use trilane::tls::{Connector, ConnectorConfig, Identity, Pem, Trust};
-use trilane::{Dial, Protocol, Remote, Shard, Speak};
+use trilane::{Shard, Speak, tracing};
 
-use crate::upstreams::{Place, Protocol as Speaks, ServerAddress, ServerSection, UpstreamSection};
+use crate::upstreams::{self, Policy, Protocol, ServerSection, UpstreamSection};
 
-/// Connections to one server, if the file does not say.
-const CONNECTIONS: usize = 256;
-/// Seconds until an answer begins, if the file does not say.
-const RESPONSE: u64 = 60;
-
-/// All servers that a file names, by the name of their upstream or by their own.
+/// All groups of servers that a file names, by their names or, of one server alone, by its address.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Behind(BTreeMap<String, Arc<One>>);
-
-/// A server that is alone in its upstream.
-struct One {
-    remote: Remote,
-    authority: Box<str>,
-    share: Arc<Share>,
-    /// Over TLS: how, and the name that the server must have.
-    tls: Option<(Connector, Box<str>)>,
-    settings: UpstreamSection,
-}
-
-/// A server as a shard has it: clones share its connections.
-#[derive(Clone, Debug)]
-pub(crate) struct Near {
-    pool: Pool,
-    one: Arc<One>,
-}
+pub(crate) struct Behind(BTreeMap<String, Arc<Upstream>>);
 
 impl Behind {
-    /// Adds an upstream. Names are looked up now, as other servers do; that waits for the network.
+    /// Adds an upstream. Names are looked up now, as other servers do; that waits for the network. For a trial nobody asks servers how
+    /// they are: the first shard does so, for all.
     ///
     /// # Errors
     /// It cannot be what is meant, or a name has no address, in words.
-    pub(crate) fn add(&mut self, name: &str, settings: &UpstreamSection) -> Result<(), String> {
-        settings.check()?;
-        if let Some(missing) = settings.missing() {
-            return Err(format!("{missing} is not supported by this version"));
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        section: &UpstreamSection,
+        is_trial: bool,
+    ) -> Result<(), String> {
+        section.check()?;
+        if section.protocol == Protocol::H3 {
+            return Err("protocol = \"h3\" is not supported by this version".to_owned());
         }
-        let [ServerSection { address, .. }] = &settings.servers[..] else {
-            return Err("more than one server is not supported by this version".to_owned());
-        };
-        let most = settings.pool.connections.unwrap_or(CONNECTIONS);
-        let one = One {
-            remote: remote(address)?,
-            authority: authority(address),
-            share: Share::new(most),
-            tls: tls(address, settings)?,
-            settings: settings.clone(),
-        };
-        self.0.insert(name.to_owned(), Arc::new(one));
+        let targets = section.servers.iter().map(target).collect::<Result<_, _>>()?;
+        let mut terms = terms(section)?;
+        terms.check = terms.check.filter(|_| !is_trial);
+        let upstream = Upstream::new(name, targets, terms);
+        let upstream = upstream.map_err(|error| error.to_string())?.observed(Arc::new(tell));
+        self.0.insert(name.to_owned(), Arc::new(upstream));
         Ok(())
     }
 
@@ -71,122 +51,157 @@ impl Behind {
     }
 
     /// All of them for a shard.
-    pub(crate) fn on(&self, shard: &Shard) -> BTreeMap<String, Near> {
-        let near = |(name, one): (&String, &Arc<One>)| {
-            let pool = Pool::new(shard.clone(), one.dial(), one.pool(), Arc::clone(&one.share));
-            (name.clone(), Near { pool, one: Arc::clone(one) })
+    pub(crate) fn on(&self, shard: &Shard) -> BTreeMap<String, Servers> {
+        let near = |(name, one): (&String, &Arc<Upstream>)| {
+            (name.clone(), Servers::new(Arc::clone(one), shard))
         };
         self.0.iter().map(near).collect()
     }
 }
 
-impl One {
-    fn dial(&self) -> Dial {
-        let mut dial = Dial::new(self.remote.clone());
-        if let Some(seconds) = self.settings.timeouts.idle {
-            Rc::make_mut(&mut dial.limits).body_timeout = Duration::from_secs(seconds);
-        }
-        if self.protocol() == Protocol::Http2 {
-            dial.speak = Speak::Http2;
-        }
-        dial.tls = self.tls.clone().map(|(connector, name)| (connector.into(), name));
-        dial
-    }
-
-    fn pool(&self) -> PoolConfig {
-        let (settings, usual) = (&self.settings, PoolConfig::default());
-        let or = |seconds: Option<u64>, usual| seconds.map_or(usual, Duration::from_secs);
-        PoolConfig {
-            connect_timeout: or(settings.timeouts.connect, usual.connect_timeout),
-            idle_timeout: or(settings.pool.idle_timeout, usual.idle_timeout),
-            most_idle: settings.pool.idle.unwrap_or(usual.most_idle),
-            ..usual
-        }
-    }
-
-    fn protocol(&self) -> Protocol {
-        match self.settings.protocol {
-            Speaks::H2 => Protocol::Http2,
-            Speaks::Auto | Speaks::H1 | Speaks::H3 => Protocol::Http11,
-        }
+/// Tells the operator that a server is asked no longer, or again.
+fn tell(group: &Group, change: Change) {
+    let server = group.servers().get(change.server).map(|server| &*server.name);
+    let upstream = group.name();
+    let cause = match change.cause {
+        Cause::Requests => "requests",
+        Cause::Checks => "checks",
+        Cause::Admin => "the administrator",
+    };
+    match change.is_fit {
+        true => tracing::info!(upstream, server, cause, "a server is asked again"),
+        false => tracing::warn!(upstream, server, cause, "a server is asked no longer"),
     }
 }
 
-impl Near {
-    /// The server, for a handler.
-    pub(crate) fn server(&self) -> Server {
-        Server {
-            pool: self.pool.clone(),
-            authority: self.one.authority.clone(),
-            protocol: self.one.protocol(),
-            is_secure: self.one.tls.is_some(),
-        }
-    }
-
-    /// How long an answer may take to begin.
-    pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.one.settings.timeouts.response.unwrap_or(RESPONSE))
-    }
-}
-
-/// Where a server is, in numbers.
-fn remote(address: &ServerAddress) -> Result<Remote, String> {
-    match &address.place {
-        Place::Unix(path) => Ok(Remote::Unix(path.clone())),
-        Place::Host(host, port) => {
-            let literal = host.trim_start_matches('[').trim_end_matches(']');
+fn target(server: &ServerSection) -> Result<Target, String> {
+    let (place, authority): (_, Box<str>) = match &server.address.place {
+        upstreams::Place::Unix(path) => (Place::Unix(path.clone()), "localhost".into()),
+        upstreams::Place::Host(host, port) => {
+            let literal = host.trim_matches(['[', ']']);
             let found = (literal, *port).to_socket_addrs();
             let first = found.map_err(|error| format!("{host}: {error}"))?.next();
-            first.map(Remote::Ip).ok_or_else(|| format!("{host} has no address"))
+            let first = first.ok_or_else(|| format!("{host} has no address"))?;
+            // The usual port is left out (RFC 9110 §4.2.3).
+            let usual = if server.address.is_secure { 443 } else { 80 };
+            let is_usual = *port == usual;
+            let whole = if is_usual { host.clone() } else { format!("{host}:{port}") };
+            (Place::Ip(first), whole.into())
         }
+    };
+    let member = Member::new(server.name()).weight(server.weight.get());
+    let member = if server.backup { member.backup() } else { member };
+    Ok(Target { member, place, authority })
+}
+
+/// How its servers are asked. Reads what the section names.
+fn terms(section: &UpstreamSection) -> Result<Terms, String> {
+    let (usual, pool) = (Terms::default(), PoolConfig::default());
+    let or = |seconds: Option<u64>, usual| seconds.map_or(usual, Duration::from_secs);
+    Ok(Terms {
+        balance: match section.policy {
+            Policy::RoundRobin => Balance::RoundRobin,
+            Policy::LeastConnections => Balance::LeastConnections,
+            Policy::Random => Balance::TwoChoices,
+            Policy::Hash => Balance::Hash,
+        },
+        key: (section.policy == Policy::Hash).then(|| key(section.key.as_deref())),
+        tries_unfit: section.try_unfit,
+        health: health(section),
+        check: section.health.as_ref().map(|health| {
+            let usual = CheckPolicy::default();
+            CheckPolicy {
+                path: health.path.as_str().into(),
+                host: health.host.as_deref().unwrap_or_default().into(),
+                interval: or(health.interval, usual.interval),
+                timeout: or(health.timeout, usual.timeout),
+            }
+        }),
+        limits: limits(&section.limits),
+        retry: retry(&section.retries),
+        connections: section.pool.connections.unwrap_or(usual.connections),
+        pool: PoolConfig {
+            connect_timeout: or(section.timeouts.connect, pool.connect_timeout),
+            idle_timeout: or(section.pool.idle_timeout, pool.idle_timeout),
+            most_idle: section.pool.idle.unwrap_or(pool.most_idle),
+            ..pool
+        },
+        timeout: or(section.timeouts.response, usual.timeout),
+        idle: or(section.timeouts.idle, usual.idle),
+        speak: if section.protocol == Protocol::H2 { Speak::Http2 } else { Speak::Http1 },
+        tls: tls(section)?.map(|(connector, name)| (connector.into(), name)),
+        proxy_protocol: section.proxy_protocol.map(|version| match version {
+            1 => Version::V1,
+            _ => Version::V2,
+        }),
+    })
+}
+
+fn key(text: Option<&str>) -> Key {
+    match text.map(|text| text.split_once(':').unwrap_or((text, ""))) {
+        Some(("path", _)) => Key::Path,
+        Some(("header", name)) => Key::Header(name.to_ascii_lowercase().into()),
+        Some(("cookie", name)) => Key::Cookie(name.into()),
+        _ => Key::Client,
     }
 }
 
-/// How a server is secured, and who it must be; none in clear. Reads what the settings name.
-fn tls(
-    address: &ServerAddress,
-    settings: &UpstreamSection,
-) -> Result<Option<(Connector, Box<str>)>, String> {
-    if !address.is_secure {
+fn health(section: &UpstreamSection) -> HealthPolicy {
+    let (usual, checks) = (HealthPolicy::default(), section.health.as_ref());
+    let seconds = Duration::from_secs;
+    HealthPolicy {
+        max_fails: section.max_fails.unwrap_or(usual.max_fails),
+        fail_timeout: section.fail_timeout.map_or(usual.fail_timeout, seconds),
+        slow_start: section.slow_start.map_or(usual.slow_start, seconds),
+        rise: checks.and_then(|checks| checks.rise).unwrap_or(usual.rise),
+        fall: checks.and_then(|checks| checks.fall).unwrap_or(usual.fall),
+        ..usual
+    }
+}
+
+fn limits(section: &upstreams::UpstreamLimits) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        under_way: section.requests.unwrap_or(usual.under_way),
+        a_server: section.server.unwrap_or(usual.a_server),
+        waiting: section.waiting.unwrap_or(usual.waiting),
+        retries: section.retries.unwrap_or(usual.retries),
+    }
+}
+
+fn retry(section: &upstreams::RetriesSection) -> RetryPolicy {
+    let usual = RetryPolicy::default();
+    RetryPolicy {
+        attempts: section.attempts.map_or(usual.attempts, u32::from),
+        per_try: section.timeout.map(Duration::from_secs),
+        on_unavailable: section.on_unavailable,
+        budget: section.budget.unwrap_or(usual.budget),
+        ..usual
+    }
+}
+
+/// How servers are secured, and the name that they must have: each its own, if none is said. None in clear.
+fn tls(section: &UpstreamSection) -> Result<Option<(Connector, Option<Box<str>>)>, String> {
+    if !section.is_secure() {
         return Ok(None);
     }
-    let section = settings.tls.clone().unwrap_or_default();
-    let alpn: &[u8] = if settings.protocol == Speaks::H2 { b"h2" } else { b"http/1.1" };
-    let trust = match section.roots {
-        _ if section.verify == Some(false) => Trust::DangerAnyone,
+    let alpn: &[&[u8]] = match section.protocol {
+        Protocol::H1 => &[b"http/1.1"],
+        Protocol::H2 => &[b"h2"],
+        Protocol::Auto | Protocol::H3 => &[b"h2", b"http/1.1"],
+    };
+    let tls = section.tls.clone().unwrap_or_default();
+    let trust = match tls.roots {
+        _ if tls.verify == Some(false) => Trust::DangerAnyone,
         Some(roots) => Trust::Roots(vec![Pem::File(roots)]),
         None => Trust::System,
     };
-    let identity = section.certificate.map(|certificate| {
-        let key = section.key.unwrap_or_else(|| certificate.clone());
+    let identity = tls.certificate.map(|certificate| {
+        let key = tls.key.unwrap_or_else(|| certificate.clone());
         Identity::new(Pem::File(certificate), Pem::File(key))
     });
-    let wanted = ConnectorConfig {
-        trust,
-        identity,
-        alpn: vec![alpn.to_vec()],
-        ..ConnectorConfig::default()
-    };
+    let alpn = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    let wanted = ConnectorConfig { trust, identity, alpn, ..ConnectorConfig::default() };
     let connector = Connector::new(&wanted).map_err(|error| format!("tls: {error}"))?;
-    let host = match &address.place {
-        Place::Host(host, _) => host.trim_matches(['[', ']']),
-        Place::Unix(_) => "localhost",
-    };
-    Ok(Some((connector, section.name.as_deref().unwrap_or(host).into())))
-}
-
-/// What a server is called in Host (RFC 9110 §7.2): its port is left out if it is the usual one.
-fn authority(address: &ServerAddress) -> Box<str> {
-    let usual = if address.is_secure { 443 } else { 80 };
-    match &address.place {
-        Place::Unix(_) => "localhost".into(),
-        Place::Host(host, port) if *port == usual => host.as_str().into(),
-        Place::Host(host, port) => format!("{host}:{port}").into(),
-    }
-}
-
-impl fmt::Debug for One {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.authority)
-    }
+    Ok(Some((connector, tls.name.map(Into::into))))
 }

@@ -53,20 +53,18 @@ impl Site {
     /// # Errors
     /// What is wrong, in words, with its line.
     pub fn new(config: &Config) -> Result<Option<Self>, String> {
-        let behind = behind(config)?;
-        if config.hosts.is_empty() && config.routes.is_empty() {
-            return Ok(None);
-        }
         let host = |host: &HostSection| Ok((host.names.clone(), routed(&host.routes)?));
         let mut site = Self {
             files: config.files.clone(),
-            behind,
+            behind: Behind::default(),
             pseudonym: format!("trilane-{:08x}", RandomState::new().hash_one(0) as u32),
             routes: routed(&config.routes)?,
             hosts: config.hosts.iter().map(host).collect::<Result<_, String>>()?,
         };
-        let of_hosts = site.hosts.iter().flat_map(|(_, routes)| routes);
-        site.routes.iter().chain(of_hosts).try_for_each(|route| route.check(&mut site.behind))?;
+        site.behind = site.servers(config, true)?;
+        if config.hosts.is_empty() && config.routes.is_empty() {
+            return Ok(None);
+        }
         // Most is found with its line. What is left is told without.
         let mut wrong = None;
         let built = TestClient::with(|shard| {
@@ -74,10 +72,36 @@ impl Site {
             router.map_err(|error| wrong = Some(error)).unwrap_or_default()
         });
         match (wrong, built) {
-            (Some(error), _) => Err(error),
-            (None, Err(error)) => Err(error.to_string()),
-            (None, Ok(_)) => Ok(Some(site)),
+            (Some(error), _) => return Err(error),
+            (None, Err(error)) => return Err(error.to_string()),
+            (None, Ok(_)) => (),
         }
+        site.behind = site.servers(config, false)?;
+        Ok(Some(site))
+    }
+
+    /// All servers that the file names; nobody asks them how they are for a trial.
+    fn servers(&self, config: &Config, is_trial: bool) -> Result<Behind, String> {
+        let mut behind = Behind::default();
+        for (name, upstream) in &config.upstreams {
+            let upstream = upstream.get_ref();
+            let added = match name.contains(':') {
+                true => Err("no name of an upstream has a colon".to_owned()),
+                false => behind.add(name, upstream, is_trial),
+            };
+            added.map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
+        }
+        for routed in self.routes.iter().chain(self.hosts.iter().flat_map(|(_, routes)| routes)) {
+            routed.check()?;
+            if let Some(proxy) = &routed.section.proxy
+                && let Some(single) = proxy.single()
+                && !behind.has(proxy.upstream())
+            {
+                let added = behind.add(proxy.upstream(), single, is_trial);
+                added.map_err(|error| routed.at_line(&format!("proxy: {error}")))?;
+            }
+        }
+        Ok(behind)
     }
 
     /// Its router, for a shard.
@@ -104,20 +128,6 @@ impl Site {
         }
         Ok(router)
     }
-}
-
-/// The upstreams of a file.
-fn behind(config: &Config) -> Result<Behind, String> {
-    let mut behind = Behind::default();
-    for (name, upstream) in &config.upstreams {
-        let upstream = upstream.get_ref();
-        let added = match name.contains(':') {
-            true => Err("no name of an upstream has a colon".to_owned()),
-            false => behind.add(name, upstream),
-        };
-        added.map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
-    }
-    Ok(behind)
 }
 
 /// What routes do, on a shard.
@@ -160,16 +170,8 @@ impl Routed {
         Ok(self.layers.around(router))
     }
 
-    /// Whether what it names is there, and can be; notes a server that only it names. A root that goes away later is no error: then
-    /// there are no files.
-    fn check(&self, behind: &mut Behind) -> Result<(), String> {
-        if let Some(proxy) = &self.section.proxy
-            && let Some(single) = proxy.single()
-            && !behind.has(proxy.upstream())
-        {
-            let added = behind.add(proxy.upstream(), single);
-            added.map_err(|error| self.at_line(&format!("proxy: {error}")))?;
-        }
+    /// Whether its root is there. One that goes away later is no error: then there are no files.
+    fn check(&self) -> Result<(), String> {
         let Some(root) = &self.section.root else { return Ok(()) };
         let problem = match std::fs::metadata(root) {
             Ok(metadata) if metadata.is_dir() => return Ok(()),

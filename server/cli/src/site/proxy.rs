@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde::Deserialize;
-use trilane::proxy::Proxy;
 use trilane::proxy::rewrite::{Host, Policy};
+use trilane::proxy::{Proxy, Servers};
 
-use super::behind::Near;
 use crate::upstreams::UpstreamSection;
 use crate::words::{Words, or_table};
 
@@ -35,8 +33,6 @@ pub struct ProxyTable {
     /// Whether `Forwarded` is written (RFC 7239).
     #[serde(default)]
     pub forwarded: bool,
-    /// Seconds until an answer begins, in place of the upstream's.
-    pub timeout: Option<u64>,
 }
 
 /// `proxy` of a route.
@@ -69,17 +65,15 @@ impl ProxyAction {
     /// What cannot be, in words.
     pub(crate) fn handler(
         &self,
-        near: &BTreeMap<String, Near>,
+        near: &BTreeMap<String, Servers>,
         prefix: Option<&str>,
         pseudonym: &str,
     ) -> Result<Proxy, String> {
         let table = &self.table;
-        let near = near.get(&table.upstream);
-        let near =
-            near.ok_or_else(|| format!("proxy: there is no [upstreams.{}]", table.upstream))?;
-        let policy = self.policy(prefix, pseudonym)?;
-        let timeout = table.timeout.map_or_else(|| near.timeout(), Duration::from_secs);
-        Ok(Proxy::new(Rc::new(policy), near.server(), timeout))
+        let servers = near.get(&table.upstream);
+        let none = || format!("proxy: there is no [upstreams.{}]", table.upstream);
+        let servers = servers.ok_or_else(none)?.clone();
+        Ok(Proxy::new(Rc::new(self.policy(prefix, pseudonym)?), servers))
     }
 
     fn policy(&self, prefix: Option<&str>, pseudonym: &str) -> Result<Policy, String> {

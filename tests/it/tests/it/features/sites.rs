@@ -1,11 +1,12 @@
 //! Sites that a file describes (FEATURES O1): each example of `server/cli/examples`, served by the binary, over every protocol.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use trilane::ws::Message;
 
-use super::super::parity::{Answer, Ask, Folder, House, LANES, Lane, Length, Over};
+use super::super::parity::{Answer, Ask, Folder, House, LANES, Lane, Length, Over, eventually};
 use super::super::process::Process;
 use super::ws::{Talk, lanes};
 
@@ -129,8 +130,11 @@ fn an_application_of_one_page() {
 fn a_gateway() {
     let folder = Folder::new();
     let back = House::shared().at(Over::Tcp).to_string();
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let changes = [
         ("127.0.0.1:3001", &*back),
+        ("127.0.0.1:3011", &*gone),
         ("127.0.0.1:3002", &back),
         ("\"/users\"", "\"/headers\""),
         ("burst = 50", "burst = 500"),
@@ -163,6 +167,9 @@ fn a_gateway() {
         let large = with_key(Ask::post("/headers", Length::Exact(65_537)));
         served.ask(*lane, &large.field("expect", "100-continue")).status(413);
     }
+    eventually("it is told", || served.process.errors().contains("a server is asked no longer"));
+    let told = served.process.errors();
+    assert_eq!(told.matches(&*gone).count(), 1, "{told}");
 }
 
 #[test]
@@ -225,12 +232,14 @@ fn servers_over_tls() {
     let (roots, _) = super::super::parity::secure::files();
     let roots = roots.to_str().unwrap();
     let text = format!(
-        "[upstreams.one]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}', name = 'localhost' }}\n\
+        "[upstreams.one]\nservers = ['https://{back}']\nprotocol = 'h1'\ntls = {{ roots = '{roots}', name = 'localhost' }}\n\
          [upstreams.two]\nservers = ['https://{back}']\nprotocol = 'h2'\ntls = {{ roots = '{roots}' }}\n\
+         [upstreams.auto]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}' }}\n\
          [upstreams.any]\nservers = ['https://{back}']\ntls = {{ verify = false, name = 'x' }}\n\
          [upstreams.other]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}', name = 'x' }}\n\
          [[routes]]\nprefix = '/one'\nproxy = {{ upstream = 'one', strip_prefix = true, host = 'server' }}\n\
          [[routes]]\nprefix = '/two'\nproxy = {{ upstream = 'two', rewrite = '/' }}\n\
+         [[routes]]\nprefix = '/auto'\nproxy = {{ upstream = 'auto', strip_prefix = true }}\n\
          [[routes]]\nprefix = '/any'\nproxy = {{ upstream = 'any', strip_prefix = true }}\n\
          [[routes]]\nprefix = '/other'\nproxy = {{ upstream = 'other', strip_prefix = true }}\n"
     );
@@ -241,6 +250,7 @@ fn servers_over_tls() {
         let one = told("/one/headers");
         assert_eq!((&one["protocol"], &one["authority"]), (&"HTTP/1.1".into(), &(&*back).into()));
         assert_eq!(told("/two/headers")["protocol"], "HTTP/2", "{name}");
+        assert_eq!(told("/auto/headers")["protocol"], "HTTP/2", "{name}");
         assert_eq!(told("/any/headers")["authority"], "it", "{name}");
         served.get(*lane, "/other/headers").status(502);
     }
