@@ -74,7 +74,7 @@ impl Proxy {
         response.body = match answered.gate {
             Some(gate) if is_open => tunnel::back(body, gate, answered.permit),
             _ if *method == Method::HEAD => relay::bare(length),
-            _ => relay::answer(body, answered.permit),
+            _ => relay::answer(body, &self.policy, answered.permit),
         };
         response.head = head;
         Ok(response)
@@ -86,6 +86,7 @@ impl Proxy {
         let (terms, method) = (&inner.upstream.terms, &exchange.head().method);
         let mut content = Content::new(body);
         let (mut tried, mut attempts) = (Members::default(), 0);
+        let mut again = None;
         let key = terms.key.as_ref().and_then(|key| key.of(exchange.head(), exchange.client()));
         inner.upstream.budget.deposit();
         loop {
@@ -120,7 +121,8 @@ impl Proxy {
             let last = content.take_back(error);
             let is_allowed = terms.retry.allows(method, content.state, (attempts, failure)).is_ok()
                 && inner.upstream.budget.withdraw(now());
-            if !is_allowed {
+            again = again.or_else(|| Permit::new(self.servers.clone(), Counted::Retry));
+            if !is_allowed || again.is_none() {
                 return Err(failed(inner, server, &last));
             }
             inner.upstream.count(server, |counts| &counts.repeated);
@@ -150,10 +152,14 @@ impl Proxy {
             _ if own.is_some() => None,
             pool => match pool.try_take() {
                 Some(taken) => Some(taken),
-                None => match pool.take().await {
-                    Ok(taken) => Some(taken),
-                    Err(failure) => return Ok(Err(unasked(failure))),
-                },
+                None => {
+                    let waiting = Permit::new(self.servers.clone(), Counted::Waiting);
+                    let _waiting = waiting.ok_or_else(|| unavailable(inner, "too many wait"))?;
+                    match pool.take().await {
+                        Ok(taken) => Some(taken),
+                        Err(failure) => return Ok(Err(unasked(failure))),
+                    }
+                }
             },
         };
         let protocol = taken.as_ref().map_or(Protocol::Http11, |taken| taken.protocol());
@@ -161,7 +167,7 @@ impl Proxy {
         let facts = Facts::of(exchange, upstream);
         let rewritten = rewrite::request(exchange.head(), &facts, &self.policy)?;
         let is_tunnel = rewritten.bridge != Bridge::None;
-        let (body, gate) = content.send(is_tunnel);
+        let (body, gate) = content.send(is_tunnel, &self.policy, facts.is_trusted);
         let timeout = terms.retry.per_try.map_or(terms.timeout, |it| it.min(terms.timeout));
         let ask = Ask { head: rewritten.head, body, is_tunnel, timeout };
         let asking = match (taken, own) {
@@ -188,7 +194,12 @@ impl Content {
     }
 
     /// What is sent this time, and what lets a tunnel begin.
-    fn send(&mut self, is_tunnel: bool) -> (Outgoing, Option<Rc<Gate>>) {
+    fn send(
+        &mut self,
+        is_tunnel: bool,
+        policy: &Rc<Policy>,
+        is_trusted: bool,
+    ) -> (Outgoing, Option<Rc<Gate>>) {
         if is_tunnel {
             self.state = ContentState::Begun;
             let (body, gate) = tunnel::front(std::mem::take(&mut self.body));
@@ -199,7 +210,7 @@ impl Content {
             Some(_) => (Outgoing::Empty, None),
             None => {
                 self.state = ContentState::Begun;
-                (relay::request(std::mem::take(&mut self.body)), None)
+                (relay::request(std::mem::take(&mut self.body), policy, is_trusted), None)
             }
         }
     }
