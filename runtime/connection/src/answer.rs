@@ -344,7 +344,13 @@ impl<M: Machine> Connection<M> {
     /// not wait for each other.
     pub fn passed_on(&mut self, host: &Host, now: Instant, left: usize) {
         // Looked at before: what waits may come to its end here, and the machine has something to say then.
-        let was_busy = self.room(host) == 0 || !self.slots.is_empty();
+        let is_sending = |slot: &Slot| matches!(slot.stage, Stage::Sending { .. });
+        let is_busy = match self.desk {
+            // Who waits for a response is not helped by room.
+            Some(_) => self.slots.iter().any(|slot| is_sending(slot)),
+            None => !self.slots.is_empty(),
+        };
+        let was_busy = self.room(host) == 0 || is_busy;
         self.in_flight = (left > 0).then_some(left);
         self.files_in_flight = 0;
         self.write_deadline = self.in_flight.map(|_| now + host.limits().write_timeout);
