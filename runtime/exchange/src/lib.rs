@@ -72,4 +72,4 @@ pub use summary::{Outcome, Summary};
 pub use tasks::Tasks;
 pub use tls::{ClientCertificate, TlsInfo, TlsVersion};
 pub use trace::TraceContext;
-pub use wake::{ExchangeWaker, Wake, WakeQueue, Wakers};
+pub use wake::{ExchangeWaker, Settled, Wake, WakeQueue, Wakers};

@@ -3,6 +3,7 @@
 //! A shard has one [`WakeQueue`]. Waking, from whatever thread, puts the target on it, once; the shard drains it
 //! every turn. Targets are recycled, so that an exchange that is answered at once allocates nothing.
 
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -11,6 +12,13 @@ use trilane_semantics::ExchangeId;
 
 /// Targets kept for reuse, a shard.
 const KEEP: usize = 256;
+
+thread_local! {
+    /// The queue that this thread drains, by its address; 0 for none.
+    static OURS: Cell<usize> = const { Cell::new(0) };
+    /// What was woken on this thread for that queue: nobody else looks, so that there is no lock.
+    static WOKEN: RefCell<Vec<Arc<Target>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What was woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +67,22 @@ impl WakeQueue {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Moves the woken to `into`, in the order of their waking, each once.
+    /// What this thread wakes needs no lock, for as long as the guard lives: it is the one that drains. One queue a thread.
+    pub fn settle(&self) -> Settled {
+        OURS.set(self.inner.address());
+        Settled(self.clone())
+    }
+
+    /// Moves the woken to `into`, each once: in the order of their waking, but that those of this thread come first.
     pub fn drain(&self, into: &mut Vec<Wake>) {
+        if OURS.get() == self.inner.address() {
+            WOKEN.with_borrow_mut(|woken| {
+                for target in woken.drain(..) {
+                    target.queued.swap(false, Ordering::AcqRel);
+                    into.push(target.aimed_at());
+                }
+            });
+        }
         if !self.inner.some.load(Ordering::Relaxed) {
             return;
         }
@@ -77,8 +99,9 @@ impl WakeQueue {
     /// Says that the shard is about to sleep. `false`, and it must not, when something was woken meanwhile.
     #[must_use]
     pub fn park(&self) -> bool {
+        let has_own = OURS.get() == self.inner.address() && !WOKEN.with_borrow(Vec::is_empty);
         self.inner.parked.store(true, Ordering::SeqCst);
-        if self.inner.lock().is_empty() {
+        if !has_own && self.inner.lock().is_empty() {
             return true;
         }
         self.unparked();
@@ -109,6 +132,10 @@ impl WakeQueue {
 }
 
 impl Inner {
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// A panic while it was held leaves the list whole: pushing and draining are all that is done.
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Target>>> {
         self.woken.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,6 +154,13 @@ impl Target {
 
     /// Puts it on the queue. `queued` has just been set by the caller, and by nobody else.
     fn enqueue(self: Arc<Self>) {
+        // At thread exit the list may be gone already, and with it who drains.
+        let is_ours = OURS.try_with(Cell::get) == Ok(self.inner.address());
+        // Who sleeps on this very thread has to be told as by any other.
+        if is_ours && !self.inner.parked.load(Ordering::Relaxed) {
+            let _ = WOKEN.try_with(|woken| woken.borrow_mut().push(self));
+            return;
+        }
         let inner = Arc::clone(&self.inner);
         let mut woken = inner.lock();
         woken.push(self);
@@ -157,6 +191,22 @@ impl std::task::Wake for Target {
         // A swap, as in `wake`: only an atomic change is ordered with the one in `drain`.
         if !self.queued.swap(true, Ordering::AcqRel) {
             Arc::clone(self).enqueue();
+        }
+    }
+}
+
+/// A queue that is drained by the thread that has this.
+#[derive(Debug)]
+#[must_use = "dropping it ends it"]
+pub struct Settled(WakeQueue);
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        // At thread exit both may be gone already.
+        let is_ours = |ours: &Cell<usize>| ours.replace(0) == self.0.inner.address();
+        if OURS.try_with(is_ours) == Ok(true) {
+            let left = WOKEN.try_with(RefCell::take).unwrap_or_default();
+            left.into_iter().for_each(Target::enqueue);
         }
     }
 }
@@ -297,6 +347,35 @@ mod tests {
         std::thread::spawn(move || (a.wake(), b.wake())).join().unwrap();
         assert_eq!(calls.load(Ordering::Relaxed), 1);
         assert_eq!(drained(&queue).len(), 2);
+    }
+
+    /// What a thread wakes for its own queue, and what others do.
+    #[test]
+    fn who_drains_needs_no_lock() {
+        let unparked = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&unparked);
+        let queue = WakeQueue::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let [a, b, c] = [1, 2, 3].map(|task| queue.waker(Wake::Task(task)));
+        let settled = queue.settle();
+        a.wake_by_ref();
+        a.wake_by_ref();
+        assert!(queue.inner.lock().is_empty() && !queue.park(), "it is seen all the same");
+        std::thread::spawn(move || b.wake()).join().unwrap();
+        assert_eq!(drained(&queue), [Wake::Task(1), Wake::Task(2)]);
+        assert!(queue.park());
+        a.wake_by_ref();
+        assert_eq!(unparked.load(Ordering::Relaxed), 1, "who sleeps is told");
+        assert_eq!(drained(&queue), [Wake::Task(1)]);
+        a.wake();
+        c.wake_by_ref();
+        assert_eq!(unparked.load(Ordering::Relaxed), 1, "who wakes is awake");
+        drop(settled);
+        assert_eq!(queue.inner.lock().len(), 2, "for whoever drains next");
+        assert_eq!(drained(&queue), [Wake::Task(1), Wake::Task(3)]);
+        c.wake();
+        assert_eq!(drained(&queue), [Wake::Task(3)]);
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl Shard {
     pub(crate) async fn run(mut self) -> io::Result<()> {
         let _alive = Alive::new(&self);
         let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
+        let _settled = self.queue.settle();
         self.regulate();
         if let Some(quic) = &mut self.quic {
             quic.receive(&mut self.ring);

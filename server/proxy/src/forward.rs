@@ -155,7 +155,8 @@ impl Proxy {
                 None => {
                     let waiting = Permit::new(self.servers.clone(), Counted::Waiting);
                     let _waiting = waiting.ok_or_else(|| unavailable(inner, "too many wait"))?;
-                    match pool.take().await {
+                    // Boxed: what few need makes the future of all no larger.
+                    match Box::pin(pool.take()).await {
                         Ok(taken) => Some(taken),
                         Err(failure) => return Ok(Err(unasked(failure))),
                     }
