@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use crate::probe::Probe;
+
 /// An HTTP server with one shard a core.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "trilane", version, about)]
@@ -31,6 +33,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Say what a server speaks, a line a protocol.
+    Probe(Probe),
 }
 
 /// How to serve.

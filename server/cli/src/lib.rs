@@ -13,6 +13,7 @@ pub mod demo;
 pub mod files;
 pub mod layers;
 mod nearest;
+pub mod probe;
 pub mod quic;
 pub mod redirect;
 pub mod run;

@@ -11,6 +11,7 @@ use crate::args::{Args, Command, LogFormat, Serve};
 use crate::check::check;
 use crate::config::{Config, ConfigError};
 use crate::layers::Layers;
+use crate::probe::probe;
 use crate::redirect::redirect;
 use crate::secure::Tls;
 
@@ -59,6 +60,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(Command::Check { config }) => {
             let flags = Serve { config: Some(config), ..Serve::default() };
             return say(&check(&flags)?);
+        }
+        Some(Command::Probe(wanted)) => {
+            let (said, is_any) = probe(&wanted)?;
+            say(&said)?;
+            let none = || Failure::Setting(format!("{}: no answer", wanted.url));
+            return is_any.then_some(()).ok_or_else(none);
         }
         None => (Kind::Demo, args.serve),
     };

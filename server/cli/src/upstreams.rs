@@ -1,9 +1,11 @@
 //! `[upstreams.NAME]`: servers behind us, how one of them is chosen, and when it is not.
 
+use std::net::ToSocketAddrs;
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use trilane::Remote;
 
 use crate::words::{Words, or_table};
 
@@ -254,7 +256,7 @@ impl UpstreamSection {
 
 impl ServerAddress {
     /// Reads `HOST:PORT`, `http://HOST`, `https://HOST:PORT`, `unix:PATH`.
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad =
             || format!("'{text}' is no server: HOST:PORT, http://HOST, https://HOST, unix:PATH");
         if let Some(path) = text.strip_prefix("unix:") {
@@ -280,6 +282,40 @@ impl ServerAddress {
         };
         let port = port.filter(|&port: &u16| port != 0 && is_host).ok_or_else(bad)?;
         Ok(Self { place: Place::Host(host.to_owned(), port), is_secure: usual == Some(443) })
+    }
+}
+
+impl ServerAddress {
+    /// Its name, or its address without brackets: what a certificate must have.
+    pub(crate) fn host(&self) -> &str {
+        match &self.place {
+            Place::Host(host, _) => host.trim_matches(['[', ']']),
+            Place::Unix(_) => "localhost",
+        }
+    }
+
+    /// What it is called in Host (RFC 9110 §7.2): the usual port is left out (§4.2.3).
+    pub(crate) fn authority(&self) -> String {
+        let usual = if self.is_secure { 443 } else { 80 };
+        match &self.place {
+            Place::Host(host, port) if *port == usual => host.clone(),
+            Place::Host(host, port) => format!("{host}:{port}"),
+            Place::Unix(_) => self.host().to_owned(),
+        }
+    }
+
+    /// Where it is, by its first address. It may wait for the network.
+    ///
+    /// # Errors
+    /// Its name has no address, in words.
+    pub(crate) fn lookup(&self) -> Result<Remote, String> {
+        let port = match &self.place {
+            Place::Unix(path) => return Ok(Remote::Unix(path.clone())),
+            Place::Host(_, port) => *port,
+        };
+        let found = (self.host(), port).to_socket_addrs();
+        let first = found.map_err(|error| format!("{}: {error}", self.host()))?.next();
+        first.map(Remote::Ip).ok_or_else(|| format!("{} has no address", self.host()))
     }
 }
 

@@ -38,7 +38,7 @@ pub use trilane_exchange::{
 pub use trilane_proxy as proxy;
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;
-pub use trilane_semantics::{Known, Limits, Payload};
+pub use trilane_semantics::{Known, Limits, Payload, RequestHead, ResponseHead};
 pub use trilane_service::*;
 pub use trilane_shard::{
     InvalidProxyProtocol, ListenAddress, ProxyProtocol, StartError, Stopper, Topology,

@@ -1,7 +1,6 @@
 //! The servers behind us: what the process knows of them, and what a shard makes of that.
 
 use std::collections::BTreeMap;
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use trilane::proxy::{
     RetryPolicy, Servers, Target, Terms, Upstream,
 };
 use trilane::tls::{Connector, ConnectorConfig, Identity, Pem, Trust};
-use trilane::{Shard, Speak, tracing};
+use trilane::{Remote, Shard, Speak, tracing};
 
 use crate::upstreams::{self, Policy, Protocol, ServerSection, UpstreamSection};
 
@@ -75,23 +74,13 @@ fn tell(group: &Group, change: Change) {
 }
 
 fn target(server: &ServerSection) -> Result<Target, String> {
-    let (place, authority): (_, Box<str>) = match &server.address.place {
-        upstreams::Place::Unix(path) => (Place::Unix(path.clone()), "localhost".into()),
-        upstreams::Place::Host(host, port) => {
-            let literal = host.trim_matches(['[', ']']);
-            let found = (literal, *port).to_socket_addrs();
-            let first = found.map_err(|error| format!("{host}: {error}"))?.next();
-            let first = first.ok_or_else(|| format!("{host} has no address"))?;
-            // The usual port is left out (RFC 9110 §4.2.3).
-            let usual = if server.address.is_secure { 443 } else { 80 };
-            let is_usual = *port == usual;
-            let whole = if is_usual { host.clone() } else { format!("{host}:{port}") };
-            (Place::Ip(first), whole.into())
-        }
+    let place = match server.address.lookup()? {
+        Remote::Ip(address) => Place::Ip(address),
+        Remote::Unix(path) => Place::Unix(path),
     };
     let member = Member::new(server.name()).weight(server.weight.get());
     let member = if server.backup { member.backup() } else { member };
-    Ok(Target { member, place, authority })
+    Ok(Target { member, place, authority: server.address.authority().into() })
 }
 
 /// How its servers are asked. Reads what the section names.
@@ -180,8 +169,11 @@ fn retry(section: &upstreams::RetriesSection) -> RetryPolicy {
     }
 }
 
+/// What connections begin with, and the name that all servers must have.
+type Secured = (Connector, Option<Box<str>>);
+
 /// How servers are secured, and the name that they must have: each its own, if none is said. None in clear.
-fn tls(section: &UpstreamSection) -> Result<Option<(Connector, Option<Box<str>>)>, String> {
+fn tls(section: &UpstreamSection) -> Result<Option<Secured>, String> {
     if !section.is_secure() {
         return Ok(None);
     }

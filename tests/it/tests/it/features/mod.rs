@@ -27,6 +27,7 @@ mod lines;
 mod messages;
 mod metrics;
 mod multipart;
+mod probe;
 mod proxied;
 mod rate;
 mod redirect;

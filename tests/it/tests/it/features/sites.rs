@@ -48,9 +48,13 @@ impl Served {
 
     #[track_caller]
     fn is_good(&self, words: &str) {
-        let (is_good, said) = Process::check(&self.file);
+        let (is_good, said) = check(&self.file);
         assert!(is_good && said.contains(words), "{said}");
     }
+}
+
+fn check(file: &Path) -> (bool, String) {
+    Process::said(&["check", "--config", file.to_str().unwrap()])
 }
 
 /// A site with a file of each kind, and where it lies.
@@ -268,7 +272,7 @@ fn what_is_wrong_is_said_with_its_line() {
         ("", &["serve needs"]),
     ] {
         fs::write(&file, text).unwrap();
-        let (is_good, said) = Process::check(&file);
+        let (is_good, said) = check(&file);
         assert!(!is_good && words.iter().all(|word| said.contains(word)), "{text} {said}");
     }
 }

@@ -81,10 +81,9 @@ impl Process {
         Ok(process)
     }
 
-    /// What `trilane check` says of that file, and whether it is good.
-    pub(crate) fn check(file: &Path) -> (bool, String) {
-        let output =
-            Command::new(binary()).arg("check").arg("--config").arg(file).output().unwrap();
+    /// What the binary says to these arguments, with which it ends at once; and whether that is well.
+    pub(crate) fn said(arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(binary()).args(arguments).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }

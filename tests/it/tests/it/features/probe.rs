@@ -1,0 +1,51 @@
+//! `trilane probe` (FEATURES O9): a line a protocol, of a server over TLS, of one in clear, and of nobody.
+
+use std::net::TcpListener;
+
+use super::super::parity::{House, Over, secure};
+use super::super::process::Process;
+
+fn line(said: &str, protocol: &str) -> String {
+    let line = said.lines().find(|line| line.split(' ').next() == Some(protocol));
+    line.unwrap_or_else(|| panic!("no {protocol} in {said}")).to_owned()
+}
+
+#[test]
+fn a_line_a_protocol() {
+    let roots = secure::files().0.to_str().unwrap();
+    let port = House::shared().at(Over::Tls).port();
+    let url = format!("https://localhost:{port}/plaintext");
+    let (is_well, said) = Process::said(&["probe", &url, "--roots", roots]);
+    assert!(is_well, "{said}");
+    for (protocol, version) in [("http/1.1", "HTTP/1.1"), ("h2", "HTTP/2")] {
+        let line = line(&said, protocol);
+        let words = [
+            "200",
+            version,
+            "TLS 1.3",
+            "X25519MLKEM768",
+            &format!("ALPN {protocol}"),
+            "Alt-Svc h3=",
+        ];
+        assert!(words.iter().all(|word| line.contains(word)), "{line}");
+    }
+    assert!(line(&said, "h3").contains("not asked"), "{said}");
+    let (is_well, said) = Process::said(&["probe", &url, "--insecure"]);
+    assert!(is_well && line(&said, "h2").contains("200"), "{said}");
+    // Nobody of the system vouches for it.
+    let (is_well, said) = Process::said(&["probe", &url]);
+    assert!(!is_well && said.contains("no answer") && !said.contains("200"), "{said}");
+}
+
+#[test]
+fn in_clear_and_nobody() {
+    let address = House::shared().at(Over::Tcp);
+    let (is_well, said) = Process::said(&["probe", &format!("http://{address}/none")]);
+    assert!(is_well && line(&said, "http/1.1").contains("404, HTTP/1.1"), "{said}");
+    assert!(line(&said, "h2c").contains("404, HTTP/2"), "{said}");
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (is_well, said) = Process::said(&["probe", &format!("http://{gone}/")]);
+    assert!(!is_well && line(&said, "http/1.1").contains("refused"), "{said}");
+    let (is_well, said) = Process::said(&["probe", "localhost"]);
+    assert!(!is_well && said.contains("'localhost' is no URL"), "{said}");
+}
