@@ -18,6 +18,7 @@ use crate::compression::CompressionSection;
 use crate::files::FilesSection;
 use crate::layers::{
     CorsSection, ProxiesSection, RateLimitSection, Sections, SecurityHeadersSection, TraceSection,
+    sections,
 };
 use crate::nearest::suggestion;
 use crate::quic::{EarlyChoice, QuicSection};
@@ -346,20 +347,7 @@ impl Config {
 
     /// Its sections that stand for layers.
     pub(crate) fn sections(&self) -> Sections<'_> {
-        Sections {
-            trace: self.trace,
-            proxies: self.proxies.as_ref(),
-            headers: self.headers.as_ref(),
-            limits: None,
-            access: self.access.as_ref(),
-            auth: self.auth.as_ref(),
-            csrf: self.csrf.as_ref(),
-            security_headers: self.security_headers.as_ref(),
-            cors: self.cors.as_ref(),
-            rate_limit: self.rate_limit.as_ref(),
-            compression: self.compression.as_ref(),
-            cache: self.cache.as_ref(),
-        }
+        sections!(self: trace proxies headers access auth csrf security_headers cors rate_limit compression cache)
     }
 
     /// The limits: the defaults, and what the file says instead.

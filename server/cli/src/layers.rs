@@ -1,5 +1,5 @@
 //! The layers that a configuration file asks for: each section that is there puts one around everything that is served, or around
-//! the route that has it.
+//! the host or the route that has it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -108,13 +108,13 @@ pub enum ProxyField {
     ProxyProtocol,
 }
 
-/// The sections that stand for layers: those of a file, or of one route.
+/// The sections that stand for layers: those of a file, of a host, or of a route.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sections<'a> {
-    pub(crate) trace: Option<TraceSection>,
+    pub(crate) trace: Option<&'a TraceSection>,
     pub(crate) proxies: Option<&'a ProxiesSection>,
     pub(crate) headers: Option<&'a HeadersSection>,
-    pub(crate) limits: Option<RouteLimits>,
+    pub(crate) limits: Option<&'a RouteLimits>,
     pub(crate) access: Option<&'a AccessSection>,
     pub(crate) auth: Option<&'a AuthSection>,
     pub(crate) csrf: Option<&'a CsrfSection>,
@@ -124,6 +124,17 @@ pub(crate) struct Sections<'a> {
     pub(crate) compression: Option<&'a CompressionSection>,
     pub(crate) cache: Option<&'a CacheSection>,
 }
+
+/// Those that `$self` has a field for.
+macro_rules! sections {
+    ($self:ident: $($section:ident)*) => {
+        crate::layers::Sections {
+            $($section: $self.$section.as_ref(),)*
+            ..crate::layers::Sections::default()
+        }
+    };
+}
+pub(crate) use sections;
 
 /// What is made once for all shards.
 #[derive(Clone, Debug)]
@@ -155,7 +166,7 @@ impl Layers {
 
     /// The layers of these sections.
     pub(crate) fn of(sections: &Sections<'_>) -> Result<Self, String> {
-        let limits = sections.limits.unwrap_or_default();
+        let limits = sections.limits.copied().unwrap_or_default();
         let layers = Self {
             proxies: sections.proxies.map(proxies),
             answers: sections.headers.map(HeadersSection::answers).transpose()?,
@@ -170,7 +181,7 @@ impl Layers {
             rate: sections.rate_limit.map(rate).transpose()?,
             compression: sections.compression.cloned(),
             cache: sections.cache.map(CacheSection::cache),
-            trace: sections.trace.map(trace),
+            trace: sections.trace.copied().map(trace),
         };
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;

@@ -37,7 +37,15 @@ pub struct Site {
     pseudonym: String,
     /// Of hosts that are not named.
     routes: Vec<Routed>,
-    hosts: Vec<(Vec<String>, Vec<Routed>)>,
+    hosts: Vec<Host>,
+}
+
+/// Hosts that are named, with their layers.
+#[derive(Clone, Debug)]
+struct Host {
+    names: Vec<String>,
+    layers: Layers,
+    routes: Vec<Routed>,
 }
 
 /// A route with its layers.
@@ -53,13 +61,12 @@ impl Site {
     /// # Errors
     /// What is wrong, in words, with its line.
     pub fn new(config: &Config) -> Result<Option<Self>, String> {
-        let host = |host: &HostSection| Ok((host.names.clone(), routed(&host.routes)?));
         let mut site = Self {
             files: config.files.clone(),
             behind: Behind::default(),
             pseudonym: format!("trilane-{:08x}", RandomState::new().hash_one(0) as u32),
             routes: routed(&config.routes)?,
-            hosts: config.hosts.iter().map(host).collect::<Result<_, String>>()?,
+            hosts: config.hosts.iter().map(Host::new).collect::<Result<_, _>>()?,
         };
         site.behind = site.servers(config, true)?;
         if config.hosts.is_empty() && config.routes.is_empty() {
@@ -91,7 +98,7 @@ impl Site {
             };
             added.map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
         }
-        for routed in self.routes.iter().chain(self.hosts.iter().flat_map(|(_, routes)| routes)) {
+        for routed in self.routes.iter().chain(self.hosts.iter().flat_map(|host| &host.routes)) {
             routed.check()?;
             if let Some(proxy) = &routed.section.proxy
                 && let Some(single) = proxy.single()
@@ -118,11 +125,12 @@ impl Site {
         if self.routes.is_empty() {
             router = router.fallback(misdirected);
         }
-        for (names, routes) in &self.hosts {
+        for host in &self.hosts {
             // Its names share what the actions remember.
-            let actions = actions(routes, &around)?;
-            for name in names {
-                let one = Router::new().host(name, self::router(&actions)?);
+            let actions = actions(&host.routes, &around)?;
+            for name in &host.names {
+                let inner = host.layers.around(self::router(&actions)?);
+                let one = Router::new().host(name, inner);
                 router = router.try_merge(one).map_err(|error| error.to_string())?;
             }
         }
@@ -151,6 +159,17 @@ fn router(routes: &[(&Routed, Action)]) -> Result<Router, String> {
         let one = routed.router(action, &mut places).map_err(|error| routed.at_line(&error))?;
         router.try_merge(one).map_err(|error| routed.at_line(&error.to_string()))
     })
+}
+
+impl Host {
+    fn new(section: &HostSection) -> Result<Self, String> {
+        let [first, ..] = &section.names[..] else {
+            return Err("[[hosts]] needs names".to_owned());
+        };
+        let layers = Layers::of(&section.sections());
+        let layers = layers.map_err(|error| format!("[[hosts]] {first}: {error}"))?;
+        Ok(Self { names: section.names.clone(), layers, routes: routed(&section.routes)? })
+    }
 }
 
 impl Routed {

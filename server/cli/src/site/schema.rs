@@ -13,13 +13,13 @@ use crate::access::{AccessSection, AuthSection, CsrfSection};
 use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
 use crate::files::FilesSection;
-use crate::layers::{CorsSection, RateLimitSection, Sections, SecurityHeadersSection};
+use crate::layers::{CorsSection, RateLimitSection, Sections, SecurityHeadersSection, sections};
 
 /// `[[hosts]]`: routes of some hosts alone.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct HostSection {
-    /// Their names: `example.org`, or `*.example.org` for any one label before that.
+    /// Their names, at least one: `example.org`, or `*.example.org` for any one label before that.
     pub names: Vec<String>,
     /// A certificate for them, in PEM: one more of `[[tls.certificates]]`.
     pub certificate: Option<PathBuf>,
@@ -28,8 +28,33 @@ pub struct HostSection {
     /// An OCSP response, in DER.
     pub ocsp: Option<PathBuf>,
     /// What is served there.
-    #[serde(default)]
     pub routes: Vec<Spanned<RouteSection>>,
+
+    /// As the file's `[headers]`, around all that is served there; so are all the others.
+    pub headers: Option<HeadersSection>,
+    /// Who may ask, by address.
+    pub access: Option<AccessSection>,
+    /// Who may ask, by credentials.
+    pub auth: Option<AuthSection>,
+    /// Whether pages of other origins may make browsers send things.
+    pub csrf: Option<CsrfSection>,
+    /// What browsers are told to refuse.
+    pub security_headers: Option<SecurityHeadersSection>,
+    /// Who may ask from other origins.
+    pub cors: Option<CorsSection>,
+    /// How often a client may ask.
+    pub rate_limit: Option<RateLimitSection>,
+    /// Whether text is compressed.
+    pub compression: Option<CompressionSection>,
+    /// Whether answers are stored: a cache of its own.
+    pub cache: Option<CacheSection>,
+}
+
+impl HostSection {
+    /// Its sections that stand for layers.
+    pub(crate) fn sections(&self) -> Sections<'_> {
+        sections!(self: headers access auth csrf security_headers cors rate_limit compression cache)
+    }
 }
 
 /// `[[routes]]`, `[[hosts.routes]]`: which requests, and what becomes of them.
@@ -94,18 +119,6 @@ pub struct RouteLimits {
 impl RouteSection {
     /// Its sections that stand for layers.
     pub(crate) fn sections(&self) -> Sections<'_> {
-        Sections {
-            headers: self.headers.as_ref(),
-            limits: self.limits,
-            access: self.access.as_ref(),
-            auth: self.auth.as_ref(),
-            csrf: self.csrf.as_ref(),
-            security_headers: self.security_headers.as_ref(),
-            cors: self.cors.as_ref(),
-            rate_limit: self.rate_limit.as_ref(),
-            compression: self.compression.as_ref(),
-            cache: self.cache.as_ref(),
-            ..Sections::default()
-        }
+        sections!(self: headers limits access auth csrf security_headers cors rate_limit compression cache)
     }
 }

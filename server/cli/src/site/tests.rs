@@ -149,6 +149,28 @@ fn layers_of_a_route_are_around_it_alone() {
 }
 
 #[test]
+fn layers_of_a_host_are_around_all_of_it() {
+    let client = client(
+        "[[routes]]\nrespond = 'open'\n\
+         [[hosts]]\nnames = ['in.example', '*.in.example']\nauth = { keys = { a = 'k' } }\n\
+         headers = { set = { x-host = '1' } }\n[[hosts.routes]]\npath = '/'\nrespond = 'in'\n",
+    )
+    .unwrap();
+    let ask = |host: &str, path: &str, key: &str| {
+        let ask = client.get(path).field("host", host).field("x-api-key", key);
+        let answer = ask.send();
+        (answer.status(), field(&answer, "x-host"))
+    };
+    assert_eq!(ask("other", "/", ""), (200, String::new()));
+    for host in ["in.example", "a.in.example"] {
+        assert_eq!(ask(host, "/", ""), (401, "1".to_owned()), "{host}");
+        assert_eq!(ask(host, "/none", ""), (401, "1".to_owned()), "{host}");
+        assert_eq!(ask(host, "/", "k"), (200, "1".to_owned()), "{host}");
+        assert_eq!(ask(host, "/none", "k"), (404, "1".to_owned()), "{host}");
+    }
+}
+
+#[test]
 fn mistakes_name_the_line_of_their_route() {
     let second =
         |route: &str| format!("http = []\n\n[[routes]]\nrespond = 'x'\n[[routes]]\n{route}");
@@ -202,6 +224,8 @@ fn mistakes_name_the_line_of_their_route() {
     refused(&upstream(roots), &["line 3", "tls: ", "/no/such"]);
     refused("[[routes]]\nredirect = '//x'\n", &["line 2", "'//x'"]);
     refused("[[routes]]\nrespond = { bdy = 'x' }\n", &["line 2", "`body`"]);
+    refused("[[hosts]]\nnames = []\n", &["needs names"]);
+    refused("[[hosts]]\nnames = ['x']\nauth = {}\n", &["[[hosts]] x", "[auth]"]);
     refused("[[hosts]]\nnames = ['a b']\n", &["'a b'"]);
     refused("[[hosts]]\nnames = ['a']\n[[hosts]]\nnames = ['A']\n", &["'a'"]);
 }
