@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use trilane::proxy::{Proxy, Servers};
-use trilane::{Method, MethodRouter, Request, ServeDir, any, on};
+use trilane::{Method, MethodRouter, Metrics, Request, ServeDir, any, on};
 
 use super::redirect::RedirectAction;
 use super::respond::RespondAction;
@@ -17,6 +17,8 @@ pub(crate) struct Around<'a> {
     pub(crate) files: &'a FilesSection,
     /// The servers behind us.
     pub(crate) near: BTreeMap<String, Servers>,
+    /// What is counted.
+    pub(crate) metrics: &'a Metrics,
     /// What we are called in Via.
     pub(crate) pseudonym: &'a str,
 }
@@ -28,6 +30,7 @@ pub(crate) enum Action {
     Proxy(Proxy, bool),
     Redirect(Rc<RedirectAction>),
     Respond(Rc<RespondAction>),
+    Metrics(Metrics),
 }
 
 impl Action {
@@ -65,16 +68,22 @@ impl Action {
             let handler = proxy.handler(&around.near, route.prefix.as_deref(), around.pseudonym)?;
             actions.push(Self::Proxy(handler, proxy.websocket()));
         }
+        if route.metrics {
+            actions.push(Self::Metrics(around.metrics.clone()));
+        }
         match <[Self; 1]>::try_from(actions) {
             Ok([action]) => Ok(action),
-            Err(_) => Err("it needs one of root, proxy, redirect, respond, and no more".to_owned()),
+            Err(_) => {
+                Err("it needs one of root, proxy, redirect, respond, metrics, and no more"
+                    .to_owned())
+            }
         }
     }
 
     /// The methods that it answers if the route does not say: all of them, or one.
     pub(crate) fn usual(&self) -> Option<Method> {
         match self {
-            Self::Files(_) => Some(Method::GET),
+            Self::Files(_) | Self::Metrics(_) => Some(Method::GET),
             Self::Proxy(..) | Self::Redirect(_) | Self::Respond(_) => None,
         }
     }
@@ -99,6 +108,7 @@ impl Action {
                 let response = redirect.answer(&request);
                 async { response }
             }),
+            Self::Metrics(metrics) => handled!(metrics.handler()),
             Self::Respond(respond) => handled!(move || {
                 let response = respond.answer();
                 async { response }

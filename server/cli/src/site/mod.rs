@@ -18,7 +18,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use toml::Spanned;
 use trilane::testing::TestClient;
-use trilane::{Error, Method, Router, Shard, StatusCode};
+use trilane::{Error, Method, Metrics, Router, Shard, StatusCode};
 
 use crate::config::Config;
 use crate::files::FilesSection;
@@ -33,6 +33,8 @@ use schema::{HostSection, RouteSection};
 pub struct Site {
     files: FilesSection,
     behind: Behind,
+    /// What is counted, if a route shows it.
+    metrics: Metrics,
     /// What we are called in Via: the same on all shards, and not by anybody else (RFC 9110 §7.6.3).
     pseudonym: String,
     /// Of hosts that are not named.
@@ -64,6 +66,7 @@ impl Site {
         let mut site = Self {
             files: config.files.clone(),
             behind: Behind::default(),
+            metrics: Metrics::new(),
             pseudonym: format!("trilane-{:08x}", RandomState::new().hash_one(0) as u32),
             routes: routed(&config.routes)?,
             hosts: config.hosts.iter().map(Host::new).collect::<Result<_, _>>()?,
@@ -98,7 +101,7 @@ impl Site {
             };
             added.map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
         }
-        for routed in self.routes.iter().chain(self.hosts.iter().flat_map(|host| &host.routes)) {
+        for routed in self.all() {
             routed.check()?;
             if let Some(proxy) = &routed.section.proxy
                 && let Some(single) = proxy.single()
@@ -120,7 +123,8 @@ impl Site {
 
     fn try_router(&self, shard: &Shard) -> Result<Router, String> {
         let near = self.behind.on(shard);
-        let around = Around { files: &self.files, near, pseudonym: &self.pseudonym };
+        let (files, metrics, pseudonym) = (&self.files, &self.metrics, &*self.pseudonym);
+        let around = Around { files, near, metrics, pseudonym };
         let mut router = router(&actions(&self.routes, &around)?)?;
         if self.routes.is_empty() {
             router = router.fallback(misdirected);
@@ -134,7 +138,13 @@ impl Site {
                 router = router.try_merge(one).map_err(|error| error.to_string())?;
             }
         }
-        Ok(router)
+        let is_counted = self.all().any(|routed| routed.section.metrics);
+        Ok(if is_counted { router.layer(self.metrics.clone()) } else { router })
+    }
+
+    /// All of its routes.
+    fn all(&self) -> impl Iterator<Item = &Routed> {
+        self.routes.iter().chain(self.hosts.iter().flat_map(|host| &host.routes))
     }
 }
 

@@ -81,6 +81,8 @@ pub struct RouteSection {
     pub redirect: Option<RedirectAction>,
     /// Answers the same each time.
     pub respond: Option<RespondAction>,
+    /// Answers with metrics, for Prometheus, of all that is served. Where no route does, nothing is counted.
+    pub metrics: bool,
 
     /// Fields of answers, and of what is passed on.
     pub headers: Option<HeadersSection>,

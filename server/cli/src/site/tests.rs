@@ -149,6 +149,19 @@ fn layers_of_a_route_are_around_it_alone() {
 }
 
 #[test]
+fn what_is_served_is_counted() {
+    let client = client(
+        "[[routes]]\npath = '/metrics'\nmetrics = true\n\
+         [[hosts]]\nnames = ['a.example']\n[[hosts.routes]]\nprefix = '/a'\nrespond = 'a'\n",
+    )
+    .unwrap();
+    assert_eq!(client.get("/a/b").field("host", "a.example").send().text(), "a");
+    let text = client.get("/metrics").send().text();
+    let line = "http_requests_total{method=\"GET\",path=\"/a/{*rest}\",status=\"200\"} 1";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
 fn layers_of_a_host_are_around_all_of_it() {
     let client = client(
         "[[routes]]\nrespond = 'open'\n\

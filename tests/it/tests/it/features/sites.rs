@@ -144,7 +144,7 @@ fn a_gateway() {
         ("burst = 50", "burst = 500"),
     ];
     let served = Served::new("api-gateway.toml", &folder, &changes, &[]);
-    served.is_good("ok, 3 routes, 0 hosts");
+    served.is_good("ok, 4 routes, 0 hosts");
     for lane in LANES {
         let name = lane.name();
         assert_eq!(served.get(*lane, "/health").status(200).text(), "ok", "{name}");
@@ -174,6 +174,8 @@ fn a_gateway() {
     eventually("it is told", || served.process.errors().contains("a server is asked no longer"));
     let told = served.process.errors();
     assert_eq!(told.matches(&*gone).count(), 1, "{told}");
+    let counted = served.get(LANES[0], "/metrics").status(200).text();
+    assert!(counted.contains("path=\"/catalog/{*rest}\""), "{counted}");
 }
 
 #[test]
