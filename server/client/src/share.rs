@@ -8,24 +8,36 @@ use std::task::Waker;
 #[derive(Debug)]
 pub struct Share {
     most: usize,
+    /// What this is a part of.
+    whole: Option<Arc<Self>>,
     open: AtomicUsize,
     made: AtomicUsize,
-    /// Pools that want one and have none, nor may make one.
+    /// Pools that it is for.
+    pools: AtomicUsize,
+    /// Requests that want a connection and have none, nor may make one.
     wanting: AtomicUsize,
-    pools: Mutex<Vec<Waker>>,
+    /// Those of them whose pool has less than its part.
+    starving: AtomicUsize,
+    wakers: Mutex<Vec<Waker>>,
 }
 
 impl Share {
     /// At most `most` at once; 0 counts as 1.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self {
-            most: most.max(1),
-            open: AtomicUsize::new(0),
-            made: AtomicUsize::new(0),
-            wanting: AtomicUsize::new(0),
-            pools: Mutex::default(),
-        })
+        Arc::new(Self::of(most, None))
+    }
+
+    /// At most `most` at once, and no more than there may be of the whole, such as of all places.
+    #[must_use]
+    pub fn within(most: usize, whole: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self::of(most, Some(Arc::clone(whole))))
+    }
+
+    fn of(most: usize, whole: Option<Arc<Self>>) -> Self {
+        let [open, made, pools, wanting, starving] = Default::default();
+        let (most, wakers) = (most.max(1), Mutex::default());
+        Self { most, whole, open, made, pools, wanting, starving, wakers }
     }
 
     /// How many there are now.
@@ -40,53 +52,128 @@ impl Share {
         self.made.load(Relaxed)
     }
 
-    /// Whether there may be one more, which is counted.
-    pub(crate) fn lease(&self) -> bool {
-        let lease = |open: usize| (open < self.most).then_some(open + 1);
-        let is_leased = self.open.fetch_update(SeqCst, Relaxed, lease).is_ok();
-        self.made.fetch_add(usize::from(is_leased), Relaxed);
-        is_leased
+    /// This, and what it is a part of.
+    fn levels(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |it| it.whole.as_deref())
+    }
+
+    /// A lease of one more, if there may be one.
+    pub(crate) fn lease(self: &Arc<Self>) -> Option<Lease> {
+        // A look first: what is taken and put back wakes all who wait.
+        if self.levels().any(|level| level.open.load(SeqCst) >= level.most) {
+            return None;
+        }
+        for (taken, level) in self.levels().enumerate() {
+            let one_more = |open: usize| (open < level.most).then_some(open + 1);
+            // In one order with what `release` and `want` do, so that who is refused is woken later.
+            if level.open.fetch_update(SeqCst, SeqCst, one_more).is_err() {
+                self.levels().take(taken).for_each(Self::release);
+                return None;
+            }
+        }
+        self.levels().for_each(|level| _ = level.made.fetch_add(1, Relaxed));
+        Some(Lease(Arc::clone(self)))
     }
 
     /// One has ended: who wants one may try.
-    pub(crate) fn release(&self) {
+    fn release(&self) {
         self.open.fetch_sub(1, SeqCst);
         if self.wanting.load(SeqCst) > 0 {
             self.wake_all();
         }
     }
 
-    /// A pool wants one: the others are told, and may end one that is idle.
-    pub(crate) fn want(&self) {
-        self.wanting.fetch_add(1, SeqCst);
-        self.wake_all();
+    /// A request wants one, until what this gives is dropped.
+    pub(crate) fn want(self: &Arc<Self>, is_starving: bool) -> Want {
+        self.levels().for_each(|level| _ = level.wanting.fetch_add(1, SeqCst));
+        self.starving.fetch_add(usize::from(is_starving), SeqCst);
+        Want { share: Arc::clone(self), is_starving }
     }
 
-    /// It has one, or wants none any more.
-    pub(crate) fn wanted(&self) {
-        self.wanting.fetch_sub(1, SeqCst);
+    /// Tells all pools that somebody waits: they may end one that is idle.
+    pub(crate) fn call_for_one(&self) {
+        self.levels().for_each(Self::wake_all);
     }
 
-    /// Whether a pool wants one.
+    /// Whether somebody wants one here.
     pub(crate) fn is_wanted(&self) -> bool {
         self.wanting.load(SeqCst) > 0
     }
 
-    /// Has `waker` woken when something has changed for those who want one.
+    /// Whether somebody wants one who is kept from it by the whole alone.
+    pub(crate) fn is_whole_wanted(&self) -> bool {
+        let whole = self.whole.as_deref();
+        whole.is_some_and(|whole| whole.open.load(SeqCst) >= whole.most && whole.is_wanted())
+    }
+
+    /// Whether somebody wants one whose pool has less than its part.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starving.load(SeqCst) > 0
+    }
+
+    /// What each pool may have if all of them want as many as they can get; 0 if there are more pools.
+    pub(crate) fn part(&self) -> usize {
+        self.most / self.pools.load(Relaxed).max(1)
+    }
+
+    /// One more pool, or one less, has a part.
+    pub(crate) fn count_pool(&self, is_more: bool) {
+        match is_more {
+            true => self.pools.fetch_add(1, Relaxed),
+            false => self.pools.fetch_sub(1, Relaxed),
+        };
+    }
+
+    /// Has `waker` woken, once, when something has changed for those who want one, or somebody wants one.
     pub(crate) fn register(&self, waker: &Waker) {
-        let mut pools = self.lock();
-        if !pools.iter().any(|known| known.will_wake(waker)) {
-            pools.push(waker.clone());
+        for level in self.levels() {
+            let mut wakers = level.lock();
+            if !wakers.iter().any(|known| known.will_wake(waker)) {
+                wakers.push(waker.clone());
+            }
         }
     }
 
+    /// Forgets a waker that was registered.
+    pub(crate) fn forget(&self, waker: &Waker) {
+        self.levels().for_each(|level| level.lock().retain(|known| !known.will_wake(waker)));
+    }
+
     fn wake_all(&self) {
-        let pools = std::mem::take(&mut *self.lock());
-        pools.into_iter().for_each(Waker::wake);
+        let wakers = std::mem::take(&mut *self.lock());
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// A panic while it was held leaves the list whole.
     fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to one connection, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Lease(Arc<Share>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.levels().for_each(Share::release);
+    }
+}
+
+/// A request that wants a connection.
+#[derive(Debug)]
+pub(crate) struct Want {
+    share: Arc<Share>,
+    is_starving: bool,
+}
+
+impl Drop for Want {
+    fn drop(&mut self) {
+        self.share.levels().for_each(|level| _ = level.wanting.fetch_sub(1, SeqCst));
+        if self.is_starving {
+            self.share.starving.fetch_sub(1, SeqCst);
+            // Who has let it go before may try.
+            self.share.wake_all();
+        }
     }
 }
