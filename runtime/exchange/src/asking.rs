@@ -94,16 +94,22 @@ impl AskError {
     }
 }
 
+impl fmt::Display for AskFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => error.fmt(f),
+            Self::NotNow => f.write_str("the connection takes no such request now"),
+            Self::Reset(code) => write!(f, "the server gave up the request (code {code})"),
+            Self::Fault(reason) => write!(f, "no response: {}", reason.text()),
+            Self::Timeout => f.write_str("no response in time"),
+            Self::Content => f.write_str("the content of the request could not be made"),
+        }
+    }
+}
+
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.failure {
-            AskFailure::Connection(error) => error.fmt(f),
-            AskFailure::NotNow => f.write_str("the connection takes no such request now"),
-            AskFailure::Reset(code) => write!(f, "the server gave up the request (code {code})"),
-            AskFailure::Fault(reason) => write!(f, "no response: {}", reason.text()),
-            AskFailure::Timeout => f.write_str("no response in time"),
-            AskFailure::Content => f.write_str("the content of the request could not be made"),
-        }
+        self.failure.fmt(f)
     }
 }
 
@@ -234,7 +240,7 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         // A connection that forgets somebody is one that has ended.
-        if !self.is_gone() && self.0.asker.borrow().is_some() && self.0.outcome.borrow().is_none() {
+        if !self.is_gone() && self.0.outcome.borrow().is_none() {
             let failure = AskFailure::Connection(DialError::Closed(Cause::Aborted));
             let (effect, is_reused) = (Effect::Unknown, false);
             let error = AskError { failure, effect, is_reused, request: None };
@@ -259,4 +265,25 @@ fn recycle(shared: &mut Rc<Shared>) {
             free.push(Rc::clone(shared));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also if nobody has looked for the answer yet.
+    #[test]
+    fn who_is_forgotten_hears_of_it() {
+        for is_polled in [false, true] {
+            let (asking, asked) = asking();
+            let mut asking = std::pin::pin!(asking);
+            let mut poll =
+                || asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            if is_polled {
+                assert!(!poll());
+            }
+            drop(asked);
+            assert!(poll(), "{is_polled}");
+        }
+    }
 }

@@ -91,6 +91,8 @@ pub fn limits() -> Limits {
 pub enum DialError {
     /// The system says so: nobody listens there, there is no way, no descriptor.
     Io(io::ErrorKind, Option<i32>),
+    /// The name has no address, for this reason.
+    Name(Box<str>),
     /// The handshake failed, for this reason.
     Tls(Box<str>),
     /// It was open, and has closed.
@@ -108,7 +110,7 @@ impl fmt::Display for DialError {
         match self {
             Self::Io(_, Some(code)) => io::Error::from_raw_os_error(*code).fmt(f),
             Self::Io(kind, None) => kind.fmt(f),
-            Self::Tls(text) => f.write_str(text),
+            Self::Name(text) | Self::Tls(text) => f.write_str(text),
             Self::Closed(cause) => write!(f, "the connection has closed ({cause})"),
         }
     }

@@ -7,10 +7,12 @@
 pub mod connect;
 pub mod pool;
 pub mod share;
+pub mod url;
 
 pub use connect::{Connect, Connecting};
 pub use pool::{Pool, PoolConfig};
 pub use share::Share;
+pub use url::{IntoUrl, InvalidUrl, Origin, Url};
 
 #[cfg(test)]
 mod tests;
