@@ -49,6 +49,11 @@ impl Behind {
         self.0.contains_key(name)
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Upstream>> {
+        self.0.values().cloned().collect()
+    }
+
     /// All of them for a shard.
     pub(crate) fn on(&self, shard: &Shard) -> BTreeMap<String, Servers> {
         let near = |(name, one): (&String, &Arc<Upstream>)| {

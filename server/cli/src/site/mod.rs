@@ -1,11 +1,12 @@
 //! What a file has served: hosts, their routes, and what becomes of the requests for them.
 //!
 //! `schema` is what the file may say, `pattern` which requests a route is for, `action` what it does with them, `behind` the servers
-//! that some of it needs. A router is made of it once a shard, and once before, to find what is wrong.
+//! that some of it needs, `measures` what became of what they were asked. A router is made of it once a shard, and once before, to find what is wrong.
 
 mod action;
 mod behind;
 pub mod headers;
+mod measures;
 mod pattern;
 pub mod proxy;
 pub mod redirect;
@@ -25,6 +26,7 @@ use crate::files::FilesSection;
 use crate::layers::Layers;
 use action::{Action, Around};
 use behind::Behind;
+use measures::Measures;
 use pattern::{Places, patterns};
 use schema::{HostSection, RouteSection};
 
@@ -87,6 +89,7 @@ impl Site {
             (None, Ok(_)) => (),
         }
         site.behind = site.servers(config, false)?;
+        site.metrics.collect(Measures(site.behind.all()));
         Ok(Some(site))
     }
 

@@ -15,6 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use prometheus_client::collector::Collector;
 use prometheus_client::registry::{Metric, Registry};
 use trilane_exchange::{Request, Response, Stats};
 use trilane_semantics::{Known, StatusCode};
@@ -111,6 +112,11 @@ impl Metrics {
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         // A full stop is added there.
         locked(&self.shared.users).register(name, help.trim_end_matches('.'), metric);
+    }
+
+    /// Adds what is asked for its metrics each time that they are shown.
+    pub fn collect(&self, collector: impl Collector) {
+        locked(&self.shared.users).register_collector(Box::new(collector));
     }
 
     /// All of it as text, for `Accept: application/openmetrics-text` as OpenMetrics 1.0, else in Prometheus' own format 0.0.4.
