@@ -1,8 +1,10 @@
 //! How many connections a process may have to one place: one number for all its shards, and word between them when it is reached.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+
+use trilane_semantics::Instant;
 
 /// The connections of a process to one place. Clones of the `Arc` go to the pools of its shards.
 #[derive(Debug)]
@@ -19,7 +21,15 @@ pub struct Share {
     /// Those of them whose pool has less than its part.
     starving: AtomicUsize,
     wakers: Mutex<Vec<Waker>>,
+    /// When the first connection was leased, in nanoseconds.
+    first: AtomicU64,
 }
+
+/// No time at all.
+const NEVER: u64 = u64::MAX;
+/// For how long after the first connection each pool keeps to its part, in nanoseconds: shards that begin at once take what is theirs, and need
+/// not ask others for it, who would end a connection for that.
+const SETTLED: u64 = 1_000_000_000;
 
 impl Share {
     /// At most `most` at once; 0 counts as 1.
@@ -36,8 +46,8 @@ impl Share {
 
     fn of(most: usize, whole: Option<Arc<Self>>) -> Self {
         let [open, made, pools, wanting, starving] = Default::default();
-        let (most, wakers) = (most.max(1), Mutex::default());
-        Self { most, whole, open, made, pools, wanting, starving, wakers }
+        let (most, wakers, first) = (most.max(1), Mutex::default(), AtomicU64::new(NEVER));
+        Self { most, whole, open, made, pools, wanting, starving, wakers, first }
     }
 
     /// How many there are now.
@@ -58,7 +68,7 @@ impl Share {
     }
 
     /// A lease of one more, if there may be one.
-    pub(crate) fn lease(self: &Arc<Self>) -> Option<Lease> {
+    pub(crate) fn lease(self: &Arc<Self>, now: Instant) -> Option<Lease> {
         // A look first: what is taken and put back wakes all who wait.
         if self.levels().any(|level| level.open.load(SeqCst) >= level.most) {
             return None;
@@ -72,6 +82,8 @@ impl Share {
             }
         }
         self.levels().for_each(|level| _ = level.made.fetch_add(1, Relaxed));
+        // The first one says when; the others change nothing.
+        let _ = self.first.compare_exchange(NEVER, now.as_nanos(), Relaxed, Relaxed);
         Some(Lease(Arc::clone(self)))
     }
 
@@ -109,6 +121,22 @@ impl Share {
     /// Whether somebody wants one whose pool has less than its part.
     pub(crate) fn is_starved(&self) -> bool {
         self.starving.load(SeqCst) > 0
+    }
+
+    /// Whether those who are to have a part have had the time to take it: what is left then is for whoever wants it.
+    pub(crate) fn is_settled(&self, now: Instant) -> bool {
+        self.settles().is_some_and(|at| at <= now)
+    }
+
+    /// When that is; not known before the first connection.
+    pub(crate) fn settles(&self) -> Option<Instant> {
+        let first = self.first.load(Relaxed);
+        (first != NEVER).then(|| Instant::from_nanos(first.saturating_add(SETTLED)))
+    }
+
+    /// As [`part`](Self::part), while as many pools as there are shards may still come.
+    pub(crate) fn part_of(&self, shards: usize) -> usize {
+        self.most / self.pools.load(Relaxed).max(shards).max(1)
     }
 
     /// What each pool may have if all of them want as many as they can get; 0 if there are more pools.

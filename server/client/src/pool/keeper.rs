@@ -39,6 +39,10 @@ impl Inner {
         }
     }
 
+    fn has_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
     /// How many connections there are and will be, those left out that are to end.
     fn lasting(&self) -> usize {
         let entries = self.entries.borrow();
@@ -95,10 +99,14 @@ fn poll(pool: &Weak<Inner>, nap: &mut Option<Sleep>, cx: &mut Context<'_>) -> Po
     pool.call_next();
     loop {
         let (next, now) = (pool.sweep(), pool.shard.now());
+        // Who waits may have more than its part then.
+        let settles = pool.share.settles().filter(|at| *at > now && pool.has_waiting());
+        let next = Instant::earliest(next, settles);
         let pause = next.map_or(pool.config.idle_timeout, |at| at.since(now));
         let nap = nap.insert(pool.shard.sleep(pause.max(Duration::from_millis(1))));
         if Pin::new(nap).poll(cx).is_pending() {
             return Poll::Pending;
         }
+        pool.call_next();
     }
 }

@@ -79,9 +79,11 @@ impl<'a> Queued<'a> {
     /// A lease; or others are told that one is wanted.
     fn lease(&mut self) -> Option<Lease> {
         let (share, has) = (&self.pool.share, self.pool.open() + self.pool.making.get());
-        let is_starving = has == 0 || has < share.part();
-        // Who has enough lets those go before who have too little.
-        let lease = || (is_starving || !share.is_starved()).then(|| share.lease()).flatten();
+        let (now, part) = (self.pool.shard.now(), share.part_of(self.pool.shard.shards()));
+        let is_starving = has == 0 || has < part;
+        // Who has enough lets those go before who have too little, and at first all that may come.
+        let may_lease = is_starving || !share.is_starved() && share.is_settled(now);
+        let lease = || may_lease.then(|| share.lease(now)).flatten();
         if let Some(lease) = lease() {
             return Some(lease);
         }

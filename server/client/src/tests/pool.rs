@@ -258,10 +258,14 @@ fn each_pool_gets_its_part() {
     let share = Share::new(2);
     let (busy, hungry) = (pool(&shard, Speak::Http1, &share), pool(&other, Speak::Http1, &share));
     let handles: Vec<Handle> = (0..6).map(|_| begin(&one, &shard, &busy)).collect();
-    for number in 0..2 {
-        one.line(number).open(Protocol::Http11, 1);
-    }
+    one.line(0).open(Protocol::Http11, 1);
     one.run();
+    assert_eq!((one.dials(), busy.waiting()), (1, 5), "at first each has its part alone");
+    one.pass(1_000);
+    assert_eq!((one.dials(), busy.waiting()), (2, 4), "and then what nobody wants");
+    one.line(1).open(Protocol::Http11, 1);
+    one.run();
+    two.pass(1_000);
     let mut starved = begin(&two, &other, &hungry);
     assert_eq!((two.dials(), hungry.waiting(), busy.waiting()), (0, 1, 4));
     serve(&one, 0);
