@@ -2,7 +2,8 @@
 //!
 //! No I/O, no TLS, no protocol: what routers and layers compile against. The reading order is the way of a
 //! request: [`exchange`] (what is known of it) with `notes`, [`incoming`] (its content) with `queue`, [`datagrams`], [`service`] (who
-//! answers), [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer) with [`allowance`] (how fast it may go),
+//! answers), [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer) with [`mod@rendered`] (memory for it) and
+//! [`allowance`] (how fast it may go),
 //! [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what is known of who asks. Beside that way stand
 //! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and the way out to other servers: [`dial`], [`caller`] and [`asking`];
 //! [`wake`], which leads a waker back to its shard; [`mod@current`], which tells whose handler runs, and [`trace`], which trace it is part of.
@@ -29,6 +30,7 @@ mod notes;
 pub mod outgoing;
 mod queue;
 pub mod read;
+pub mod rendered;
 mod reply;
 pub mod response;
 pub mod service;

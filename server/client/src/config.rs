@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) retries: usize,
     pub(crate) limit: u64,
     pub(crate) propagates: bool,
+    pub(crate) decodes: bool,
     pub(crate) fields: Fields,
     pub(crate) tls: Option<Connector>,
     pub(crate) speak: Speak,
@@ -73,6 +74,7 @@ impl ClientBuilder {
             retries: 2,
             limit: 10 << 20,
             propagates: true,
+            decodes: true,
             fields,
             tls: None,
             speak: Speak::Http1,
@@ -176,6 +178,13 @@ impl ClientBuilder {
     /// `X-Request-Id`. They go to whom the handler asks, never where a redirect leads to. Default true.
     pub const fn propagate(mut self, propagates: bool) -> Self {
         self.config.propagates = propagates;
+        self
+    }
+
+    /// Asks for responses in zstd, brotli, gzip or deflate, and decodes them: they are as if they had not been coded, without
+    /// Content-Encoding and Content-Length. Not where a request says itself what it accepts, or asks for a range. Default true.
+    pub const fn decompress(mut self, decodes: bool) -> Self {
+        self.config.decodes = decodes;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::task::Poll;
 
+use trilane_coding::{TAKEN, codings, decode};
 use trilane_exchange::{
     Answer, Ask, AskError, AskFailure, Asking, Outgoing, current, trace::trace_state,
 };
@@ -27,6 +28,8 @@ pub(crate) struct Sending {
     on_interim: Option<OnInterim>,
     /// When all of it must be over.
     deadline: Option<Instant>,
+    /// We have said which codings we know: the response is decoded.
+    decodes: bool,
 }
 
 /// The content of a request.
@@ -72,9 +75,15 @@ impl Sending {
             propagate(&client, &mut fields).map_err(ClientError::request)?;
         }
         fields.append_missing(&client.config().fields).map_err(ClientError::request)?;
+        // Of a range only a part could be decoded, or nothing.
+        let decodes =
+            client.config().decodes && !fields.has_any(&[Known::AcceptEncoding, Known::Range]);
+        if decodes {
+            fields.append_static(Known::AcceptEncoding, TAKEN);
+        }
         let deadline = timeout.map(|timeout| client.shard().now() + timeout);
         let content = Content::new(body);
-        Ok(Self { client, method, url, fields, content, on_interim, deadline })
+        Ok(Self { client, method, url, fields, content, on_interim, deadline, decodes })
     }
 
     /// The response, wherever it comes from.
@@ -99,6 +108,7 @@ impl Sending {
             let Some(next) = redirect::next(self, &answer.head, redirects)? else {
                 let deadline = self.deadline.map(|at| (self.client.shard().clone(), at));
                 let limit = self.client.config().limit;
+                let answer = if self.decodes { decoded(answer)? } else { answer };
                 let response = ClientResponse::new(answer, protocol, self.url.clone());
                 return Ok(response.within(deadline, limit));
             };
@@ -170,6 +180,22 @@ async fn answer(asking: Asking, mut hear: Option<&mut OnInterim>) -> Result<Answ
         asking.as_mut().poll(cx)
     })
     .await
+}
+
+/// The answer with its content decoded (RFC 9110 §8.4). What is in a coding that we did not ask for stays as it is. How much it becomes
+/// is for its reader to say, who gets it piece by piece.
+fn decoded(mut answer: Answer) -> Result<Answer, ClientError> {
+    let fields = &mut answer.head.fields;
+    if !fields.contains(Known::ContentEncoding) || answer.body.promised() == Some(0) {
+        return Ok(answer);
+    }
+    if let Some(codings) = codings(fields) {
+        let body = decode(&codings, answer.body, u64::MAX, u64::MAX);
+        answer.body = body.map_err(|error| ClientError::new(Failure::Body(error)))?;
+        fields.remove(Known::ContentEncoding);
+        fields.remove(Known::ContentLength);
+    }
+    Ok(answer)
 }
 
 /// Whether the same request may be made again. What had no effect may; else the connection must have ended, and the method be idempotent

@@ -1,55 +1,8 @@
-//! Content codings (RFC 9110 §8.4.1), and which of them a client would rather have (§12.5.3).
+//! Which content coding a client would rather have (RFC 9110 §12.5.3).
 
+pub use trilane_coding::Coding;
 use trilane_semantics::field::trim_ows;
 use trilane_semantics::{Fields, Known};
-
-/// A content coding.
-///
-/// ```
-/// use trilane_service::Coding;
-/// assert_eq!(Coding::Brotli.name(), "br");
-/// assert_eq!(Coding::from_name(b"X-GZIP"), Some(Coding::Gzip));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Coding {
-    /// None: the content as it is.
-    Identity,
-    /// RFC 1952.
-    Gzip,
-    /// RFC 1950, the zlib format.
-    Deflate,
-    /// RFC 7932.
-    Brotli,
-    /// RFC 8878.
-    Zstd,
-}
-
-impl Coding {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Identity, Self::Gzip, Self::Deflate, Self::Brotli, Self::Zstd];
-
-    /// Its name in the registry of content codings, as Content-Encoding has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// The coding of that name, in any case (RFC 9110 §8.4.1). `x-gzip` is gzip (§8.4.1.3).
-    #[must_use]
-    pub fn from_name(name: &[u8]) -> Option<Self> {
-        if name.eq_ignore_ascii_case(b"x-gzip") {
-            return Some(Self::Gzip);
-        }
-        Self::ALL.into_iter().find(|coding| name.eq_ignore_ascii_case(coding.name().as_bytes()))
-    }
-}
 
 /// The best coding for a client: of those that are `offered`, best first, the one with the highest weight in its
 /// Accept-Encoding. Identity is always on offer, and comes last among equals. A client without that field gets identity,
@@ -179,15 +132,5 @@ mod tests {
         assert_eq!(of(&["gzip, br"], &[Gzip, Brotli]), Some(Gzip));
         assert_eq!(of(&["gzip, br"], &[Identity, Deflate]), Some(Identity));
         assert_eq!(of(&["br"], &[]), Some(Identity));
-    }
-
-    #[test]
-    fn every_name_is_found() {
-        for coding in Coding::ALL {
-            assert_eq!(Coding::from_name(coding.name().as_bytes()), Some(coding));
-            let upper = coding.name().to_uppercase();
-            assert_eq!(Coding::from_name(upper.as_bytes()), Some(coding));
-        }
-        assert_eq!((Coding::from_name(b""), Coding::from_name(b"brotli")), (None, None));
     }
 }

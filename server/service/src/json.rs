@@ -7,8 +7,8 @@ use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Fields, Known, StatusCode};
 
 use crate::extract::FromRequest;
-use crate::rendered::rendered;
 use crate::respond::{IntoResponse, content};
+use trilane_exchange::rendered::rendered;
 
 const JSON: &str = "application/json";
 

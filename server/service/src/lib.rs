@@ -69,7 +69,6 @@ mod range;
 pub mod rate;
 mod redirect;
 pub mod redis;
-mod rendered;
 pub mod respond;
 mod route_error;
 pub mod router;

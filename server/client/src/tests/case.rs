@@ -23,7 +23,8 @@ impl Case {
 
     pub(crate) fn with(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         let (world, shard) = World::new();
-        let builder = Client::builder().lookup(|_| Ok(vec![[127, 0, 0, 1].into()]));
+        let builder =
+            Client::builder().decompress(false).lookup(|_| Ok(vec![[127, 0, 0, 1].into()]));
         let clients = change(builder).build().unwrap();
         let client = clients.on(&shard);
         Self { world, shard, client }

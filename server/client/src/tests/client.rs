@@ -306,3 +306,47 @@ fn a_handlers_trace_goes_on() {
     assert_eq!(told.matches("own").count(), 2);
     assert!(!told.contains("tracestate"));
 }
+
+#[test]
+fn content_is_decoded() {
+    let coded = |text: &[u8]| {
+        let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut to, text).unwrap();
+        to.finish().unwrap()
+    };
+    let gzip = [("content-encoding", "gzip"), ("content-length", "1")];
+    let large = coded(&[b'x'; 65 << 10]);
+    for (name, fields, content, expected) in [
+        ("", &gzip[..], coded(b"hello"), Ok("hello")),
+        ("", &gzip, coded(b"hello")[..20].to_vec(), Err(BodyError::Coding)),
+        ("", &gzip, b"nonsense".to_vec(), Err(BodyError::Coding)),
+        ("", &gzip, large, Err(BodyError::TooLarge)),
+        ("", &[("content-encoding", "own")], b"hello".to_vec(), Ok("hello")),
+        ("", &[], b"hello".to_vec(), Ok("hello")),
+        // Who says himself what he takes gets it.
+        ("accept-encoding", &gzip, b"hello".to_vec(), Ok("hello")),
+        ("range", &gzip, b"hello".to_vec(), Ok("hello")),
+    ] {
+        let case = Case::with(|it| it.decompress(true).content_limit(64 << 10));
+        let mut request = case.client.get("http://a/");
+        if !name.is_empty() {
+            request = request.header(name, "gzip");
+        }
+        let (mut sent, ask, asked) = case.ask(0, request);
+        let accepts = ask.head.fields.get_str("accept-encoding");
+        let ours = Some("zstd, br, gzip, deflate").filter(|_| name.is_empty());
+        assert_eq!(accepts.filter(|_| name != "accept-encoding"), ours);
+        asked.end(Ok(answer(200, fields, &content)));
+        case.world.run();
+        let answered = response(&mut sent);
+        let is_decoded = name.is_empty() && fields.len() == 2;
+        assert_eq!(answered.header("content-encoding").is_none(), is_decoded || fields.is_empty());
+        assert_eq!(answered.header("content-length").is_none(), is_decoded || fields.len() < 2);
+        let mut text = case.world.begin(&case.shard, answered.text());
+        let text = over(&mut text).unwrap().map_err(|error| match error.failure() {
+            Failure::Body(why) => *why,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(text.as_deref(), expected.as_ref().map(|it| *it), "{name} {fields:?}");
+    }
+}

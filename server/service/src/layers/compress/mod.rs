@@ -17,9 +17,9 @@ pub use types::is_text;
 
 use crate::coding::{Coding, negotiate};
 use crate::layer::{Hook, Phases};
-use crate::rendered::rendered;
 use encoder::{Levels, Pool, Then};
 use source::{Compressed, PIECE};
+use trilane_exchange::rendered::rendered;
 
 /// Content smaller than this is left alone by default, in bytes: it would fit into the same packet.
 const FROM: u64 = 1 << 10;

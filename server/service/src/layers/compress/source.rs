@@ -11,7 +11,7 @@ use trilane_exchange::{Frame, Shard};
 use trilane_semantics::{Fields, Payload};
 
 use super::encoder::{Lent, Then};
-use crate::rendered::rendered;
+use trilane_exchange::rendered::rendered;
 
 /// What is compressed in one go, in bytes: about a millisecond with the default levels. Then others have their turn.
 pub(super) const PIECE: usize = 32 << 10;

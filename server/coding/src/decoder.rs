@@ -8,7 +8,7 @@ use zstd::stream::raw::{DParameter, Decoder as Zstd, InBuffer, Operation, OutBuf
 use crate::Coding;
 
 /// The most that comes out of one step, in bytes, more or less.
-pub(super) const PIECE: usize = 16 << 10;
+pub(crate) const PIECE: usize = 16 << 10;
 /// The largest window of gzip and deflate: 2 to that many bytes.
 const WINDOW_DEFLATE: u8 = 15;
 /// The largest window of zstd that we have memory for: 2 to that many bytes (RFC 9659 §3).
@@ -16,9 +16,9 @@ const WINDOW_ZSTD: u32 = 23;
 
 /// What came is not coded as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Corrupt;
+pub(crate) struct Corrupt;
 
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     kind: Kind,
     /// What came so far may be all.
     is_complete: bool,
@@ -35,7 +35,7 @@ enum Kind {
 
 impl Decoder {
     /// None for identity.
-    pub(super) fn new(coding: Coding) -> Result<Option<Self>, Corrupt> {
+    pub(crate) fn new(coding: Coding) -> Result<Option<Self>, Corrupt> {
         let kind = match coding {
             Coding::Identity => return Ok(None),
             Coding::Gzip => Kind::Gzip(Decompress::new_gzip(WINDOW_DEFLATE)),
@@ -56,13 +56,13 @@ impl Decoder {
     }
 
     /// Whether what came so far may be all.
-    pub(super) const fn is_complete(&self) -> bool {
+    pub(crate) const fn is_complete(&self) -> bool {
         self.is_complete
     }
 
     /// Takes from the front of `input`, and appends to the empty `out` a piece of what it stands for. How much was taken, and
     /// whether there is more to be had without more input.
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
         input: &[u8],
         out: &mut Vec<u8>,

@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+use trilane_exchange::rendered::rendered;
 use trilane_exchange::{BodyError, Frame, Incoming};
 use trilane_semantics::Payload;
 
-use super::decoder::{Corrupt, Decoder};
-use crate::rendered::rendered;
+use crate::decoder::{Corrupt, Decoder};
 
 /// So much may come of anything, in bytes: small content of one letter is no attack.
 const FREE: u64 = 1 << 20;
@@ -19,7 +19,7 @@ const A_TURN: u64 = 256 << 10;
 const MEMBER: u64 = 4 << 10;
 
 /// Other content, decoded.
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     decoder: Decoder,
     inner: Incoming,
     rest: Payload,
@@ -35,7 +35,7 @@ pub(super) struct Decoded {
 
 impl Decoded {
     /// More than `ratio` times as much as came is an error, once it is more than [`FREE`].
-    pub(super) fn new(decoder: Decoder, inner: Incoming, ratio: u64) -> Self {
+    pub(crate) fn new(decoder: Decoder, inner: Incoming, ratio: u64) -> Self {
         Self {
             decoder,
             inner,

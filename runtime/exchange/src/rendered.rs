@@ -29,7 +29,7 @@ impl Memory for Buffer {
 ///
 /// # Errors
 /// That of `write`.
-pub(crate) fn rendered<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Payload, E> {
+pub fn rendered<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Payload, E> {
     // Taken out, so that whatever renders while this renders has another one.
     let mut buffer = SPARE.take().filter(|it| Rc::strong_count(it) == 1).unwrap_or_default();
     // Nobody else's, so nothing is cloned.

@@ -1,28 +1,15 @@
-//! Content of requests, decoded before the handler sees it (RFC 9110 §8.4).
-//!
-//! Here is what is decoded and what is refused; `decoder` is the codings, `content` their content while it is read.
+//! Content of requests, decoded before the handler sees it (RFC 9110 §8.4): what is decoded, and what is refused.
 
-mod content;
-mod decoder;
-
-use smallvec::SmallVec;
-use trilane_exchange::{Error, Incoming, Request, Response};
+use trilane_coding::{TAKEN, codings, decode};
+use trilane_exchange::{Error, Request, Response};
 use trilane_semantics::{Known, StatusCode};
 
-use crate::coding::Coding;
 use crate::layer::{Hook, Phases};
-use content::Decoded;
-use decoder::Decoder;
 
 /// The most that content may be when it is decoded, by default, in bytes.
 const LIMIT: u64 = 10 << 20;
 /// How many times as large as what came it may become by default. Text becomes 3 to 50 times as large.
 const RATIO: u64 = 200;
-/// Codings of one message, one after the other; none has more than two.
-const MOST: usize = 4;
-/// What we take, as a 415 tells it.
-const TAKEN: &str = "zstd, br, gzip, deflate";
-
 /// Decodes the content of requests: gzip, deflate, brotli and zstd, also several of them, as Content-Encoding says. Handlers and
 /// extractors see the content, and a head without Content-Encoding and Content-Length. Without this layer nothing is decoded:
 /// it is for routes that want it.
@@ -83,26 +70,12 @@ impl Hook for Decompress {
         if !fields.contains(Known::ContentEncoding) || request.body.promised() == Some(0) {
             return None;
         }
-        let named: SmallVec<[_; MOST]> =
-            fields.list(Known::ContentEncoding).take(MOST + 1).map(Coding::from_name).collect();
-        let codings: Option<SmallVec<[_; MOST]>> = named.into_iter().collect();
-        let Some(codings) = codings.filter(|codings| codings.len() <= MOST) else {
-            return Some(unsupported());
-        };
-        let mut body = std::mem::take(&mut request.body);
-        // RFC 9110 §8.4: they are named in the order in which they were applied.
-        for coding in codings.into_iter().rev() {
-            match Decoder::new(coding) {
-                Ok(Some(decoder)) => {
-                    body = Incoming::frames(Decoded::new(decoder, body, self.ratio));
-                    // What is still coded is no larger than what it stands for.
-                    body.set_limit(self.limit);
-                }
-                Ok(None) => (),
-                Err(_) => return Some(Error::new(StatusCode::INTERNAL_SERVER_ERROR).into()),
-            }
+        let Some(codings) = codings(fields) else { return Some(unsupported()) };
+        let body = std::mem::take(&mut request.body);
+        match decode(&codings, body, self.limit, self.ratio) {
+            Ok(body) => request.body = body,
+            Err(_) => return Some(Error::new(StatusCode::INTERNAL_SERVER_ERROR).into()),
         }
-        request.body = body;
         let fields = &mut request.head_mut().fields;
         fields.remove(Known::ContentEncoding);
         fields.remove(Known::ContentLength);
