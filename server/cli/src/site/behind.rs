@@ -202,3 +202,92 @@ fn tls(section: &UpstreamSection) -> Result<Option<Secured>, String> {
     let connector = Connector::new(&wanted).map_err(|error| format!("tls: {error}"))?;
     Ok(Some((connector, tls.name.map(Into::into))))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn section(text: &str) -> UpstreamSection {
+        let text = format!("[upstreams.a]\n{text}\n");
+        let config = Config::parse(&text, Path::new("t.toml")).unwrap();
+        config.upstreams["a"].get_ref().clone()
+    }
+
+    #[test]
+    fn every_setting_has_its_place() {
+        let terms = terms(&section(
+            "servers = ['127.0.0.1:1']\npolicy = 'hash'\nkey = 'header:X-User'\nprotocol = 'h2'\nproxy_protocol = 1\n\
+             max_fails = 2\nfail_timeout = 3\nslow_start = 4\ntry_unfit = true\n\
+             health = { path = '/up', host = 'h', interval = 5, timeout = 6, fall = 7, rise = 8 }\n\
+             retries = { attempts = 9, timeout = 10, on_unavailable = true, budget = 11 }\n\
+             timeouts = { connect = 12, response = 13, idle = 14 }\n\
+             pool = { connections = 15, idle = 16, idle_timeout = 17 }\n\
+             limits = { requests = 18, server = 19, waiting = 20, retries = 21 }",
+        ))
+        .unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!((terms.balance, terms.speak), (Balance::Hash, Speak::Http2));
+        assert_eq!(terms.key, Some(Key::Header("x-user".into())));
+        assert!(matches!(terms.proxy_protocol, Some(Version::V1)) && terms.tries_unfit);
+        let health = HealthPolicy {
+            max_fails: 2,
+            fail_timeout: seconds(3),
+            slow_start: seconds(4),
+            fall: 7,
+            rise: 8,
+            ..HealthPolicy::default()
+        };
+        assert_eq!(terms.health, health);
+        let (interval, timeout) = (seconds(5), seconds(6));
+        let check = CheckPolicy { path: "/up".into(), host: "h".into(), interval, timeout };
+        assert_eq!(terms.check, Some(check));
+        let retry = RetryPolicy {
+            attempts: 9,
+            per_try: Some(seconds(10)),
+            on_unavailable: true,
+            budget: 11,
+            ..RetryPolicy::default()
+        };
+        assert_eq!(terms.retry, retry);
+        let pool = &terms.pool;
+        assert_eq!((pool.connect_timeout, pool.idle_timeout), (seconds(12), seconds(17)));
+        assert_eq!((terms.timeout, terms.idle), (seconds(13), seconds(14)));
+        assert_eq!((terms.connections, pool.most_idle), (15, 16));
+        let limits = Limits { under_way: 18, a_server: 19, waiting: 20, retries: 21 };
+        assert_eq!(terms.limits, limits);
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_it_is_by_default() {
+        let (found, usual) =
+            (terms(&section("servers = ['127.0.0.1:1']")).unwrap(), Terms::default());
+        assert_eq!((found.balance, found.key, found.check), (usual.balance, None, None));
+        assert_eq!((found.health, found.retry), (usual.health, usual.retry));
+        assert_eq!((found.limits, found.timeout), (usual.limits, usual.timeout));
+        assert_eq!((found.idle, found.connections), (usual.idle, usual.connections));
+        assert!(found.tls.is_none() && found.proxy_protocol.is_none());
+        for (text, key) in
+            [("path", Key::Path), ("cookie:A", Key::Cookie("A".into())), ("ip", Key::Client)]
+        {
+            assert_eq!(super::key(Some(text)), key);
+        }
+    }
+
+    #[test]
+    fn what_servers_are_called() {
+        let section = section(
+            "servers = ['127.0.0.1:80', { address = 'http://127.0.0.1:81', weight = 3 }, \
+             { address = 'unix:/run/a', backup = true }, '[::1]:80']",
+        );
+        let targets: Vec<_> = section.servers.iter().map(|it| target(it).unwrap()).collect();
+        let authorities: Vec<_> = targets.iter().map(|target| &*target.authority).collect();
+        assert_eq!(authorities, ["127.0.0.1", "127.0.0.1:81", "localhost", "[::1]"]);
+        let names: Vec<_> = targets.iter().map(|target| &*target.member.name).collect();
+        assert_eq!(names, ["127.0.0.1:80", "127.0.0.1:81", "unix:/run/a", "[::1]:80"]);
+        assert_eq!((targets[1].member.weight, targets[2].member.is_backup), (3, true));
+        assert_eq!(targets[2].place, Place::Unix("/run/a".into()));
+    }
+}
