@@ -211,7 +211,10 @@ impl<M: Machine> Connection<M> {
                     break self.finish(slot.id, Some(&fields));
                 }
                 Ok(Poll::Ready(None)) => break self.finish(slot.id, None),
-                Ok(Poll::Ready(Some(Err(_)))) => break Step::Broken,
+                Ok(Poll::Ready(Some(Err(error)))) => {
+                    slot.note_broken(&*error);
+                    break Step::Broken;
+                }
                 Err(_) => {
                     host.stats().panics.add(1);
                     break Step::Broken;
@@ -275,7 +278,7 @@ impl<M: Machine> Connection<M> {
             writer.end(Err(BodyError::Gone));
         }
         if outcome == Outcome::Aborted && self.desk.is_some() {
-            slot.fail(AskFailure::Content, Effect::Unknown);
+            slot.fail(AskFailure::Content(slot.broken()), Effect::Unknown);
         }
         if !matches!(slot.stage, Stage::Sent) {
             slot.stage = Stage::Sent;

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use trilane_exchange::{
-    Answer, Ask, AskError, AskFailure, Asked, Desk, Incoming, Outcome, Outgoing,
+    Answer, Ask, AskError, AskFailure, Asked, BodyError, Desk, Incoming, Outcome, Outgoing,
 };
 use trilane_semantics::{
-    Closed, Content, Effect, ExchangeId, Instant, Machine, Method, Payload, Protocol, ResponseHead,
+    Closed, Content, Effect, ExchangeId, Instant, Machine, Method, Payload, Protocol, Reason,
+    ResponseHead,
 };
 
 use crate::connection::Connection;
@@ -40,6 +41,13 @@ impl<M: Machine> Connection<M> {
         {
             self.ask(host, now, ask, asked);
         }
+        // Over HTTP/1 they come one after the other. Elsewhere nobody knows when there will be room, or whether (GOAWAY): another connection
+        // may have some.
+        while M::MULTIPLEXES
+            && let Some((ask, asked)) = desk.next()
+        {
+            asked.end(Err(AskError::unsent(AskFailure::NotNow, ask)));
+        }
         let (room, wanted) = (self.machine.capacity(), desk.wanted());
         desk.offer(self.slots.len(), room);
         if let Some(cause) = wanted
@@ -61,9 +69,7 @@ impl<M: Machine> Connection<M> {
             body => body.length().map_or(Content::Unknown, Content::Exact),
         };
         let Ok(id) = self.machine.request(&ask.head, content, &mut self.out) else {
-            let request = Some(Box::new((ask.head, ask.body)));
-            let (failure, effect) = (AskFailure::NotNow, Effect::None);
-            return asked.end(Err(AskError { failure, effect, is_reused: false, request }));
+            return asked.end(Err(AskError::unsent(AskFailure::NotNow, ask)));
         };
         host.stats().asked.add(1);
         let Ask { head, body, timeout, is_tunnel } = ask;
@@ -79,7 +85,13 @@ impl<M: Machine> Connection<M> {
             status: None,
             bytes_in: 0,
             bytes_out: 0,
-            role: Role::Client { asked: Some(asked), timeout, is_tunnel, is_heard: false },
+            role: Role::Client {
+                asked: Some(asked),
+                timeout,
+                is_tunnel,
+                is_heard: false,
+                broken: None,
+            },
         });
         let is_over = match body {
             Outgoing::Empty => self.asked_all(host, now, &mut slot),
@@ -215,6 +227,21 @@ impl<M: Machine> Connection<M> {
 }
 
 impl Slot {
+    /// Content of a request could not be made: if it comes from somebody else, that is what is wrong with it.
+    pub(crate) fn note_broken(&mut self, error: &(dyn std::error::Error + 'static)) {
+        if let Role::Client { broken, .. } = &mut self.role {
+            *broken = error.downcast_ref().copied().map(BodyError::reason);
+        }
+    }
+
+    /// What was noted.
+    pub(crate) fn broken(&self) -> Option<Reason> {
+        match self.role {
+            Role::Client { broken, .. } => broken,
+            Role::Server => None,
+        }
+    }
+
     /// Tells whoever waits for the response that there will be none. A request without content can be made again.
     pub(crate) fn fail(&mut self, failure: AskFailure, effect: Effect) {
         let Role::Client { asked, .. } = &mut self.role else { return };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use trilane_exchange::{Asked, Exchange, ExchangeWaker, IncomingWriter, Request, Running, Source};
-use trilane_semantics::{ExchangeId, Instant, Method, Payload, StatusCode};
+use trilane_semantics::{ExchangeId, Instant, Method, Payload, Reason, StatusCode};
 
 use crate::guarded::Guarded;
 use crate::reading::Ahead;
@@ -43,6 +43,8 @@ pub(crate) enum Role {
         is_tunnel: bool,
         /// All of the response is here.
         is_heard: bool,
+        /// What was wrong with the content that was to be sent.
+        broken: Option<Reason>,
     },
 }
 

@@ -69,8 +69,8 @@ pub enum AskFailure {
     Fault(Reason),
     /// The response did not begin in time.
     Timeout,
-    /// Its content could not be made.
-    Content,
+    /// Its content could not be made; for this reason, if it comes from a peer of ours.
+    Content(Option<Reason>),
 }
 
 /// A request that has no response.
@@ -88,7 +88,8 @@ pub struct AskError {
 
 impl AskError {
     /// Nothing of it was sent.
-    pub(crate) fn unsent(failure: AskFailure, ask: Ask) -> Self {
+    #[must_use]
+    pub fn unsent(failure: AskFailure, ask: Ask) -> Self {
         let request = Some(Box::new((ask.head, ask.body)));
         Self { failure, effect: Effect::None, is_reused: false, request }
     }
@@ -102,7 +103,7 @@ impl fmt::Display for AskFailure {
             Self::Reset(code) => write!(f, "the server gave up the request (code {code})"),
             Self::Fault(reason) => write!(f, "no response: {}", reason.text()),
             Self::Timeout => f.write_str("no response in time"),
-            Self::Content => f.write_str("the content of the request could not be made"),
+            Self::Content(_) => f.write_str("the content of the request could not be made"),
         }
     }
 }

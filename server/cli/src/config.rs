@@ -367,6 +367,8 @@ impl Config {
         set(&mut limits.head_timeout, section.head_timeout);
         set(&mut limits.body_timeout, section.body_timeout);
         set(&mut limits.idle_timeout, section.idle_timeout);
+        // A server behind us has as much time as its section says, unless the file says how much all have.
+        limits.handler_timeout = limits.handler_timeout.max(self.longest_answer());
         set(&mut limits.handler_timeout, section.handler_timeout);
         set(&mut limits.write_timeout, section.write_timeout);
         set(&mut limits.body_grace, section.body_grace);
@@ -378,6 +380,14 @@ impl Config {
         self.http2.put_into(&mut limits);
         limits.early_any = self.quic.early_data == Some(EarlyChoice::On);
         limits
+    }
+
+    /// How long the slowest of the servers behind us may take, connections included; nothing if there are none.
+    fn longest_answer(&self) -> Duration {
+        let routes = self.routes.iter().chain(self.hosts.iter().flat_map(|host| &host.routes));
+        let singles = routes.filter_map(|route| route.get_ref().proxy.as_ref()?.single());
+        let all = self.upstreams.values().map(Spanned::get_ref).chain(singles);
+        all.map(UpstreamSection::longest_answer).max().unwrap_or_default()
     }
 
     /// Grace and deadline of a drain.

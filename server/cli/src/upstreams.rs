@@ -3,9 +3,12 @@
 use std::net::ToSocketAddrs;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::Remote;
+use trilane::client::PoolConfig;
+use trilane::proxy::Terms;
 
 use crate::words::{Words, or_table};
 
@@ -194,6 +197,13 @@ pub struct PoolSection {
 }
 
 impl UpstreamSection {
+    /// How long one of its servers may take to be connected to, and to answer.
+    pub(crate) fn longest_answer(&self) -> Duration {
+        let (usual, pool) = (Terms::default(), PoolConfig::default());
+        let or = |seconds: Option<u64>, usual| seconds.map_or(usual, Duration::from_secs);
+        or(self.timeouts.connect, pool.connect_timeout) + or(self.timeouts.response, usual.timeout)
+    }
+
     /// An upstream of one server, as it is by default.
     pub(crate) fn single(server: &str) -> Result<Self, String> {
         Ok(Self { servers: vec![ServerSection::at(server)?], ..Self::default() })

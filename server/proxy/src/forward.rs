@@ -255,7 +255,7 @@ fn unasked(failure: AskFailure) -> AskError {
 /// the client has sent.
 fn is_of_server(error: &AskError) -> bool {
     let is_closed = matches!(error.failure, AskFailure::Connection(DialError::Closed(_)));
-    let is_ours = matches!(error.failure, AskFailure::Content | AskFailure::NotNow);
+    let is_ours = matches!(error.failure, AskFailure::Content(_) | AskFailure::NotNow);
     !(is_ours || is_closed && error.is_reused)
 }
 
@@ -270,6 +270,10 @@ fn kind(error: &AskError) -> Failure {
 
 /// What a client is told of a request without an answer.
 fn failed(inner: &Inner, server: usize, error: &AskError) -> Error {
+    if let AskFailure::Content(Some(reason)) = error.failure {
+        // It is the client's: too large, too slow, cut short.
+        return Error::from(reason);
+    }
     let status = match &error.failure {
         AskFailure::Timeout => StatusCode::GATEWAY_TIMEOUT,
         AskFailure::Connection(DialError::Io(std::io::ErrorKind::TimedOut, _)) => {
