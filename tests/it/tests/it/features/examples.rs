@@ -22,6 +22,10 @@ mod auth;
 mod cached;
 #[path = "../../../../../server/trilane/examples/chat.rs"]
 mod chat;
+#[path = "../../../../../server/trilane/examples/client.rs"]
+mod client;
+#[path = "../../../../../server/trilane/examples/fan_out.rs"]
+mod fan_out;
 #[path = "../../../../../server/trilane/examples/files.rs"]
 mod files;
 #[path = "../../../../../server/trilane/examples/hello.rs"]
@@ -234,4 +238,23 @@ fn limits_count_addresses_and_keys() {
         client.ask(&Ask::get("/report").field("x-api-key", lane.name())).status(200);
     }
     assert_eq!(seen, [[200; 10].as_slice(), &[429; 2]].concat());
+}
+
+#[test]
+fn fan_out_asks_all_at_once() {
+    let services = House::serving(fan_out::services);
+    let clients = trilane::client::Client::builder().build().unwrap();
+    let url = format!("http://{}", services.address());
+    let house = House::serving(fan_out::app(clients.clone(), url.clone()));
+    let expected: Vec<String> = (0..10).map(|number| format!("service {number}")).collect();
+    for lane in LANES {
+        let text = lane.open(&house).ask(&Ask::get("/")).status(200).text();
+        assert_eq!(text, expected.join("\n"), "{}", lane.name());
+    }
+    // All at once: none waited for another's connection.
+    assert!(clients.made() >= 10);
+    let house = House::serving(client::app(clients));
+    let told = LANES[0].open(&house).ask(&Ask::get(format!("/?url={url}/7"))).status(200).text();
+    assert_eq!(told, format!("{url}/7 over HTTP/1.1:\nservice 7"));
+    LANES[0].open(&house).ask(&Ask::get(format!("/?url={url}/x"))).status(502);
 }

@@ -8,6 +8,7 @@ mod auth;
 mod bandwidth;
 mod cache;
 mod cached;
+mod client;
 mod coalesce;
 mod compress;
 mod config;
