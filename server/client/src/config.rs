@@ -65,7 +65,7 @@ impl ClientBuilder {
         fields.append_static(Known::Accept, "*/*");
         let config = Config {
             pool: PoolConfig::default(),
-            per_origin: 64,
+            per_origin: 256,
             origins: 256,
             response_timeout: Duration::from_secs(60),
             timeout: None,
