@@ -109,7 +109,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Connections of the process to one origin, at most; who needs more waits. Default 64, at least 1.
+    /// Connections of the process to one origin, at most; who needs more waits. Default 256, at least 1.
     ///
     /// While a name's second address is tried beside the first (RFC 8305), there is one more for that moment.
     pub const fn per_origin(mut self, most: usize) -> Self {

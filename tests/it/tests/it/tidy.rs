@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("service", &["coding", "exchange", "websocket"]),
     ("client", &["coding", "exchange", "websocket"]),
     ("proxy", &["client", "exchange"]),
-    ("trilane", &["client", "quic", "service", "shard", "tls"]),
+    ("trilane", &["client", "proxy", "quic", "service", "shard", "tls"]),
     ("cli", &["trilane"]),
 ];
 

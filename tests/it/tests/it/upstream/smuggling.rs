@@ -9,11 +9,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use trilane::client::{Pool, PoolConfig, Share};
 use trilane::proxy::rewrite::Policy;
-use trilane::proxy::{Proxy, Server as Behind};
-use trilane::{Dial, Remote, Request, Router};
-use trilane_semantics::Protocol;
+use trilane::proxy::{Member, Place, Proxy, Servers, Target, Terms, Upstream};
+use trilane::{Request, Router};
 
 use super::lenient::{Kind, Lenient, Seen};
 use super::proxied;
@@ -280,22 +278,13 @@ fn a_front_that_reads_otherwise_is_found() {
 
 /// Requests of all kinds through our proxy.
 fn ours(upstream: SocketAddr) -> House {
+    let member = Member::new(upstream.to_string());
+    let target = Target { authority: member.name.clone(), member, place: Place::Ip(upstream) };
+    let group = Upstream::new("it", vec![target], Terms::default()).unwrap();
+    let (group, policy) = (Arc::new(group), Policy::new("it").unwrap().websocket(false));
     House::serving(move |shard| {
-        let mut policy = Policy::new("it").unwrap();
-        policy = policy.websocket(false);
-        let pool = Pool::new(
-            shard.clone(),
-            Dial::new(Remote::Ip(upstream)),
-            PoolConfig::default(),
-            Share::new(64),
-        );
-        let server = Behind {
-            pool,
-            authority: upstream.to_string().into(),
-            protocol: Protocol::Http11,
-            is_secure: false,
-        };
-        let proxy = Proxy::new(Rc::new(policy), server);
+        let servers = Servers::new(Arc::clone(&group), &shard);
+        let proxy = Proxy::new(Rc::new(policy.clone()), servers);
         Router::new().fallback(move |request: Request| proxy.clone().forward(request))
     })
 }
