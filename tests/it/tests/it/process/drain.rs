@@ -1,11 +1,12 @@
 //! SIGTERM (FEATURES O2): no request that was sent on a connection accepted before the signal fails.
 
+use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Process;
-use crate::parity::{Ask, Client, Got, LANES};
+use crate::parity::{Ask, Client, Got, LANES, Over, Place, eventually};
 
 const MOMENT: Duration = Duration::from_millis(200);
 
@@ -32,7 +33,9 @@ fn what_is_under_way_is_finished() {
         let Got::Head(_) = streamed.next(of_stream) else { panic!("no head") };
         accepted(&mut *idle, 4);
         process.signal("TERM");
-        sleep(MOMENT);
+        // Every shard has heard of it.
+        let address = Place::address(&process, Over::Tcp);
+        eventually("listeners are closed", || TcpStream::connect(address).is_err());
         // An idle connection, and one that has not said a word: a request within the grace is answered, and
         // is the last (RFC 9112 §9.6).
         for client in [&mut idle, &mut silent] {
