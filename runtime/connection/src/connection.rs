@@ -6,70 +6,15 @@ use trilane_exchange::{
     AskFailure, BodyError, ConnectionInfo, Desk, Frame, Incoming, IncomingWriter, Reply, Request,
 };
 use trilane_semantics::{
-    Cause, Closed, Content, Event, ExchangeId, Fault, Input, Instant, Linger, Machine, Memory,
-    Next, Outbox, Payload, Reason, RequestHead, Scope,
+    Cause, Closed, Content, Event, ExchangeId, Fault, Input, Instant, Linger, Machine, Next,
+    Outbox, Reason, RequestHead, Scope,
 };
 
 use crate::carry::{Carry, Rest};
 use crate::host::Host;
+pub use crate::received::{LEASE_FROM, Received, Sends};
 use crate::slot::{Role, Slot, Stage};
 use crate::throttle::Throttle;
-
-/// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
-pub const LEASE_FROM: usize = 2 << 10;
-
-/// What a transport can send. The one place where that is said: content in open files is read for all that send bytes
-/// only, whatever the protocol above them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sends {
-    /// Bytes.
-    Bytes,
-    /// Ranges of open files too, as they are.
-    Files,
-}
-
-/// Bytes that came, and how to keep them without a copy.
-#[derive(Clone, Copy)]
-pub struct Received<'a> {
-    bytes: &'a [u8],
-    memory: Option<&'a Rc<dyn Memory>>,
-}
-
-impl<'a> Received<'a> {
-    /// Bytes that must be copied to be kept.
-    #[must_use]
-    pub const fn copied(bytes: &'a [u8]) -> Self {
-        Self { bytes, memory: None }
-    }
-
-    /// Bytes of a buffer that can be kept by counting it.
-    #[must_use]
-    pub fn leasable(memory: &'a Rc<dyn Memory>) -> Self {
-        Self { bytes: memory.as_slice(), memory: Some(memory) }
-    }
-
-    /// All of them.
-    pub(crate) const fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// The part `data` of these bytes, to be kept.
-    fn keep(&self, data: &[u8]) -> Payload {
-        match self.memory {
-            Some(memory) if data.len() >= LEASE_FROM => {
-                let start = data.as_ptr() as usize - self.bytes.as_ptr() as usize;
-                Payload::from_lease(Rc::clone(memory), start, data.len())
-            }
-            _ => Payload::from(data.to_vec()),
-        }
-    }
-}
-
-impl std::fmt::Debug for Received<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Received({} bytes)", self.bytes.len())
-    }
-}
 
 /// One connection, from the moment its protocol is known.
 #[derive(Debug)]
@@ -173,12 +118,12 @@ impl<M: Machine> Connection<M> {
             return;
         }
         if let Some(mut rest) = self.carry.take(stream) {
-            rest.bytes.extend_from_slice(received.bytes);
+            rest.bytes.extend_from_slice(received.bytes());
             rest.fin |= fin;
             self.go_on(host, now, rest);
         } else {
             let (left, fin) = self.pump(host, now, stream, received, fin);
-            let bytes = received.bytes[received.bytes.len() - left..].to_vec();
+            let bytes = received.bytes()[received.bytes().len() - left..].to_vec();
             self.keep(Rest { stream, bytes, fin });
         }
         // What came may be what others have waited for.
@@ -240,7 +185,7 @@ impl<M: Machine> Connection<M> {
         fin: bool,
     ) -> (usize, bool) {
         let mut untold = fin;
-        let mut input = Input::new(stream, received.bytes, fin);
+        let mut input = Input::new(stream, received.bytes(), fin);
         let mut budget = host.limits().events_a_turn;
         while self.closed.is_none() {
             let is_held = self.is_full(host) || self.room(host) == 0;

@@ -23,6 +23,7 @@ mod push;
 #[cfg(feature = "http3")]
 pub mod quic;
 mod reading;
+mod received;
 pub mod secured;
 mod slot;
 mod step;
