@@ -20,6 +20,28 @@ impl Machine for Http1 {
         self.receive(now, input)
     }
 
+    fn unseen(&self) -> usize {
+        match self.incoming {
+            Incoming::Exact(left) if self.closed.is_none() && !self.discards() => {
+                usize::try_from(left).unwrap_or(usize::MAX)
+            }
+            _ => 0,
+        }
+    }
+
+    fn passed_by(&mut self, now: Instant, n: usize) -> Option<ExchangeId> {
+        let Incoming::Exact(left) = &mut self.incoming else { return None };
+        *left = left.saturating_sub(n as u64);
+        self.held += n as u64;
+        self.expect = Expect::Nothing;
+        self.wait_for_content(now, n);
+        Some(self.id())
+    }
+
+    fn sends_bare(&self, id: ExchangeId) -> bool {
+        id == self.id() && matches!(self.outgoing, Outgoing::Exact(_) | Outgoing::UntilClose)
+    }
+
     fn refused(&mut self) -> Option<ExchangeId> {
         let open = self.ending == Ending::Fault && self.outgoing == Outgoing::Owed;
         open.then(|| self.id())

@@ -227,7 +227,7 @@ impl Http1 {
     }
 
     /// Arms the timers of content of which `taken` bytes more have come.
-    fn wait_for_content(&mut self, now: Instant, taken: usize) {
+    pub(crate) fn wait_for_content(&mut self, now: Instant, taken: usize) {
         let (limits, before) = (&self.limits, self.wait);
         match before {
             Wait::Body => (),

@@ -117,6 +117,24 @@ pub trait Machine {
         Err(Misuse::NotNow)
     }
 
+    /// How many bytes of content may go by now without being looked at: they would only be cut out of the input and passed on.
+    fn unseen(&self) -> usize {
+        0
+    }
+
+    /// `n` bytes of content went by, no more than [`Machine::unseen`] allowed, and of which exchange: as if
+    /// [`Event::Body`](crate::Event::Body) had said so. They are to be released as those are.
+    fn passed_by(&mut self, now: Instant, n: usize) -> Option<ExchangeId> {
+        let _ = (now, n);
+        None
+    }
+
+    /// Whether the content of an exchange goes out with nothing in between: then it may lie in pipes.
+    fn sends_bare(&self, id: ExchangeId) -> bool {
+        let _ = id;
+        false
+    }
+
     /// The exchange that a fault of the connection left open for one last answer, if its protocol allows one.
     fn refused(&mut self) -> Option<ExchangeId>;
 

@@ -64,6 +64,8 @@ pub enum Piece<'a> {
     Bytes(&'a [u8]),
     /// Send this range of an open file; only where the transport was said to take such.
     File(&'a Payload),
+    /// Send what lies in this pipe; as above.
+    Pipe(&'a Payload),
     /// Send this as one unreliable datagram, on no stream; only where the transport has such (RFC 9221 §5).
     Datagram(&'a [u8]),
     /// Do this.
@@ -75,7 +77,7 @@ pub enum Piece<'a> {
 pub enum Part<'a> {
     /// Send these; they are gone after the call.
     Framing(&'a [u8]),
-    /// Send its bytes, or its range of a file.
+    /// Send its bytes, its range of a file, or what lies in its pipe.
     Payload(Payload),
     /// As [`Piece::Datagram`].
     Datagram(&'a [u8]),
@@ -114,13 +116,13 @@ impl<S: Copy + PartialEq> Outbox<S> {
         self.arena.capacity()
     }
 
-    /// Bytes waiting here: framing and payloads, but for those of files.
+    /// Bytes waiting here: framing and payloads, but for those of files and in pipes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.arena.len() + self.payload_bytes
     }
 
-    /// Bytes of files waiting to be sent; they take no memory here.
+    /// Bytes of files and in pipes waiting to be sent; they take no memory here.
     #[must_use]
     pub const fn file_bytes(&self) -> usize {
         self.file_bytes
@@ -138,7 +140,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
     /// Appends a payload: copied when it is small, moved when it is not.
     #[inline]
     pub fn payload(&mut self, stream: S, payload: Payload) {
-        if payload.file().is_some() {
+        if !payload.is_in_memory() {
             self.file_bytes += payload.len();
             self.entries.push(Entry { stream, what: What::Payload(payload) });
         } else if payload.len() <= JOIN {
@@ -189,6 +191,7 @@ impl<S: Copy + PartialEq> Outbox<S> {
             let piece = match &entry.what {
                 What::Framing(range) => Piece::Bytes(&self.arena[range.clone()]),
                 What::Payload(payload) if payload.file().is_some() => Piece::File(payload),
+                What::Payload(payload) if payload.pipe().is_some() => Piece::Pipe(payload),
                 What::Payload(payload) => Piece::Bytes(payload.as_ref()),
                 What::Datagram(range) => Piece::Datagram(&self.arena[range.clone()]),
                 What::Command(command) => Piece::Command(*command),
@@ -281,8 +284,12 @@ mod tests {
         out.payload((), range.clone());
         out.framing((), |bytes| bytes.push(b'b'));
         assert_eq!((out.len(), out.file_bytes(), out.single()), (2, 4, None));
+        let piped = Payload::from_pipe(std::rc::Rc::new(std::io::stdin()), 5);
+        out.payload((), piped.clone());
+        assert_eq!((out.len(), out.file_bytes()), (2, 9));
         let pieces: Vec<_> = out.pieces().collect();
-        assert_eq!(pieces, [Piece::Bytes(b"a"), Piece::File(&range), Piece::Bytes(b"b")]);
+        let [before, after] = [Piece::Bytes(b"a"), Piece::Bytes(b"b")];
+        assert_eq!(pieces, [before, Piece::File(&range), after, Piece::Pipe(&piped)]);
         out.clear(0);
         assert_eq!((out.len(), out.file_bytes()), (0, 0));
     }

@@ -1,4 +1,4 @@
-//! Content on its way out: moved, never copied when it is big. It names open files, and never reads one.
+//! Content on its way out: moved, never copied when it is big. It names open files and pipes, and never reads one.
 
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd};
@@ -12,11 +12,15 @@ pub trait Memory {
     fn as_slice(&self) -> &[u8];
 }
 
-/// Bytes that can be sent later without copying them: static, counted, leased, or a range of an open file.
+/// Bytes that can be sent later without copying them: static, counted, leased, a range of an open file, or what lies in a pipe.
 ///
 /// A range of a file has a length but no bytes here: its [`AsRef`] is empty, and [`Payload::file`] names it. Whoever
 /// sends it sees to its bytes (see [`Piece::File`](crate::Piece::File)); a handler may give it as content to any
 /// connection.
+///
+/// What lies in a pipe has no bytes here either, and [`Payload::pipe`] names that. It comes out once, in order: only what is
+/// split off the front may go before the rest, and a clone is another name of the same bytes. Only those have such that have
+/// said that they take it.
 ///
 /// ```
 /// use trilane_semantics::Payload;
@@ -37,6 +41,7 @@ enum Store {
     Counted(Bytes),
     Leased(Rc<dyn Memory>),
     File(Rc<dyn AsFd>),
+    Piped(Rc<dyn AsFd>),
 }
 
 impl Payload {
@@ -71,8 +76,29 @@ impl Payload {
     pub const fn file(&self) -> Option<(&Rc<dyn AsFd>, usize)> {
         match &self.store {
             Store::File(file) => Some((file, self.start)),
-            Store::Static(_) | Store::Counted(_) | Store::Leased(_) => None,
+            Store::Static(_) | Store::Counted(_) | Store::Leased(_) | Store::Piped(_) => None,
         }
+    }
+
+    /// The next `len` bytes of a pipe, of which that is the end to read from.
+    #[must_use]
+    pub fn from_pipe(pipe: Rc<dyn AsFd>, len: usize) -> Self {
+        Self { store: Store::Piped(pipe), start: 0, end: len }
+    }
+
+    /// The pipe that the bytes lie in, if it is one.
+    #[must_use]
+    pub const fn pipe(&self) -> Option<&Rc<dyn AsFd>> {
+        match &self.store {
+            Store::Piped(pipe) => Some(pipe),
+            Store::Static(_) | Store::Counted(_) | Store::Leased(_) | Store::File(_) => None,
+        }
+    }
+
+    /// Whether its bytes are in memory, and not in a file or a pipe.
+    #[must_use]
+    pub const fn is_in_memory(&self) -> bool {
+        !matches!(self.store, Store::File(_) | Store::Piped(_))
     }
 
     /// How many bytes there are.
@@ -99,7 +125,7 @@ impl Payload {
         front
     }
 
-    /// The bytes as an owned, sendable value; copies only what was leased. None of a file's.
+    /// The bytes as an owned, sendable value; copies only what was leased. None of a file's or a pipe's.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.store {
@@ -110,7 +136,7 @@ impl Payload {
             Store::Leased(memory) => {
                 Bytes::copy_from_slice(&memory.as_slice()[self.start..self.end])
             }
-            Store::File(_) => Bytes::new(),
+            Store::File(_) | Store::Piped(_) => Bytes::new(),
         }
     }
 }
@@ -121,7 +147,7 @@ impl AsRef<[u8]> for Payload {
             Store::Static(bytes) => bytes,
             Store::Counted(bytes) => &bytes[..],
             Store::Leased(memory) => memory.as_slice(),
-            Store::File(_) => return &[],
+            Store::File(_) | Store::Piped(_) => return &[],
         };
         &all[self.start..self.end]
     }
@@ -135,21 +161,23 @@ impl Default for Payload {
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.file() {
-            Some(_) => write!(f, "Payload({}..{} of a file)", self.start, self.end),
-            None => write!(f, "Payload({:?})", String::from_utf8_lossy(self.as_ref())),
+        match &self.store {
+            Store::File(_) => write!(f, "Payload({}..{} of a file)", self.start, self.end),
+            Store::Piped(_) => write!(f, "Payload({} in a pipe)", self.len()),
+            _ => write!(f, "Payload({:?})", String::from_utf8_lossy(self.as_ref())),
         }
     }
 }
 
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        match (self.file(), other.file()) {
-            (None, None) => self.as_ref() == other.as_ref(),
-            (Some((ours, start)), Some((theirs, at))) => {
+        match (&self.store, &other.store) {
+            (Store::File(ours), Store::File(theirs))
+            | (Store::Piped(ours), Store::Piped(theirs)) => {
                 let same = ours.as_fd().as_raw_fd() == theirs.as_fd().as_raw_fd();
-                same && (start, self.len()) == (at, other.len())
+                same && (self.start, self.end) == (other.start, other.end)
             }
+            _ if self.is_in_memory() && other.is_in_memory() => self.as_ref() == other.as_ref(),
             _ => false,
         }
     }
@@ -247,6 +275,19 @@ mod tests {
         assert!(Payload::from("x").file().is_none());
         assert_ne!(range(0, 0), Payload::new());
         assert_eq!(range(2, usize::MAX).len(), usize::MAX - 2);
+    }
+
+    #[test]
+    fn what_lies_in_a_pipe_has_a_length_and_no_bytes() {
+        let pipe: Rc<dyn AsFd> = Rc::new(std::io::stdin());
+        let mut rest = Payload::from_pipe(Rc::clone(&pipe), 5);
+        assert!(rest.pipe().is_some() && rest.file().is_none() && !rest.is_in_memory());
+        let front = rest.split_to(2);
+        assert_eq!((front.len(), rest.len()), (2, 3));
+        assert!(front.pipe().is_some() && rest.as_ref().is_empty());
+        assert_ne!(front, Payload::from_file(pipe, 0, 2));
+        assert!(rest.into_bytes().is_empty());
+        assert!(Payload::from("x").pipe().is_none());
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl<M: Machine> Connection<M> {
         }
         match response.body {
             Outgoing::Empty => self.complete(host, now, slot),
-            Outgoing::Full(bytes) if bytes.file().is_none() && host.limits().bandwidth == 0 => {
+            Outgoing::Full(bytes) if bytes.is_in_memory() && host.limits().bandwidth == 0 => {
                 self.send_full(host, now, slot, bytes)
             }
             // A file is no memory yet: it goes by pieces, as from a source; and so does what must not go all at once.
@@ -120,8 +120,10 @@ impl<M: Machine> Connection<M> {
                 self.send(host, now, slot)
             }
             Outgoing::Stream { source, .. } => {
-                let source = Some(Guarded::new(source));
-                slot.stage = Stage::Sending { rest: Payload::new(), source, ahead: None };
+                let (source, takes_pipes) = self.source(host, slot.id, source);
+                slot.takes_pipes = takes_pipes;
+                slot.stage =
+                    Stage::Sending { rest: Payload::new(), source: Some(source), ahead: None };
                 self.send(host, now, slot)
             }
         }
@@ -168,7 +170,7 @@ impl<M: Machine> Connection<M> {
                 ahead = Some(its);
             }
             let room = match &source {
-                _ if rest.file().is_some() => self.file_room(host),
+                _ if !rest.is_in_memory() => self.file_room(host),
                 Some(_) => self.room(host),
                 // What is in memory already takes no more of it by being queued.
                 None => usize::MAX,
@@ -187,7 +189,8 @@ impl<M: Machine> Connection<M> {
             let Some(source) = &mut source else {
                 break self.finish(slot.id, None);
             };
-            if self.room(host) == 0 {
+            let is_piping = slot.takes_pipes && self.files_waiting() > 0;
+            if self.room(host) == 0 || is_piping {
                 break Step::Later;
             }
             if budget == 0 {
@@ -327,8 +330,12 @@ impl<M: Machine> Connection<M> {
 
     /// How many bytes of open files may be queued to be sent.
     fn file_room(&self, host: &Host) -> usize {
-        let waiting = self.out.file_bytes() + self.files_in_flight;
-        host.limits().file_queue.saturating_sub(waiting)
+        host.limits().file_queue.saturating_sub(self.files_waiting())
+    }
+
+    /// Bytes of open files, and in pipes, that are queued to be sent.
+    fn files_waiting(&self) -> usize {
+        self.out.file_bytes() + self.files_in_flight
     }
 
     /// The peer has taken a part of the bytes that the shard took: it has its time anew for the rest.

@@ -11,7 +11,6 @@ use trilane_semantics::{
 };
 
 use crate::connection::Connection;
-use crate::guarded::Guarded;
 use crate::host::Host;
 use crate::slot::{Role, Slot, Stage};
 
@@ -85,6 +84,8 @@ impl<M: Machine> Connection<M> {
             status: None,
             bytes_in: 0,
             bytes_out: 0,
+            takes_pipes: false,
+            is_piped: false,
             role: Role::Client {
                 asked: Some(asked),
                 timeout,
@@ -95,7 +96,7 @@ impl<M: Machine> Connection<M> {
         });
         let is_over = match body {
             Outgoing::Empty => self.asked_all(host, now, &mut slot),
-            Outgoing::Full(bytes) if bytes.file().is_none() && !is_tunnel => {
+            Outgoing::Full(bytes) if bytes.is_in_memory() && !is_tunnel => {
                 self.send_full(host, now, &mut slot, bytes)
             }
             Outgoing::Full(rest) => {
@@ -103,8 +104,10 @@ impl<M: Machine> Connection<M> {
                 self.send(host, now, &mut slot)
             }
             Outgoing::Stream { source, .. } => {
-                let source = Some(Guarded::new(source));
-                slot.stage = Stage::Sending { rest: Payload::new(), source, ahead: None };
+                let (source, takes_pipes) = self.source(host, id, source);
+                slot.takes_pipes = takes_pipes;
+                slot.stage =
+                    Stage::Sending { rest: Payload::new(), source: Some(source), ahead: None };
                 self.send(host, now, &mut slot)
             }
         };

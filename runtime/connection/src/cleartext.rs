@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use trilane_exchange::ConnectionInfo;
 use trilane_http2::PREFACE;
-use trilane_semantics::{Cause, ExchangeId, Instant, Outbox};
+use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Payload};
 
 use crate::connection::{Received, Sends};
 use crate::conversation::{Conversation, http1, http2, passed_on_to_current};
 use crate::ending::Goal;
 use crate::host::Host;
+use crate::piping::Piping;
 
 /// A conversation in clear, in HTTP/1.1 or HTTP/2, server role, over what `sends` can send. `key` is the shard's name for it.
 #[must_use]

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use trilane_exchange::{
-    AskFailure, BodyError, ConnectionInfo, Desk, Frame, Incoming, IncomingWriter, Reply, Request,
+    AskFailure, BodyError, ConnectionInfo, Desk, Frame, Incoming, IncomingWriter, Reader, Reply,
+    Request,
 };
 use trilane_semantics::{
     Cause, Closed, Content, Event, ExchangeId, Fault, Input, Instant, Linger, Machine, Next,
@@ -235,23 +236,17 @@ impl<M: Machine> Connection<M> {
         (input.bytes().len(), untold)
     }
 
-    fn on_event(&mut self, host: &Host, now: Instant, event: Event<'_>, received: Received<'_>) {
+    pub(crate) fn on_event(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        event: Event<'_>,
+        received: Received<'_>,
+    ) {
         match event {
             Event::Request { id, head, content } => self.begin(host, now, id, head, content),
             Event::Body { id, data } => {
-                let len = data.len();
-                if let Some(slot) = self.slot(id) {
-                    slot.bytes_in += len as u64;
-                    // While content comes it is the peer who takes time, and `body_timeout` that watches.
-                    slot.deadline = slot.deadline.map(|_| now + host.limits().handler_timeout);
-                    if let Some(writer) = &slot.writer {
-                        writer.push(Frame::Data(received.keep(data)));
-                        let released = writer.take_released();
-                        self.machine.release(id, released);
-                        return;
-                    }
-                }
-                self.machine.release(id, len);
+                self.content(host, now, id, data.len(), || received.keep(data));
             }
             Event::Trailers { id, fields } => {
                 if let Some(writer) = self.slot(id).and_then(|slot| slot.writer.as_ref()) {
@@ -313,6 +308,8 @@ impl<M: Machine> Connection<M> {
             status: None,
             bytes_in: 0,
             bytes_out: 0,
+            takes_pipes: false,
+            is_piped: false,
             role: Role::Server,
         };
         if is_refused {
@@ -439,6 +436,8 @@ impl<M: Machine> Connection<M> {
     /// Tells the host how much waits for our readers now.
     pub(crate) fn account(&mut self, host: &Host) {
         let queued = self.slots.iter().filter_map(|slot| slot.writer.as_ref());
+        // What is in pipes is no memory of ours, and they have an end of their own.
+        let queued = queued.filter(|it| it.reader() != Reader::Pipes);
         let queued = queued.map(IncomingWriter::queued).sum();
         host.queued(std::mem::replace(&mut self.queued, queued), queued);
     }

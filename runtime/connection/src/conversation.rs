@@ -7,11 +7,12 @@ use std::time::Duration;
 use trilane_exchange::{ConnectionInfo, Desk};
 use trilane_http1::Http1;
 use trilane_http2::Http2;
-use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Machine, Outbox, Protocol};
+use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Machine, Outbox, Payload, Protocol};
 
 use crate::connection::{Connection, Received, Sends};
 use crate::ending::Goal;
 use crate::host::Host;
+use crate::piping::Piping;
 
 /// A [`Connection`] over one byte stream, its machine erased: the branch is taken once, when the protocol is
 /// known. After every call: [`take_output`](Self::take_output) if nothing is being sent, then look at
@@ -56,6 +57,15 @@ pub trait Conversation: fmt::Debug {
     /// Whether content is under way: then read it by pieces, asking each time whether bytes are welcome, for
     /// what was read ahead must be kept, however far the reader is behind.
     fn takes_content(&self) -> bool;
+    /// Whether content may come in a pipe now, by [`receive_piped`](Self::receive_piped), instead of bytes.
+    fn piping(&self, host: &Host) -> Piping {
+        let _ = host;
+        Piping::No
+    }
+    /// Content came in a pipe: no more than [`piping`](Self::piping) allowed.
+    fn receive_piped(&mut self, host: &Host, now: Instant, piped: Payload) {
+        let _ = (host, now, piped);
+    }
     /// What the transport should do once everything in hand is sent.
     fn goal(&self) -> Goal;
     /// When `timeout` wants to be called.
@@ -107,6 +117,14 @@ macro_rules! passed_on_to_current {
 
         fn takes_content(&self) -> bool {
             self.current.takes_content()
+        }
+
+        fn piping(&self, host: &Host) -> Piping {
+            self.current.piping(host)
+        }
+
+        fn receive_piped(&mut self, host: &Host, now: Instant, piped: Payload) {
+            self.current.receive_piped(host, now, piped);
         }
 
         fn goal(&self) -> Goal {
@@ -247,6 +265,15 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
 
     fn takes_content(&self) -> bool {
         Self::takes_content(self)
+    }
+
+    fn piping(&self, host: &Host) -> Piping {
+        Self::piping(self, host)
+    }
+
+    fn receive_piped(&mut self, host: &Host, now: Instant, piped: Payload) {
+        self.lend(host);
+        Self::receive_piped(self, host, now, piped);
     }
 
     fn goal(&self) -> Goal {

@@ -113,7 +113,7 @@ impl<M: Machine> Connection<M> {
     fn answer_refused(&mut self, host: &Host, id: ExchangeId, response: Response) {
         let Response { head, body, .. } = response;
         let (content, payload) = match body {
-            Outgoing::Full(payload) if payload.file().is_none() => {
+            Outgoing::Full(payload) if payload.is_in_memory() => {
                 (Content::Exact(payload.len() as u64), Some(payload))
             }
             // A refusal has no time to stream, nor to read a file.

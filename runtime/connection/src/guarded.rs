@@ -22,6 +22,14 @@ impl<T> Guarded<T> {
 }
 
 impl Guarded<Pin<Box<dyn Source>>> {
+    /// Tells it that what it gives may lie in pipes. If it panics it gives nothing.
+    pub(crate) fn welcome_pipes(&mut self) {
+        let Some(source) = &mut self.0 else { return };
+        if catch_unwind(AssertUnwindSafe(|| source.as_mut().welcome_pipes())).is_err() {
+            *self = Self(None);
+        }
+    }
+
     /// The next frame; an error when the source panicked, which must not be polled again.
     pub(crate) fn poll_frame(
         &mut self,

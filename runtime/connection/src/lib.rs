@@ -3,7 +3,7 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `reading` (files for who sends bytes only), `ending` (how it ends), `asking` (the other way round: requests of ours), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
+//! `reading` (files for who sends bytes only), `piping` (content that nobody looks at), `ending` (how it ends), `asking` (the other way round: requests of ours), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
 //! [`guests`]: how many of them each client has, and `throttle`: how fast they may be.
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod guarded;
 pub mod guests;
 pub mod host;
 mod pending;
+mod piping;
 mod proxied;
 mod push;
 #[cfg(feature = "http3")]
@@ -36,5 +37,6 @@ pub use conversation::{Conversation, client, http1, http2};
 pub use ending::Goal;
 pub use guests::{Crowded, Guest, Guests};
 pub use host::Host;
+pub use piping::{PIPE_FROM, PIPE_LEAST, Piping};
 pub use proxied::{Follow, proxied};
 pub use secured::{client_secured, secured};

@@ -11,13 +11,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use trilane_exchange::{Address, ConnectionInfo};
-use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Reason};
+use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Payload, Reason};
 
 use crate::connection::{Received, Sends};
 use crate::conversation::{Conversation, http1, passed_on_to_current};
 use crate::ending::Goal;
 use crate::guests::{Crowded, Guest};
 use crate::host::Host;
+use crate::piping::Piping;
 use header::{Header, Malformed};
 
 /// Makes the conversation that follows, once it is known whom it is with.

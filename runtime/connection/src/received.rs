@@ -13,7 +13,7 @@ pub const LEASE_FROM: usize = 2 << 10;
 pub enum Sends {
     /// Bytes.
     Bytes,
-    /// Ranges of open files too, as they are.
+    /// Ranges of open files too, as they are, and what lies in pipes.
     Files,
 }
 

@@ -157,7 +157,7 @@ impl Secured {
         // Files are for who takes more than bytes, and other commands for who has more than one stream.
         let pieces = plain.pieces().filter_map(|piece| match piece {
             Piece::Bytes(bytes) => Some(bytes),
-            Piece::Command(_) | Piece::File(_) | Piece::Datagram(_) => None,
+            Piece::Command(_) | Piece::File(_) | Piece::Pipe(_) | Piece::Datagram(_) => None,
         });
         let session = &mut self.session;
         let result = out.framing((), |bytes| {

@@ -24,6 +24,10 @@ pub(crate) struct Slot {
     pub(crate) status: Option<StatusCode>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// What its source gives may lie in pipes: one of them is on its way at most.
+    pub(crate) takes_pipes: bool,
+    /// Content has come in a pipe.
+    pub(crate) is_piped: bool,
     /// Whom it is for, if we are the client.
     pub(crate) role: Role,
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use trilane_semantics::{Fields, Payload, Reason};
 
-use crate::queue::{IncomingWriter, Queue, recycle};
+use crate::queue::{IncomingWriter, Queue, Reader, recycle};
 
 /// The most that is reserved on the word of a head alone, in bytes.
 const RESERVE: u64 = 1 << 20;
@@ -130,6 +130,14 @@ impl Incoming {
         }
     }
 
+    /// What is read from now on may lie in pipes ([`Payload::pipe`]): the reader only passes it on, to a connection that has
+    /// said that it takes such ([`Source::welcome_pipes`](crate::Source::welcome_pipes)).
+    pub fn welcome_pipes(&mut self) {
+        if let Some(queue) = &self.queue {
+            queue.reader.set(Reader::Pipes);
+        }
+    }
+
     /// The next frame, or `None` after the last.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BodyError>>> {
         if let Some(made) = &mut self.made {
@@ -137,6 +145,9 @@ impl Incoming {
             return Poll::Ready(next.map(|frame| self.within(frame?)));
         }
         let Some(queue) = &self.queue else { return Poll::Ready(None) };
+        if queue.reader.get() == Reader::Unknown {
+            queue.reader.set(Reader::Bytes);
+        }
         // A length that can only end in a refusal is refused at once (RFC 9110 §15.5.14).
         if self.is_too_large() {
             return Poll::Ready(Some(Err(BodyError::TooLarge)));

@@ -64,7 +64,7 @@ pub use join::{join, join_all};
 pub use mail::{Mailboxes, Undelivered};
 pub use network::Network;
 pub use outgoing::{Outgoing, Source, Writer};
-pub use queue::IncomingWriter;
+pub use queue::{IncomingWriter, Reader};
 pub use response::Response;
 pub use service::{After, Pool, Refusal, Reply, Running, Service};
 pub use shard::{Capabilities, Shard, Sleep};

@@ -23,6 +23,10 @@ pub trait Source {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame, SourceError>>>;
+
+    /// Said once, before the first frame, by a connection that takes content as it lies in pipes: for who passes on what
+    /// comes ([`Incoming::welcome_pipes`](crate::Incoming::welcome_pipes)), and does not look at it.
+    fn welcome_pipes(self: Pin<&mut Self>) {}
 }
 
 /// The content of a message that goes out.

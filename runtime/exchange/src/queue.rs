@@ -25,6 +25,18 @@ thread_local! {
     static FREE: RefCell<Vec<Rc<Queue>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// What is known of who reads content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// Nothing: nobody has asked for content yet.
+    #[default]
+    Unknown,
+    /// It wants bytes.
+    Bytes,
+    /// It passes content on as it is, and takes what lies in pipes too.
+    Pipes,
+}
+
 /// The connection's end of an [`Incoming`](crate::Incoming).
 #[derive(Debug)]
 pub struct IncomingWriter {
@@ -50,6 +62,7 @@ pub(crate) struct Queue {
     /// Wakes the connection when the queue has room again.
     pub(crate) room: RefCell<Option<Waker>>,
     pub(crate) reader_gone: Cell<bool>,
+    pub(crate) reader: Cell<Reader>,
     /// A tunnel that has not begun: reads as ended.
     pub(crate) held: Cell<bool>,
 }
@@ -76,6 +89,7 @@ impl Queue {
             wanted,
             room,
             reader_gone,
+            reader,
             held,
         } = self;
         frames.get_mut().clear();
@@ -83,6 +97,7 @@ impl Queue {
         (*waker.get_mut(), *room.get_mut()) = (None, None);
         (*promised.get_mut(), *end.get_mut()) = (None, None);
         (*queued.get_mut(), *released.get_mut()) = (0, 0);
+        *reader.get_mut() = Reader::Unknown;
         (*wanted.get_mut(), *reader_gone.get_mut(), *held.get_mut()) = (false, false, false);
     }
 
@@ -90,7 +105,7 @@ impl Queue {
     /// copied once or twice at most, but for the growth of the memory.
     fn add(&self, data: Payload) {
         let (mut frames, mut joined) = (self.frames.borrow_mut(), self.joined.borrow_mut());
-        let is_small = |piece: &Payload| piece.len() < SMALL && piece.file().is_none();
+        let is_small = |piece: &Payload| piece.len() < SMALL && piece.is_in_memory();
         if joined.is_empty()
             && is_small(&data)
             && let Some(Frame::Data(last)) = frames.back()
@@ -212,6 +227,12 @@ impl IncomingWriter {
     #[must_use]
     pub fn has_reader(&self) -> bool {
         !self.queue.reader_gone.get()
+    }
+
+    /// What is known of the reader.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.queue.reader.get()
     }
 
     /// Whether the reader has asked for more than there was.

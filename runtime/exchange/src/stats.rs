@@ -128,6 +128,8 @@ pub struct Stats {
     pub sent: Counter,
     /// Bytes of files that went into sockets by sendfile(2), counted in `sent` as well.
     pub file_sent: Counter,
+    /// Bytes of content that went from socket to socket by splice(2), counted in `received` and `sent` as well.
+    pub piped: Counter,
     /// Bytes of files that the ring has read, because they were not in memory or because a task asked for them.
     pub file_read: Counter,
     /// Bytes of files, and of what is known of them, that are kept in memory now.

@@ -3,7 +3,7 @@
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
 //! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept`,
-//! `balance` and `shard::places` (who gets a connection), `socket` and `sending` (what the ring does for one), `quic` and `udp`
+//! `balance` and `shard::places` (who gets a connection), `socket`, `sending` and `pipes` (what the ring does for one, and what it does not), `quic` and `udp`
 //! (datagrams), `wires` (connections that we begin). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
@@ -23,6 +23,7 @@ mod core;
 mod dial;
 pub mod listen;
 pub mod memory;
+mod pipes;
 pub mod preflight;
 mod proxies;
 #[cfg(feature = "http3")]

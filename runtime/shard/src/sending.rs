@@ -46,6 +46,8 @@ pub(crate) enum Next {
     Done,
     /// So many bytes of an open file, from this offset.
     File(Rc<dyn AsFd>, u64, usize),
+    /// So many bytes of a pipe; whether more follows at once.
+    Pipe(Rc<dyn AsFd>, usize, bool),
 }
 
 /// The sendings of one shard. While the kernel reads from one it is in here, out of everybody's reach: whatever becomes
@@ -173,10 +175,15 @@ impl Sending {
             return Next::Done;
         }
         if self.outbox.file_bytes() > 0
-            && let Some((Piece::File(payload), skip)) = self.rest().next()
-            && let Some((file, start)) = payload.file()
+            && let Some((Piece::File(payload) | Piece::Pipe(payload), skip)) = self.rest().next()
         {
-            return Next::File(Rc::clone(file), (start + skip) as u64, payload.len() - skip);
+            let len = payload.len() - skip;
+            if let Some((file, start)) = payload.file() {
+                return Next::File(Rc::clone(file), (start + skip) as u64, len);
+            }
+            if let Some(pipe) = payload.pipe() {
+                return Next::Pipe(Rc::clone(pipe), len, self.sent + len < self.len);
+            }
         }
         Next::Bytes
     }
@@ -192,7 +199,7 @@ impl Sending {
         self.outbox.pieces().filter_map(move |piece| {
             let len = match piece {
                 Piece::Bytes(bytes) => bytes.len(),
-                Piece::File(payload) => payload.len(),
+                Piece::File(payload) | Piece::Pipe(payload) => payload.len(),
                 Piece::Datagram(_) | Piece::Command(_) => 0,
             };
             let sent = skip.min(len);

@@ -22,6 +22,7 @@ use crate::bulk::Bulks;
 use crate::control::{Control, Order};
 use crate::core::Core;
 use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
+use crate::pipes::Pipes;
 use crate::preflight::{self, StartError};
 use crate::proxies::{Proxies, ProxyProtocol};
 use crate::quic::{Common, Quic};
@@ -398,6 +399,7 @@ impl Plan {
             reads: Reads::new(),
             wires: Wires::new(Rc::clone(&core.calls)),
             bulks: Bulks::default(),
+            pipes: Pipes::default(),
             trims: false,
             quic,
             control: self.control,

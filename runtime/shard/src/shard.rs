@@ -26,6 +26,7 @@ use crate::buffers::Buffers;
 use crate::bulk::Bulks;
 use crate::control::{Control, Order};
 use crate::core::{Core, Timer};
+use crate::pipes::Pipes;
 use crate::proxies::Proxies;
 use crate::quic::Quic;
 use crate::ring::{Completion, Extent, Ring};
@@ -71,6 +72,7 @@ pub(crate) struct Shard {
     pub(crate) reads: Reads,
     pub(crate) wires: Wires,
     pub(crate) bulks: Bulks,
+    pub(crate) pipes: Pipes,
     /// Clients in clear may begin with the preface of HTTP/2.
     pub(crate) h2c: bool,
     /// How many listeners are for HTTP in clear: the first ones.
@@ -178,6 +180,11 @@ impl Shard {
             Op::Writable => {
                 let Some(socket) = self.sockets.get_mut(token.key) else { return };
                 socket.writable();
+                self.drive(now, token.key);
+            }
+            Op::Readable => {
+                let Some(socket) = self.sockets.get_mut(token.key) else { return };
+                socket.readable();
                 self.drive(now, token.key);
             }
             Op::Connect => {
@@ -363,7 +370,7 @@ impl Shard {
     fn drive(&mut self, now: Instant, key: Key) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let (ring, sendings) = (&mut self.ring, &mut self.sendings);
-        let others = (&mut self.reads, &self.bulks);
+        let others = (&mut self.reads, &self.bulks, &self.pipes);
         if socket.drive(&self.host, now, key, ring, sendings, others) == Verdict::Gone {
             self.forget(key);
             return;
@@ -406,6 +413,9 @@ impl Shard {
 #[cfg(test)]
 #[path = "tests/dial.rs"]
 mod dialing;
+#[cfg(test)]
+#[path = "tests/pipes.rs"]
+mod piping;
 #[cfg(test)]
 #[path = "tests/shard.rs"]
 mod tests;

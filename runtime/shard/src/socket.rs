@@ -14,6 +14,7 @@ use trilane_semantics::Instant;
 
 use crate::bulk::Bulks;
 use crate::dial::Connecting;
+use crate::pipes::Pipes;
 use crate::ring::{Extent, Ring, Submission};
 use crate::sending::{Reads, Sending, Sendings};
 use crate::slots::Key;
@@ -25,7 +26,7 @@ use crate::wires;
 /// The group of buffers that TCP receives into.
 pub(crate) const GROUP: u16 = 0;
 
-/// Whether a socket may send of files in this turn: once, so that others have theirs.
+/// Whether a socket may send of files and pipes in this turn: once, so that others have theirs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Fresh,
@@ -86,6 +87,8 @@ enum Receiving {
     Stream,
     /// The kernel was asked to stop.
     Stopping,
+    /// Nothing, until there is something to be piped.
+    Readable,
     /// No buffer was free; to be tried again.
     Starved,
 }
@@ -164,11 +167,10 @@ impl Socket {
         key: Key,
         ring: &mut Ring,
         sendings: &mut Sendings,
-        (reads, bulks): (&mut Reads, &Bulks),
+        (reads, bulks, pipes): (&mut Reads, &Bulks, &Pipes),
     ) -> Verdict {
-        if self.is_bulky && self.receiving == Receiving::No && self.waits != Waits::Connect {
-            self.receive_bulk(host, now, bulks);
-        }
+        let is_held =
+            self.waits != Waits::Connect && self.receive_much(host, now, key, ring, (bulks, pipes));
         if !self.closing {
             self.drive_send(host, now, key, ring, sendings, reads);
             match self.conversation.goal() {
@@ -185,7 +187,7 @@ impl Socket {
                 }
             }
         }
-        if !self.closing {
+        if !self.closing && !is_held {
             self.drive_receive(host, key, ring);
         }
         if self.closing && self.under_way == 0 { Verdict::Gone } else { Verdict::Keep }

@@ -6,6 +6,7 @@
 mod enter;
 mod file;
 mod name;
+pub(crate) mod splice;
 
 use std::ffi::{c_int, c_long, c_ulong};
 use std::io;

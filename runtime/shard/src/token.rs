@@ -36,6 +36,8 @@ pub(crate) enum Op {
     Message,
     /// A range of a file, read.
     Read,
+    /// Something to receive, waited for.
+    Readable,
     /// Bytes, as they come.
     Receive,
     /// Bytes sent.
@@ -56,7 +58,7 @@ pub(crate) enum Op {
 
 impl Op {
     /// Every operation.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Accept,
         Self::Cancel,
         Self::CancelAccept,
@@ -66,6 +68,7 @@ impl Op {
         Self::Datagrams,
         Self::Message,
         Self::Read,
+        Self::Readable,
         Self::Receive,
         Self::Send,
         Self::Train,
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_nobody_packed_is_nobodys() {
-        for user_data in [0, u64::from(u32::MAX), 18 << 48, (1 << 56) | (1 << 48), u64::MAX] {
+        for user_data in [0, u64::from(u32::MAX), 19 << 48, (1 << 56) | (1 << 48), u64::MAX] {
             assert_eq!(Token::unpack(user_data), None);
         }
     }

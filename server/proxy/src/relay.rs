@@ -34,6 +34,10 @@ impl Source for Relay {
             other => other.map(|frame| frame.map_err(Into::into)),
         })
     }
+
+    fn welcome_pipes(mut self: Pin<&mut Self>) {
+        self.body.welcome_pipes();
+    }
 }
 
 /// The content of an answer: as it comes; or at once, if all of it is here.

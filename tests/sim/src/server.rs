@@ -415,6 +415,7 @@ impl Sending {
                     is_cut |= read.len() < range.len();
                     bytes.extend_from_slice(&read);
                 }
+                Piece::Pipe(_) => panic!("nobody has filled a pipe"),
                 Piece::Datagram(_) => panic!("a datagram over a transport of bytes"),
                 Piece::Command(command) => fin |= command == Command::Fin,
             }

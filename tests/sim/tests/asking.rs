@@ -159,7 +159,7 @@ fn said(conversation: &mut dyn Conversation, host: &Host, now: Instant) -> Vec<u
             match piece {
                 Piece::Bytes(piece) => bytes.extend_from_slice(piece),
                 Piece::Command(_) => {}
-                Piece::File(_) | Piece::Datagram(_) => panic!("no bytes"),
+                Piece::File(_) | Piece::Pipe(_) | Piece::Datagram(_) => panic!("no bytes"),
             }
         }
         conversation.sent(host, now);

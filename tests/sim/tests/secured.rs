@@ -111,7 +111,7 @@ impl Rig {
             match piece {
                 Piece::Bytes(piece) => bytes.extend_from_slice(piece),
                 Piece::Command(command) => assert_eq!(command, Command::Fin),
-                Piece::File(_) | Piece::Datagram(_) => panic!("no bytes"),
+                Piece::File(_) | Piece::Pipe(_) | Piece::Datagram(_) => panic!("no bytes"),
             }
         }
         Some(bytes)

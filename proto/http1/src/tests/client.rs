@@ -302,3 +302,87 @@ fn an_upgrade_against_the_server_role() {
     assert_eq!(pair.server.take_log()[1..], ["body ping"]);
     assert_eq!(pair.client.take_log()[1..], ["body pong"]);
 }
+
+/// Content that went by without being looked at is content that came.
+#[test]
+fn content_that_nobody_sees() {
+    const CONTENT: &str = "hello world";
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", CONTENT.len());
+    for from in 0..=CONTENT.len() {
+        for to in from..=CONTENT.len() {
+            let mut side = client();
+            // Twice: the connection goes on.
+            for _ in 0..2 {
+                ask(&mut side, &get(), Content::None);
+                assert_eq!(side.machine.unseen(), 0);
+                side.feed(&head);
+                side.feed(&CONTENT[..from]);
+                let rest = if from < CONTENT.len() { CONTENT.len() - from } else { 0 };
+                assert_eq!(side.machine.unseen(), rest);
+                if from < to {
+                    let id = side.machine.passed_by(NOW, to - from);
+                    assert_eq!(id, Some(side.id));
+                    side.machine.release(side.id, to - from);
+                }
+                assert_eq!(side.machine.unseen(), CONTENT.len() - to);
+                let rest = side.feed(&CONTENT[to..]);
+                assert_eq!(rest, Rest::Paused(Why::Request));
+                assert_eq!(side.machine.unseen(), 0);
+                assert_eq!(side.take_log().last().unwrap(), "end");
+            }
+        }
+    }
+    // RFC 9112 §8: the end in the middle.
+    let mut side = client();
+    ask(&mut side, &get(), Content::None);
+    side.feed(&head);
+    side.machine.passed_by(NOW, CONTENT.len() - 1);
+    assert_eq!(side.fin(), Rest::Fault(Reason::Incomplete));
+    assert_eq!(side.machine.unseen(), 0);
+}
+
+/// Only what has a length, and nothing in between.
+#[test]
+fn content_that_must_be_seen() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhe",
+        "HTTP/1.1 200 OK\r\n\r\nhe",
+        "HTTP/1.1 304 x\r\ncontent-length: 9\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-le",
+    ] {
+        let mut side = client();
+        ask(&mut side, &get(), Content::None);
+        side.feed(head);
+        assert_eq!((side.machine.unseen(), side.machine.passed_by(NOW, 1)), (0, None), "{head:?}");
+    }
+}
+
+/// The peer has its time from what went by on, and until then it is the reader's.
+#[test]
+fn time_runs_for_content_that_nobody_sees_too() {
+    let mut limits = Limits::default();
+    limits.body_rate = 0;
+    let mut side = Side::new(Http1::client(Rc::new(limits), NOW));
+    ask(&mut side, &get(), Content::None);
+    side.feed("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n");
+    let timeout = Limits::default().body_timeout;
+    assert_eq!(side.machine.poll_timeout(), Some(NOW + timeout));
+    let later = NOW + timeout / 2;
+    side.machine.passed_by(later, 4);
+    assert_eq!(side.machine.poll_timeout(), None);
+    side.machine.release(side.id, 4);
+    side.poll(later);
+    assert_eq!(side.machine.poll_timeout(), Some(later + timeout));
+}
+
+#[test]
+fn what_goes_out_bare() {
+    for (content, is_bare) in
+        [(Content::Exact(9), true), (Content::Unknown, false), (Content::None, false)]
+    {
+        let mut side = client();
+        ask(&mut side, &get(), content);
+        assert_eq!(side.machine.sends_bare(side.id), is_bare, "{content:?}");
+        assert!(!side.machine.sends_bare(ExchangeId(9)));
+    }
+}

@@ -45,7 +45,7 @@ fn sent(out: &mut Outbox) -> String {
     for piece in out.pieces() {
         match piece {
             Piece::Bytes(bytes) => text.push_str(&String::from_utf8_lossy(bytes)),
-            Piece::File(range) => text.push_str(&format!("<{range:?}>")),
+            Piece::File(it) | Piece::Pipe(it) => text.push_str(&format!("<{it:?}>")),
             Piece::Datagram(_) => panic!("HTTP/1.1 has no datagrams"),
             Piece::Command(_) => text.push_str("<fin>"),
         }

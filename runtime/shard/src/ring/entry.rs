@@ -141,9 +141,17 @@ impl Submission {
 
     /// Waits until the socket takes more, or has failed.
     pub(crate) fn writable(socket: impl AsFd, token: Token) -> Self {
+        Self::poll(socket, libc::POLLOUT, token)
+    }
+
+    /// Waits until something has come, the end, or a failure.
+    pub(crate) fn readable(socket: impl AsFd, token: Token) -> Self {
+        Self::poll(socket, libc::POLLIN, token)
+    }
+
+    fn poll(socket: impl AsFd, mask: i16, token: Token) -> Self {
         // A poll mask is a small positive constant.
-        let mask = libc::POLLOUT as u32;
-        Self::new(opcode::PollAdd::new(fd(&socket), mask).build(), token)
+        Self::new(opcode::PollAdd::new(fd(&socket), mask as u32).build(), token)
     }
 
     /// Sends what the list of `message` names, as [`Submission::send`].

@@ -1,11 +1,12 @@
-//! What comes out of a socket: bytes into buffers of the ring, or large pieces of our own.
+//! What comes out of a socket: bytes into buffers of the ring or large pieces of our own, content into pipes.
 
-use trilane_connection::{Host, LEASE_FROM, Received};
+use trilane_connection::{Host, LEASE_FROM, PIPE_LEAST, Piping, Received};
 use trilane_semantics::Instant;
 
 use super::{GROUP, Receiving, Socket, Waits, is_later};
 use crate::buffers::Buffer;
 use crate::bulk::{self, Bulks};
+use crate::pipes::{Piped, Pipes};
 use crate::ring::{Ring, Submission};
 use crate::slots::Key;
 use crate::sys;
@@ -79,10 +80,63 @@ impl Socket {
         }
     }
 
+    /// Something has come that is to be received into a pipe.
+    pub(crate) const fn readable(&mut self) {
+        self.under_way -= 1;
+        self.receiving = Receiving::No;
+    }
+
+    /// Receives what comes faster than it fits into the ring's buffers. Whether nothing else may be received now.
+    pub(super) fn receive_much(
+        &mut self,
+        host: &Host,
+        now: Instant,
+        key: Key,
+        ring: &mut Ring,
+        (bulks, pipes): (&Bulks, &Pipes),
+    ) -> bool {
+        if self.receiving != Receiving::No || self.closing || self.ended {
+            return false;
+        }
+        match self.conversation.piping(host) {
+            Piping::Soon => return true,
+            Piping::UpTo(most) if self.is_bulky => match pipes.receive(&self.descriptor, most) {
+                Ok(Piped::Content(content)) => {
+                    host.stats().received.add(content.len() as u64);
+                    self.is_bulky = content.len() >= PIPE_LEAST;
+                    self.conversation.receive_piped(host, now, content);
+                    // The next one, if it may be, when somebody has taken this.
+                    return self.conversation.piping(host) != Piping::No;
+                }
+                Ok(Piped::End) => {
+                    self.ended = true;
+                    self.conversation.receive_end(host, now);
+                }
+                Ok(Piped::None) => {}
+                Err(error) if is_later(&error) => self.wait_for_more(key, ring),
+                Err(_) => {
+                    self.ended = true;
+                    self.conversation.failed(host, now);
+                }
+            },
+            Piping::UpTo(_) | Piping::No => {}
+        }
+        self.receive_bulk(host, now, bulks);
+        false
+    }
+
+    /// Goes on when something has come.
+    fn wait_for_more(&mut self, key: Key, ring: &mut Ring) {
+        ring.push(Submission::readable(&self.descriptor, Token { key, op: Op::Readable }));
+        self.receiving = Receiving::Readable;
+        self.under_way += 1;
+    }
+
     /// Receives content in large pieces, while there is that much.
-    pub(super) fn receive_bulk(&mut self, host: &Host, now: Instant, bulks: &Bulks) {
+    fn receive_bulk(&mut self, host: &Host, now: Instant, bulks: &Bulks) {
         for _ in 0..BULKS {
-            let is_wanted = !self.closing
+            let is_wanted = self.receiving == Receiving::No
+                && !self.closing
                 && !self.ended
                 && host.waiting() < host.limits().receive_budget
                 && self.conversation.takes_content()
@@ -153,8 +207,13 @@ impl Socket {
     }
 
     pub(super) fn stop_receiving(&mut self, key: Key, ring: &mut Ring) {
-        if matches!(self.receiving, Receiving::Piece | Receiving::Stream) {
-            let target = Token { key, op: Op::Receive };
+        let op = match self.receiving {
+            Receiving::Piece | Receiving::Stream => Some(Op::Receive),
+            Receiving::Readable => Some(Op::Readable),
+            Receiving::No | Receiving::Starved | Receiving::Stopping => None,
+        };
+        if let Some(op) = op {
+            let target = Token { key, op };
             ring.push(Submission::cancel(target, Token { key, op: Op::Cancel }));
             self.receiving = Receiving::Stopping;
             self.under_way += 1;

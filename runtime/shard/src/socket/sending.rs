@@ -1,4 +1,4 @@
-//! What goes into a socket: memory by the ring, files by calls that never wait.
+//! What goes into a socket: memory by the ring, files and pipes by calls that never wait.
 
 use std::io;
 
@@ -14,6 +14,11 @@ use crate::token::{Op, Token};
 
 /// Bytes of a file that are read at once when they are not in memory.
 const READ: usize = 256 << 10;
+
+/// Bytes of a pipe that are sent at once: more cost more each (measured).
+const PIECE: usize = 256 << 10;
+/// How often a socket may send of pipes in a turn, so that others have theirs.
+const PIECES: usize = 4;
 
 impl Socket {
     /// A send is over.
@@ -104,7 +109,7 @@ impl Socket {
         sendings: &mut Sendings,
         reads: &mut Reads,
     ) {
-        let mut files = Turn::Fresh;
+        let (mut files, mut pieces) = (Turn::Fresh, 0);
         while self.waits == Waits::No {
             let sending = match self.sending.take() {
                 // The rest: the kernel took only a part.
@@ -129,18 +134,26 @@ impl Socket {
                     }
                     self.conversation.sent(host, now);
                 }
-                Next::File(..) if files == Turn::Over => {
+                Next::File(..) | Next::Pipe(..) if files == Turn::Over => {
                     self.sending = Some(sending);
                     self.wait_for_room(key, ring);
                 }
                 Next::File(file, at, len) if sys::is_resident(&file, at, len) => {
                     files = Turn::Over;
-                    self.send_file(
-                        host,
-                        now,
-                        sending,
-                        sys::send_file(&self.descriptor, &file, at, len),
-                    );
+                    let sent = sys::send_file(&self.descriptor, &file, at, len);
+                    host.stats().file_sent.add(sent.as_ref().map_or(0, |&n| n as u64));
+                    self.moved(host, now, sending, sent);
+                }
+                Next::Pipe(pipe, len, followed) => {
+                    let (piece, followed) = (len.min(PIECE), followed || len > PIECE);
+                    let sent = sys::splice::to_socket(&pipe, &self.descriptor, piece, followed);
+                    let n = sent.as_ref().map_or(0, |&n| n);
+                    host.stats().piped.add(n as u64);
+                    pieces += 1;
+                    if pieces == PIECES || n < piece {
+                        files = Turn::Over;
+                    }
+                    self.moved(host, now, sending, sent);
                 }
                 Next::File(file, at, len) => {
                     self.sending = Some(sending);
@@ -153,8 +166,8 @@ impl Socket {
         }
     }
 
-    /// What became of a range of a file: the next try, if one is needed, is for another turn.
-    fn send_file(
+    /// What became of a range of a file, or of a pipe's content: the next try, if one is needed, is for another turn.
+    fn moved(
         &mut self,
         host: &Host,
         now: Instant,
@@ -164,10 +177,7 @@ impl Socket {
         match result {
             // It has become shorter than was promised.
             Ok(0) => self.conversation.shut(host, now, Cause::Aborted),
-            Ok(n) => {
-                host.stats().file_sent.add(n as u64);
-                self.advance(host, now, n, sending);
-            }
+            Ok(n) => self.advance(host, now, n, sending),
             Err(error) if is_later(&error) => self.sending = Some(sending),
             Err(_) => {
                 self.ended = true;

@@ -112,7 +112,8 @@ pub(crate) fn receive_now(socket: impl AsFd, into: &mut [u8]) -> io::Result<usiz
     usize::try_from(received).map_err(|_| io::Error::last_os_error())
 }
 
-fn set_nonblocking(socket: c_int, mut on: c_int) -> io::Result<()> {
+/// Whether calls, and not the ring's operations, wait for the socket.
+pub(super) fn set_nonblocking(socket: c_int, mut on: c_int) -> io::Result<()> {
     let request = libc::FIONBIO as c_uint as libc::Ioctl;
     // SAFETY: reads one int, which is ours.
     check(unsafe { libc::ioctl(socket, request, &raw mut on) }).map(drop)

@@ -78,6 +78,7 @@ const UNSAFE: &[&str] = &[
     "runtime/shard/src/sys/enter.rs",
     "runtime/shard/src/sys/file.rs",
     "runtime/shard/src/sys/name.rs",
+    "runtime/shard/src/sys/splice.rs",
     "runtime/shard/src/tests/ring.rs",
     "runtime/shard/src/udp/sends.rs",
     "runtime/shard/src/wires.rs",

@@ -109,7 +109,7 @@ impl World {
                 Some(out) => {
                     acts.extend(out.entries().map(|(stream, piece)| match piece {
                         Piece::Bytes(bytes) => (stream, Act::Bytes(bytes.to_vec())),
-                        Piece::File(_) | Piece::Datagram(_) => {
+                        Piece::File(_) | Piece::Pipe(_) | Piece::Datagram(_) => {
                             panic!("more than a transport of bytes takes")
                         }
                         Piece::Command(command) => (stream, Act::Command(command)),
