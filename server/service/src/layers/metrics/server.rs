@@ -29,7 +29,7 @@ const GAUGES: [(&str, &str, Get); 2] = [
 ];
 
 /// Those that only rise.
-const COUNTERS: [(&str, &str, Get); 30] = [
+const COUNTERS: [(&str, &str, Get); 31] = [
     ("trilane_connections_accepted", "Connections accepted.", |stats| stats.accepted.get()),
     (
         "trilane_connections_handed_over",
@@ -40,6 +40,7 @@ const COUNTERS: [(&str, &str, Get); 30] = [
     ("trilane_received_bytes", "Bytes received from sockets.", |stats| stats.received.get()),
     ("trilane_sent_bytes", "Bytes sent to sockets.", |stats| stats.sent.get()),
     ("trilane_file_sent_bytes", "Bytes of files sent by sendfile.", |stats| stats.file_sent.get()),
+    ("trilane_piped_bytes", "Bytes sent by splice.", |stats| stats.piped.get()),
     ("trilane_file_read_bytes", "Bytes of files read by the ring.", |stats| stats.file_read.get()),
     ("trilane_uncopied_sends", "Sends that the kernel did not copy.", |stats| stats.uncopied.get()),
     ("trilane_panics", "Handlers that panicked.", |stats| stats.panics.get()),
