@@ -28,6 +28,7 @@ mod lines;
 mod messages;
 mod metrics;
 mod multipart;
+mod piped;
 mod probe;
 mod proxied;
 mod rate;
