@@ -140,7 +140,7 @@ impl Machine for Http1 {
         let content = if kind == Kind::Connect { Content::Tunnel } else { content };
         out.framing((), |bytes| encode::request(bytes, head, content));
         self.outgoing = match content {
-            Content::None => Outgoing::Over,
+            Content::None | Content::Exact(0) => Outgoing::Over,
             Content::Exact(length) => Outgoing::Exact(length),
             Content::Unknown => Outgoing::Chunked,
             Content::Tunnel => Outgoing::Held,

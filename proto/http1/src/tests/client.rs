@@ -66,6 +66,21 @@ fn requests_as_they_are_written() {
     assert_eq!(bare, "GET http://a/ HTTP/1.1\r\nhost: a\r\n\r\n");
 }
 
+/// Nobody finishes what has nothing to be sent: the connection is free again.
+#[test]
+fn content_of_no_bytes_is_over_at_once() {
+    let mut side = client();
+    for _ in 0..2 {
+        let post = request("POST", "/", &[("host", "h")]);
+        let text = ask(&mut side, &post, Content::Exact(0));
+        assert_eq!(text, "POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(side.machine.capacity(), 0);
+        side.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(side.machine.capacity(), 1);
+    }
+    assert!(matches!(side.fin(), Rest::Closed(_)));
+}
+
 /// RFC 9112 §6.3, rule by rule.
 #[test]
 fn the_length_of_a_response() {
