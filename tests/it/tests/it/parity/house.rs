@@ -12,7 +12,7 @@ use trilane::{
 };
 
 use super::lane::{Over, Place, SOON};
-use super::secure;
+use super::{front, secure};
 
 /// What the suite's own handlers have done, over all shards.
 #[derive(Debug, Default)]
@@ -55,6 +55,12 @@ pub(crate) enum Clear {
     Http1,
 }
 
+impl Clear {
+    fn of<A: Fn(Shard) -> Router + Send + Sync + 'static>(self, server: Server<A>) -> Server<A> {
+        if self == Self::Both { server.h2c() } else { server }
+    }
+}
+
 /// A server with two shards on a port of its own.
 pub(crate) struct House {
     address: SocketAddr,
@@ -63,6 +69,8 @@ pub(crate) struct House {
     stats: Vec<Arc<Stats>>,
     pub(crate) probe: Arc<Probe>,
     running: Running,
+    /// Who answers, if this one only passes on.
+    back: Option<Box<Self>>,
 }
 
 impl House {
@@ -81,15 +89,35 @@ impl House {
     pub(crate) fn speaking(clear: Clear, set: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         set(&mut limits);
+        match front::wanted() {
+            Some(behind) => {
+                // What a server waits for before it believes that we have left.
+                let mut back = Limits::default();
+                back.write_timeout = limits.write_timeout;
+                if limits.body == back.body {
+                    // Routes behind have limits of their own.
+                    limits.body = u64::MAX;
+                }
+                Self::before(Self::demo(Clear::Both, back), behind, clear, limits)
+            }
+            None => Self::demo(clear, limits),
+        }
+    }
+
+    fn demo(clear: Clear, limits: Limits) -> Self {
         let probe = Arc::new(Probe::default());
         let of_routes = Arc::clone(&probe);
         let demo = trilane_cli::demo::app(None);
         let app = move |shard: Shard| demo(&shard).merge(routes(&shard, &of_routes));
-        let mut server = Server::new(app).limits(limits);
-        if clear == Clear::Both {
-            server = server.h2c();
-        }
-        Self { probe, ..Self::of(server) }
+        Self { probe, ..Self::of(clear.of(Server::new(app).limits(limits))) }
+    }
+
+    /// One that passes everything on to `back`, and counts its handlers.
+    fn before(back: Self, behind: front::Behind, clear: Clear, limits: Limits) -> Self {
+        let upstream = front::upstream(&[back.at(behind.over)], behind.terms);
+        let app = front::passing(&upstream, &front::policy());
+        let house = Self::of(clear.of(Server::new(app).limits(limits)));
+        Self { probe: Arc::clone(&back.probe), back: Some(Box::new(back)), ..house }
     }
 
     /// One of another application, over all protocols.
@@ -107,16 +135,24 @@ impl House {
             .tls(secure::acceptor())
             .shards(NonZero::new(2).unwrap());
         let running = server.start().unwrap();
-        let ListenAddress::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
+        // The last one: a server may have others of its own.
+        let Some(&ListenAddress::Tcp(address)) = running.addresses().last() else {
+            panic!("not TCP")
+        };
         let ListenAddress::Tcp(secure) = running.secure_addresses()[0] else { panic!("not TCP") };
         let ListenAddress::Udp(quic) = running.udp_addresses()[0] else { panic!("not UDP") };
         let (stats, probe) = (running.stats().to_vec(), Arc::default());
-        Self { address, secure, quic, stats, probe, running }
+        Self { address, secure, quic, stats, probe, running, back: None }
     }
 
     /// Begins to drain.
     pub(crate) fn drain(&self) {
         self.running.stopper().drain();
+    }
+
+    /// Who has the handlers: itself, unless it only passes on.
+    pub(crate) fn answering(&self) -> &Self {
+        self.back.as_deref().unwrap_or(self)
     }
 
     /// A counter, summed over the shards.

@@ -10,6 +10,7 @@ mod curl;
 mod early;
 mod errors;
 mod files;
+pub(crate) mod front;
 mod grpc;
 mod h1;
 mod h2;

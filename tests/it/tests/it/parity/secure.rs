@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use trilane::tls::{Acceptor, Identity, Pem, TlsConfig};
+use trilane::tls::{Acceptor, Connector, ConnectorConfig, Identity, Pem, TlsConfig, Trust};
 
 /// Our certificate and its key, in PEM.
 fn identity() -> &'static (String, String) {
@@ -25,6 +25,12 @@ pub(crate) fn acceptor() -> Acceptor {
     let identity = Identity::new(Pem::Text(certificate.clone()), Pem::Text(key.clone()));
     let alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Acceptor::new(TlsConfig { identities: vec![identity], alpn, ..TlsConfig::default() }).unwrap()
+}
+
+/// What proxies of the suite ask servers of the suite with.
+pub(crate) fn connector() -> Connector {
+    let trust = Trust::Roots(vec![Pem::Text(identity().0.clone())]);
+    Connector::new(&ConnectorConfig { trust, ..ConnectorConfig::default() }).unwrap()
 }
 
 /// The same in files, for servers in processes of their own: certificate and key.

@@ -6,17 +6,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use trilane::proxy::rewrite::Policy;
-use trilane::proxy::{Member, Place, Proxy, Servers, Target, Terms, Upstream};
-use trilane::{Request, Router};
+use trilane::proxy::Terms;
 
 use super::lenient::{Kind, Lenient, Seen};
 use super::proxied;
 use crate::hostile::{Row, Wire, rows};
-use crate::parity::House;
+use crate::parity::{House, front};
 
 /// What is sent after each row on the same connection, and then on another one, which gets the same upstream connections.
 const PROBE: &str = "/probe";
@@ -68,6 +65,12 @@ impl Meant {
         let options = all("connection").flat_map(|value| value.split(','));
         let hops = options.map(|it| it.trim().to_ascii_lowercase()).collect();
         Some((Self { target: origin(&method, target), method, content, hops }, rest))
+    }
+}
+
+impl Meant {
+    fn is(&self, seen: &Seen) -> bool {
+        (&seen.method, &seen.target, &seen.content) == (&self.method, &self.target, &self.content)
     }
 }
 
@@ -194,12 +197,15 @@ fn check(front: SocketAddr, upstream: &Lenient, row: &Row) -> Result<(), String>
         if seen.id != *id && !is_head {
             return Err(format!("answer {at} is {id}, and not {seen:?}"));
         }
-        if (&seen.method, &seen.target, &seen.content)
-            != (&meant.method, &meant.target, &meant.content)
-        {
+        if !meant.is(&seen) {
             return Err(format!("{meant:?} was understood as {seen:?}"));
         }
         wrong_in(&seen, &meant.hops).map_or(Ok(()), |why| Err(format!("{why}: {seen:?}")))?;
+    }
+    // Who half-closes while a server works has left: nobody is answered, though the server was asked.
+    if row.half_closes() && answered.iter().all(|it| it.1) {
+        let meant = Meant::read(rest).map(|it| it.0);
+        let _ = seen.next_if(|it| meant.is_some_and(|meant| meant.is(it)));
     }
     match seen.next() {
         Some(more) => Err(format!("nobody's request: {more:?}")),
@@ -278,15 +284,8 @@ fn a_front_that_reads_otherwise_is_found() {
 
 /// Requests of all kinds through our proxy.
 fn ours(upstream: SocketAddr) -> House {
-    let member = Member::new(upstream.to_string());
-    let target = Target { authority: member.name.clone(), member, place: Place::Ip(upstream) };
-    let group = Upstream::new("it", vec![target], Terms::default()).unwrap();
-    let (group, policy) = (Arc::new(group), Policy::new("it").unwrap().websocket(false));
-    House::serving(move |shard| {
-        let servers = Servers::new(Arc::clone(&group), &shard);
-        let proxy = Proxy::new(Rc::new(policy.clone()), servers);
-        Router::new().fallback(move |request: Request| proxy.clone().forward(request))
-    })
+    let upstream = front::upstream(&[upstream], Terms::default());
+    House::serving(front::passing(&upstream, &front::policy().websocket(false)))
 }
 
 fn run(kind: Kind) {
