@@ -62,10 +62,12 @@ fn sized(length: Option<u64>, relay: Relay) -> Outgoing {
     }
 }
 
-/// No content, of which the length is told all the same (RFC 9110 §9.3.2).
+/// No content, of which the length is told all the same (RFC 9110 §9.3.2). Where the server has told none, neither do we: 0 would be
+/// one (RFC 9110 §8.6).
 pub(crate) fn bare(length: Option<u64>) -> Outgoing {
+    let source = Outgoing::frames(Incoming::empty());
     match length {
-        Some(length) => Outgoing::frames(Incoming::empty()).with_length(length),
-        None => Outgoing::Empty,
+        Some(length) => source.with_length(length),
+        None => source,
     }
 }
