@@ -31,6 +31,7 @@ mod multipart;
 mod piped;
 mod probe;
 mod proxied;
+mod proxy;
 mod rate;
 mod redirect;
 mod redis;

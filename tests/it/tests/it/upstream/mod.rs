@@ -22,7 +22,7 @@ mod lenient;
 mod nginx;
 mod proxied;
 mod push;
-mod real;
+pub(crate) mod real;
 mod smuggling;
 
 /// What anything waits for at most.

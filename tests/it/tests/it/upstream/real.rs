@@ -14,16 +14,16 @@ use super::SOON;
 pub(super) const LARGE: usize = 3 << 20;
 
 /// A server that answers.
-pub(super) struct Real {
+pub(crate) struct Real {
     child: Child,
     folder: PathBuf,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Real {
     /// Starts `program` with its configuration, which is made for its folder and two ports, the first of which speaks HTTP/2.
     /// `None`, and said aloud, where the program is not installed; that is a failure where `CI` is `true`.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &str,
         arguments: &[&str],
         config: impl Fn(&Path, [u16; 2]) -> String,
@@ -137,6 +137,6 @@ fn free_port() -> u16 {
 }
 
 /// Whether whatever we start is started by root, and would become somebody else.
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|it| it.contains("\nUid:\t0\t"))
 }
