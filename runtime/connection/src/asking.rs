@@ -268,3 +268,7 @@ impl Slot {
 fn has_content(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
+
+#[cfg(test)]
+#[path = "tests/asking.rs"]
+mod tests;

@@ -189,7 +189,7 @@ impl<M: Machine> Connection<M> {
         let mut input = Input::new(stream, received.bytes(), fin);
         let mut budget = host.limits().events_a_turn;
         while self.closed.is_none() {
-            let is_held = self.is_full(host) || self.room(host) == 0;
+            let is_held = self.is_held(host);
             if is_held && !Self::HAS_STREAMS {
                 // Nothing more is asked for while a reader, or the peer, is that far behind.
                 if !self.start_fresh(host, now) {
@@ -413,6 +413,12 @@ impl<M: Machine> Connection<M> {
             Scope::Connection => self.refuse(host, now, fault.reason),
             Scope::Exchange(id) => self.refuse_exchange(host, now, id, fault.reason),
         }
+    }
+
+    /// Whether nothing more is to be read for now. A server reads no faster than its peer takes answers; a client does, for its server may
+    /// wait for that before it takes the rest of a request, and what comes has us say little more than is said in any case.
+    pub(crate) fn is_held(&self, host: &Host) -> bool {
+        self.is_full(host) || self.desk.is_none() && self.room(host) == 0
     }
 
     /// Whether some reader is so far behind that no more should be read; exchanges that run beside each other have windows

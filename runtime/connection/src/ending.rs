@@ -202,7 +202,7 @@ impl<M: Machine> Connection<M> {
             return true;
         }
         // What a paused machine cannot take yet (pipelined requests) is kept, up to a head's size.
-        !self.is_full(host) && self.room(host) > 0 && self.carry.len() <= host.limits().head
+        !self.is_held(host) && self.carry.len() <= host.limits().head
     }
 
     /// Takes what is to be sent, if anything; [`Connection::sent`] must follow.

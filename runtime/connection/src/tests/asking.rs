@@ -1,0 +1,136 @@
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use trilane_exchange::caller::desk;
+use trilane_exchange::shard::LocalTask;
+use trilane_exchange::{
+    Address, Asking, Caller, Capabilities, ConnectionInfo, Frame, Reply, Request, Response,
+    Service, Shard, Stats, Wake, WakeQueue,
+};
+use trilane_http1::Http1;
+use trilane_semantics::{Known, Limits, Outbox, RequestHead};
+
+use super::*;
+use crate::connection::Received;
+
+struct Still(Stats);
+
+impl Capabilities for Still {
+    fn id(&self) -> usize {
+        0
+    }
+    fn now(&self) -> Instant {
+        Instant::default()
+    }
+    fn wall(&self) -> SystemTime {
+        UNIX_EPOCH
+    }
+    fn random(&self) -> u64 {
+        1
+    }
+    fn set_timer(&self, _: Instant, _: Waker) -> u64 {
+        0
+    }
+    fn cancel_timer(&self, _: u64) {}
+    fn spawn(&self, _: LocalTask) {}
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+    fn stats(&self) -> &Stats {
+        &self.0
+    }
+    fn all_stats(&self) -> Vec<Arc<Stats>> {
+        Vec::new()
+    }
+}
+
+/// In the client role nobody calls it.
+struct Nothing;
+
+impl Service for Nothing {
+    fn call(&self, _: Request, _: &mut Context<'_>) -> Reply {
+        Reply::Ready(Response::default())
+    }
+}
+
+/// A connection to a server, and whoever asks there.
+struct Client {
+    host: Host,
+    queue: WakeQueue,
+    connection: Connection<Http1>,
+    caller: Caller,
+    now: Instant,
+}
+
+impl Client {
+    fn new() -> Self {
+        let (queue, now) = (WakeQueue::new(|| ()), Instant::default());
+        let limits = Rc::new(Limits::default());
+        let shard = Shard::new(Rc::new(Still(Stats::default())));
+        let host = Host::new(Rc::new(Nothing), Rc::clone(&limits), shard, queue.clone(), "");
+        let (caller, desk) = desk();
+        let address = Address::Ip(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let info = Rc::new(ConnectionInfo::new(address, address));
+        let connection = Connection::new(Http1::client(limits, now), 1, info);
+        let first = (Protocol::Http11, Vec::new());
+        let connection = connection.asking(&host, first, Rc::new(desk));
+        Self { host, queue, connection, caller, now }
+    }
+
+    fn ask(&mut self, method: Method, change: impl FnOnce(&mut Ask)) -> Asking {
+        let mut head = RequestHead::new(method, "/").unwrap();
+        head.fields.append(Known::Host, "localhost").unwrap();
+        let mut ask = Ask::new(head);
+        change(&mut ask);
+        let asking = self.caller.ask(ask);
+        self.run();
+        asking
+    }
+
+    /// Who was woken goes on.
+    fn run(&mut self) {
+        let mut woken = Vec::new();
+        self.queue.drain(&mut woken);
+        for wake in woken {
+            if let Wake::Exchange(_, id) = wake {
+                self.connection.wake(&self.host, self.now, id);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Outbox> {
+        self.connection.take_output(&self.host, self.now)
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.connection.receive(&self.host, self.now, (), Received::copied(bytes), false);
+    }
+}
+
+fn now<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// A server may answer before it takes the rest of a request, and take no more of it before its answer is read.
+#[test]
+fn a_response_is_read_while_the_request_waits_for_room() {
+    let mut client = Client::new();
+    let content = Payload::from(vec![b'x'; 4 << 20]);
+    let mut asking = client.ask(Method::POST, |ask| ask.body = Outgoing::Full(content));
+    let under_way = client.take();
+    assert!(under_way.is_some_and(|out| out.len() > client.host.limits().send_queue));
+    assert!(client.connection.wants_input(&client.host));
+    client.hear(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    client.hear(b"hello");
+    let mut answer = now(&mut asking).expect("it is heard").unwrap();
+    assert!(client.connection.wants_input(&client.host));
+    let piece = now(answer.body.frame()).expect("and so is what there is of its content");
+    assert!(matches!(piece, Ok(Some(Frame::Data(data))) if data.len() == 5));
+}
