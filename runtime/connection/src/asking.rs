@@ -80,7 +80,8 @@ impl<M: Machine> Connection<M> {
             stage: Stage::Sent,
             writer: None,
             waker,
-            deadline: None,
+            // What goes through a tunnel waits for the response, which has its time from the beginning.
+            deadline: is_tunnel.then(|| now + timeout),
             status: None,
             bytes_in: 0,
             bytes_out: 0,

@@ -33,7 +33,7 @@ pub struct Ask {
     pub body: Outgoing,
     /// It asks for a tunnel (RFC 9110 §7.8, §9.3.6): `body` is what goes through it, and is not looked at before it is there.
     pub is_tunnel: bool,
-    /// How long the head of its response may take from when all content was sent or, without content, from now.
+    /// How long the head of its response may take from when all content was sent or, without content and for a tunnel, from now.
     pub timeout: Duration,
 }
 

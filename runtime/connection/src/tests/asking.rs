@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use trilane_exchange::caller::desk;
 use trilane_exchange::shard::LocalTask;
@@ -133,4 +133,23 @@ fn a_response_is_read_while_the_request_waits_for_room() {
     assert!(client.connection.wants_input(&client.host));
     let piece = now(answer.body.frame()).expect("and so is what there is of its content");
     assert!(matches!(piece, Ok(Some(Frame::Data(data))) if data.len() == 5));
+}
+
+/// What goes through a tunnel waits for it, and is no reason to wait for ever.
+#[test]
+fn a_tunnel_has_its_time_to_begin() {
+    let mut client = Client::new();
+    let (timeout, nothing) = (Duration::from_secs(5), Incoming::full(Payload::new()));
+    let mut asking = client.ask(Method::GET, |ask| {
+        ask.head.fields.append(Known::Upgrade, "websocket").unwrap();
+        ask.head.fields.append(Known::Connection, "upgrade").unwrap();
+        (ask.body, ask.is_tunnel, ask.timeout) = (Outgoing::frames(nothing), true, timeout);
+    });
+    assert!(client.take().is_some());
+    client.connection.sent(&client.host, client.now);
+    assert_eq!(client.connection.poll_timeout(), Some(client.now + timeout));
+    client.now = client.now + timeout;
+    client.connection.timeout(&client.host, client.now);
+    let error = now(&mut asking).expect("it is over").unwrap_err();
+    assert!(matches!(error.failure, AskFailure::Timeout), "{error:?}");
 }
