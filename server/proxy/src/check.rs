@@ -6,6 +6,7 @@ use std::time::Duration;
 use trilane_exchange::{Ask, Shard, join_all};
 use trilane_semantics::{Cause, Known, Method, RequestHead};
 
+use crate::proxy_protocol::Told;
 use crate::upstream::{Target, Upstream};
 
 /// How servers are asked how they are. How many answers it takes is [`HealthPolicy`](crate::HealthPolicy)'s to say.
@@ -53,7 +54,9 @@ async fn is_good(
     // What cannot be said is a host that no server has.
     let is_said = head.fields.append(Known::Host, host.as_bytes()).is_ok();
     let _ = head.fields.append(Known::UserAgent, "trilane-check");
-    let Some(caller) = shard.dial(upstream.dial(target)).ok().filter(|_| is_said) else {
+    // For nobody but ourselves.
+    let dial = upstream.dial(target, &Told::default());
+    let Some(caller) = shard.dial(dial).ok().filter(|_| is_said) else {
         return false;
     };
     let asking = caller.ask(Ask { timeout: policy.timeout, ..Ask::new(head) });
@@ -61,3 +64,7 @@ async fn is_good(
     caller.close(Cause::LastMessage);
     matches!(answer, Some(Ok(answer)) if answer.head.status.is_success() || answer.head.status.is_redirection())
 }
+
+#[cfg(test)]
+#[path = "tests/check.rs"]
+mod tests;

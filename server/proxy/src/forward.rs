@@ -173,7 +173,7 @@ impl Proxy {
         let ask = Ask { head: rewritten.head, body, is_tunnel, timeout };
         let asking = match (taken, own) {
             (Some(taken), _) => taken.ask(ask),
-            (None, Some(version)) => match inner.ask_for((server, version), exchange, ask) {
+            (None, Some(_)) => match inner.ask_for(server, exchange, ask) {
                 Ok(asking) => asking,
                 Err(error) => return Ok(Err(error)),
             },

@@ -14,7 +14,7 @@ use trilane_semantics::{Effect, Protocol};
 use crate::balance::Balancer;
 use crate::check;
 use crate::group::Group;
-use crate::proxy_protocol::{Told, Version, write_v1, write_v2};
+use crate::proxy_protocol::Told;
 use crate::rewrite::Upstream as Asked;
 use crate::upstream::Upstream;
 
@@ -76,7 +76,8 @@ impl Inner {
         let (target, share) =
             (self.upstream.targets.get(server)?, self.upstream.shares.get(server)?);
         Some(self.pools.get(server)?.get_or_init(|| {
-            let (dial, config) = (self.upstream.dial(target), self.upstream.terms.pool.clone());
+            let (dial, config) =
+                (self.upstream.dial(target, &Told::default()), self.upstream.terms.pool.clone());
             Pool::new(self.shard.clone(), dial, config, Arc::clone(share))
         }))
     }
@@ -87,7 +88,7 @@ impl Inner {
     /// There is no connection to be had.
     pub(crate) fn ask_for(
         &self,
-        (server, version): (usize, Version),
+        server: usize,
         exchange: &Exchange,
         ask: Ask,
     ) -> Result<Asking, AskError> {
@@ -100,7 +101,6 @@ impl Inner {
         let Some(target) = self.upstream.targets.get(server) else {
             return Err(failed(io::ErrorKind::NotFound.into(), ask));
         };
-        let mut dial = self.upstream.dial(target);
         let connection = exchange.connection();
         let tls = connection.tls.as_deref();
         let ends = match (exchange.client().address, connection.local) {
@@ -113,11 +113,7 @@ impl Inner {
             alpn: None,
             tls: None,
         };
-        match version {
-            Version::V1 => write_v1(&mut dial.preface, &told),
-            Version::V2 => write_v2(&mut dial.preface, &told),
-        }
-        match self.shard.dial(dial) {
+        match self.shard.dial(self.upstream.dial(target, &told)) {
             // The connection ends after this request: nobody has it any more.
             Ok(caller) => Ok(caller.ask(ask)),
             Err(error) => Err(failed(error, ask)),

@@ -17,7 +17,7 @@ use crate::check::CheckPolicy;
 use crate::group::{BadGroup, Group, Member};
 use crate::health::{Change, HealthPolicy};
 use crate::key::Key;
-use crate::proxy_protocol::Version;
+use crate::proxy_protocol::{Told, Version, write_v1, write_v2};
 use crate::retry::{RetryBudget, RetryPolicy};
 
 /// Where a server is.
@@ -195,8 +195,8 @@ impl Upstream {
         }
     }
 
-    /// How a connection to that server is made.
-    pub(crate) fn dial(&self, target: &Target) -> Dial {
+    /// How a connection to that server is made, which begins with what is to be told of its client, if servers want to know.
+    pub(crate) fn dial(&self, target: &Target, told: &Told<'_>) -> Dial {
         let remote = match &target.place {
             Place::Ip(address) => Remote::Ip(*address),
             Place::Unix(path) => Remote::Unix(path.clone()),
@@ -210,7 +210,14 @@ impl Upstream {
                 name.clone().unwrap_or_else(|| host.trim_matches(['[', ']']).into()),
             )
         });
-        Dial { tls, speak: self.terms.speak, limits: Rc::new(limits), ..Dial::new(remote) }
+        let mut preface = Vec::new();
+        match self.terms.proxy_protocol {
+            None => {}
+            Some(Version::V1) => write_v1(&mut preface, told),
+            Some(Version::V2) => write_v2(&mut preface, told),
+        }
+        let (speak, limits) = (self.terms.speak, Rc::new(limits));
+        Dial { tls, speak, limits, preface, ..Dial::new(remote) }
     }
 }
 
