@@ -104,6 +104,12 @@ impl Incoming {
         (writer, incoming)
     }
 
+    /// Whether it is that of a tunnel that has not come about: without it, there is no content.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.held.get())
+    }
+
     /// Content that is there already, for tests and for layers that replace a body.
     #[must_use]
     pub fn full(payload: Payload) -> Self {

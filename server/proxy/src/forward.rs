@@ -186,10 +186,12 @@ impl Proxy {
 
 impl Content {
     fn new(mut body: Incoming) -> Self {
-        let whole = body.take_whole().map(|whole| match whole.is_empty() {
-            true => Outgoing::Empty,
-            false => Outgoing::Full(whole),
-        });
+        let whole = match body.take_whole() {
+            Some(whole) if !whole.is_empty() => Some(Outgoing::Full(whole)),
+            Some(_) => Some(Outgoing::Empty),
+            // An upgrade was asked for: where it is not passed on, nothing comes.
+            None => body.is_held().then_some(Outgoing::Empty),
+        };
         let state = if whole.is_some() { ContentState::Whole } else { ContentState::Untouched };
         Self { body, whole, state }
     }
@@ -290,3 +292,7 @@ fn unavailable(inner: &Inner, why: &str) -> Error {
     let text = format!("{}: {why}", inner.upstream.group.name());
     Error::new(StatusCode::SERVICE_UNAVAILABLE).internal(text)
 }
+
+#[cfg(test)]
+#[path = "tests/forward.rs"]
+mod tests;
