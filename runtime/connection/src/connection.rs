@@ -415,12 +415,6 @@ impl<M: Machine> Connection<M> {
         }
     }
 
-    /// Whether nothing more is to be read for now. A server reads no faster than its peer takes answers; a client does, for its server may
-    /// wait for that before it takes the rest of a request, and what comes has us say little more than is said in any case.
-    pub(crate) fn is_held(&self, host: &Host) -> bool {
-        self.is_full(host) || self.desk.is_none() && self.room(host) == 0
-    }
-
     /// Whether some reader is so far behind that no more should be read; exchanges that run beside each other have windows
     /// for that. While the shard as a whole is, one piece each must do.
     pub(crate) fn is_full(&self, host: &Host) -> bool {
@@ -459,3 +453,7 @@ impl<M: Machine> Connection<M> {
         self.slots.iter().rposition(|slot| slot.id == id)
     }
 }
+
+#[cfg(test)]
+#[path = "tests/connection.rs"]
+mod tests;

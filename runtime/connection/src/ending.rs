@@ -195,6 +195,12 @@ impl<M: Machine> Connection<M> {
         self.closed.map(|closed| closed.cause)
     }
 
+    /// Whether nothing more is to be read for now. A server reads no faster than its peer takes answers; a client does, for its server may
+    /// wait for that before it takes the rest of a request, and what comes has us say little more than is said in any case.
+    pub(crate) fn is_held(&self, host: &Host) -> bool {
+        self.is_full(host) || self.desk.is_none() && self.room(host) == 0
+    }
+
     /// Whether bytes are welcome; if not, reading should stop. After the end they are read to be discarded.
     #[must_use]
     pub fn wants_input(&self, host: &Host) -> bool {

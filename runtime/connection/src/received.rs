@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use trilane_semantics::{Memory, Payload};
 
-/// Content smaller than this is copied rather than leased, in bytes: a small piece must not pin a large buffer.
+/// Content smaller than this is copied rather than leased, in bytes, and so is what is not a fourth of what came with it: a small piece
+/// must not pin a large buffer.
 pub const LEASE_FROM: usize = 2 << 10;
 
 /// What a transport can send. The one place where that is said: content in open files is read for all that send bytes
@@ -45,7 +46,7 @@ impl<'a> Received<'a> {
     /// The part `data` of these bytes, to be kept.
     pub(crate) fn keep(&self, data: &[u8]) -> Payload {
         match self.memory {
-            Some(memory) if data.len() >= LEASE_FROM => {
+            Some(memory) if data.len() >= LEASE_FROM.max(self.bytes.len() / 4) => {
                 let start = data.as_ptr() as usize - self.bytes.as_ptr() as usize;
                 Payload::from_lease(Rc::clone(memory), start, data.len())
             }
