@@ -31,6 +31,8 @@ struct Shared {
     room: Cell<usize>,
     under_way: Cell<usize>,
     is_connected: Cell<bool>,
+    /// A request was taken.
+    is_used: Cell<bool>,
     info: RefCell<Option<(Protocol, Rc<ConnectionInfo>)>>,
     closed: RefCell<Option<DialError>>,
     wanted: Cell<Option<Cause>>,
@@ -58,6 +60,13 @@ impl Shared {
             watch.changed(name);
         }
     }
+
+    /// What was not asked because there is no connection, or no longer: one that was of use says nothing of its server by that.
+    fn refuse(&self, (ask, asked): (Ask, Asked), error: DialError) {
+        let is_reused = self.is_used.get();
+        let error = AskError::unsent(AskFailure::Connection(error), ask);
+        asked.end(Err(AskError { is_reused, ..error }));
+    }
 }
 
 /// A connection to a server. When the last clone is dropped the connection ends, after what is under way.
@@ -81,7 +90,7 @@ impl Caller {
         let (asking, asked) = asking();
         let closed = self.0.closed.borrow().clone();
         if let Some(error) = closed {
-            asked.end(Err(AskError::unsent(AskFailure::Connection(error), ask)));
+            self.0.refuse((ask, asked), error);
             return asking;
         }
         if self.0.asks.borrow().len() >= WAITING {
@@ -198,6 +207,7 @@ pub fn desk() -> (Caller, Desk) {
         room: Cell::new(0),
         under_way: Cell::new(0),
         is_connected: Cell::new(false),
+        is_used: Cell::new(false),
         info: RefCell::default(),
         closed: RefCell::default(),
         wanted: Cell::new(None),
@@ -233,7 +243,11 @@ impl Desk {
     /// The next request that waits.
     #[must_use]
     pub fn next(&self) -> Option<(Ask, Asked)> {
-        self.0.asks.borrow_mut().pop_front()
+        let next = self.0.asks.borrow_mut().pop_front();
+        if next.is_some() {
+            self.0.is_used.set(true);
+        }
+        next
     }
 
     /// So many are under way, and there is room for so many more.
@@ -261,8 +275,8 @@ impl Desk {
         }
         *self.0.closed.borrow_mut() = Some(error.clone());
         self.0.room.set(0);
-        for (ask, asked) in self.0.asks.take() {
-            asked.end(Err(AskError::unsent(AskFailure::Connection(error.clone()), ask)));
+        for waiting in self.0.asks.take() {
+            self.0.refuse(waiting, error.clone());
         }
         self.0.changed();
     }
@@ -279,5 +293,38 @@ impl Drop for Desk {
         self.end(DialError::Closed(Cause::Aborted));
         let waker = self.0.waker.borrow_mut().take();
         drop(waker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+
+    use trilane_semantics::{Method, RequestHead};
+
+    use super::*;
+
+    /// A server ends what is idle, and may do so while a request is on its way to the connection: it has done nothing wrong.
+    #[test]
+    fn a_connection_that_was_of_use_may_end() {
+        let ask = || Ask::new(RequestHead::new(Method::GET, "/").unwrap());
+        let is_reused = |asking: Asking| {
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(Err(error)) = pin!(asking).poll(&mut cx) else { panic!("no end") };
+            assert_eq!(error.effect, trilane_semantics::Effect::None);
+            error.is_reused
+        };
+        for is_used in [false, true] {
+            let (caller, desk) = desk();
+            if is_used {
+                drop(caller.ask(ask()));
+                assert!(desk.next().is_some());
+            }
+            let waiting = caller.ask(ask());
+            desk.end(DialError::Closed(Cause::Peer));
+            assert_eq!(is_reused(waiting), is_used);
+            assert_eq!(is_reused(caller.ask(ask())), is_used);
+        }
     }
 }
