@@ -1,6 +1,7 @@
 //! Where a request goes: its target as the server behind us gets it (RFC 9112 §3.2).
 
 use smallvec::SmallVec;
+use trilane_semantics::octets::has_byte;
 use trilane_semantics::{Form, Protocol, RequestHead, Target};
 
 use crate::rewrite::facts::Upstream;
@@ -15,7 +16,7 @@ pub(crate) fn set(
     authority: &[u8],
 ) -> Option<()> {
     let path = if front.is_for_server() { "*" } else { front.path() };
-    if has_hidden_dots(path) {
+    if has_hidden_dots(path) || has_hidden_name(path) {
         return None;
     }
     let is_absolute = upstream.is_secure && upstream.protocol >= Protocol::Http2;
@@ -62,4 +63,35 @@ fn has_hidden_dots(path: &str) -> bool {
     lower
         .split(['/', '\\'])
         .any(|segment| segment.split_once(';').is_some_and(|(name, _)| matches!(name, "." | "..")))
+}
+
+/// Whether something is encoded that need not be (RFC 3986 §2.3): `/%61dmin` has the route of `/{*rest}`, with its layers, and for a server
+/// that decodes it is `/admin`. Dots within a name are let through: some clients encode them, and hide nothing by that.
+fn has_hidden_name(path: &str) -> bool {
+    if !has_byte(path.as_bytes(), b'%') {
+        return false;
+    }
+    let (mut before, mut rest) = (b'/', path.as_bytes());
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        let escape = match rest {
+            [high, low, ..] if *byte == b'%' => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        let is_hidden = match escape.map(|(high, low)| high << 4 | low) {
+            Some(b'.') => before == b'/',
+            Some(byte) => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+            None => false,
+        };
+        if is_hidden {
+            return true;
+        }
+        before = *byte;
+    }
+    false
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    // A digit is less than 16.
+    char::from(digit).to_digit(16).map(|digit| digit as u8)
 }

@@ -211,6 +211,14 @@ fn prefixes_of_paths_are_replaced() {
         ("/a;b/c;d..", true),
         ("/a/...;/b", true),
         ("/a/b;..", true),
+        ("/%61dmin", false),
+        ("/admi%6E/x", false),
+        ("/v%31", false),
+        ("/my%2dname", false),
+        ("/a/%2Egit", false),
+        ("/group%2Fname/a%2Erb", true),
+        ("/%C3%A9%20%7Ea%25", true),
+        ("/x?%61", true),
     ] {
         let front = head(&format!("GET {path}"), &["Host: a"]);
         let result = target_of(&front, upstream(Protocol::Http11), &policy());
