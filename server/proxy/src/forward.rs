@@ -253,12 +253,14 @@ fn unasked(failure: AskFailure) -> AskError {
     AskError { failure, effect: Effect::None, is_reused: false, request: None }
 }
 
-/// Whether a failure says something about the server, and not about a connection that it ended for having been idle, or about what
-/// the client has sent.
+/// Whether a failure says something about the server, and not about a connection that it ended for having been idle or old, or about
+/// what the client has sent.
 fn is_of_server(error: &AskError) -> bool {
+    // RFC 9113 §6.8: a GOAWAY without an error leaves out what came after it was sent.
+    let is_left_out = matches!(error.failure, AskFailure::Reset(0)) && error.effect == Effect::None;
     let is_closed = matches!(error.failure, AskFailure::Connection(DialError::Closed(_)));
     let is_ours = matches!(error.failure, AskFailure::Content(_) | AskFailure::NotNow);
-    !(is_ours || is_closed && error.is_reused)
+    !(is_ours || is_left_out || is_closed && error.is_reused)
 }
 
 fn kind(error: &AskError) -> Failure {
