@@ -453,7 +453,3 @@ impl<M: Machine> Connection<M> {
         self.slots.iter().rposition(|slot| slot.id == id)
     }
 }
-
-#[cfg(test)]
-#[path = "tests/connection.rs"]
-mod tests;
