@@ -9,7 +9,6 @@ mod places;
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +23,7 @@ use crate::balance::{Balance, Parcel};
 use crate::begin::Begin;
 use crate::buffers::Buffers;
 use crate::bulk::Bulks;
-use crate::control::{Control, Order};
+use crate::control::Control;
 use crate::core::{Core, Timer};
 use crate::pipes::Pipes;
 use crate::proxies::Proxies;
