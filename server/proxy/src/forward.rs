@@ -163,7 +163,7 @@ impl Proxy {
                 }
             },
         };
-        let protocol = taken.as_ref().map_or(Protocol::Http11, |taken| taken.protocol());
+        let protocol = taken.as_ref().map_or(terms.spoken(), |taken| taken.protocol());
         let upstream = inner.asked(server, protocol);
         let facts = Facts::of(exchange, upstream);
         let rewritten = rewrite::request(exchange.head(), &facts, &self.policy)?;

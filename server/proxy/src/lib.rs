@@ -16,6 +16,9 @@ pub mod health;
 pub mod key;
 mod maglev;
 pub mod members;
+#[cfg(test)]
+#[path = "tests/noting.rs"]
+mod noting;
 pub mod proxy_protocol;
 mod relay;
 pub mod retry;

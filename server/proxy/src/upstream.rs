@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use trilane_client::{PoolConfig, Share};
 use trilane_exchange::{Connector, Dial, Remote, Speak, dial};
+use trilane_semantics::Protocol;
 
 use crate::balance::{Balance, Plan};
 use crate::breaker::Limits;
@@ -69,7 +70,8 @@ pub struct Terms {
     pub speak: Speak,
     /// What secures connections, and the name that servers must prove to have: none for that of each.
     pub tls: Option<(Connector, Option<Box<str>>)>,
-    /// Each connection begins with a header of the PROXY protocol, and is one client's.
+    /// Each connection begins with a header of the PROXY protocol, and is one client's; what it speaks is `speak`, so ALPN of `tls` must
+    /// offer that alone.
     pub proxy_protocol: Option<Version>,
 }
 
@@ -91,6 +93,16 @@ impl Default for Terms {
             speak: Speak::default(),
             tls: None,
             proxy_protocol: None,
+        }
+    }
+}
+
+impl Terms {
+    /// What is spoken on a connection of a client's own, which nobody waits for before heads are made: its `tls` must not agree on another.
+    pub(crate) const fn spoken(&self) -> Protocol {
+        match self.speak {
+            Speak::Http1 => Protocol::Http11,
+            Speak::Http2 => Protocol::Http2,
         }
     }
 }

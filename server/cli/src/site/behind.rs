@@ -182,11 +182,7 @@ fn tls(section: &UpstreamSection) -> Result<Option<Secured>, String> {
     if !section.is_secure() {
         return Ok(None);
     }
-    let alpn: &[&[u8]] = match section.protocol {
-        Protocol::H1 => &[b"http/1.1"],
-        Protocol::H2 => &[b"h2"],
-        Protocol::Auto | Protocol::H3 => &[b"h2", b"http/1.1"],
-    };
+    let alpn = alpn(section).iter().map(|protocol| protocol.to_vec()).collect();
     let tls = section.tls.clone().unwrap_or_default();
     let trust = match tls.roots {
         _ if tls.verify == Some(false) => Trust::DangerAnyone,
@@ -197,10 +193,19 @@ fn tls(section: &UpstreamSection) -> Result<Option<Secured>, String> {
         let key = tls.key.unwrap_or_else(|| certificate.clone());
         Identity::new(Pem::File(certificate), Pem::File(key))
     });
-    let alpn = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let wanted = ConnectorConfig { trust, identity, alpn, ..ConnectorConfig::default() };
     let connector = Connector::new(&wanted).map_err(|error| format!("tls: {error}"))?;
     Ok(Some((connector, tls.name.map(Into::into))))
+}
+
+/// What is offered over TLS (RFC 7301). A connection of one client's begins with its request, before a choice is known.
+const fn alpn(section: &UpstreamSection) -> &'static [&'static [u8]] {
+    match section.protocol {
+        Protocol::H1 => &[b"http/1.1"],
+        Protocol::H2 => &[b"h2"],
+        Protocol::Auto if section.proxy_protocol.is_some() => &[b"http/1.1"],
+        Protocol::Auto | Protocol::H3 => &[b"h2", b"http/1.1"],
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +278,20 @@ mod tests {
             [("path", Key::Path), ("cookie:A", Key::Cookie("A".into())), ("ip", Key::Client)]
         {
             assert_eq!(super::key(Some(text)), key);
+        }
+    }
+
+    #[test]
+    fn what_is_offered() {
+        for (text, offered) in [
+            ("", &[&b"h2"[..], b"http/1.1"][..]),
+            ("protocol = 'h1'", &[b"http/1.1"]),
+            ("protocol = 'h2'", &[b"h2"]),
+            ("protocol = 'h2'\nproxy_protocol = 1", &[b"h2"]),
+            ("proxy_protocol = 2", &[b"http/1.1"]),
+        ] {
+            let section = section(&format!("servers = ['https://a']\n{text}"));
+            assert_eq!(alpn(&section), offered, "{text}");
         }
     }
 

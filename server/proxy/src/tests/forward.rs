@@ -1,4 +1,36 @@
+//! What `forward` does, on a shard that only notes what is dialed.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use trilane_exchange::{Address, ConnectionInfo, Speak};
+use trilane_semantics::{Instant, Known, RequestHead};
+
 use super::*;
+use crate::noting::Noting;
+use crate::proxy_protocol::Version;
+use crate::upstream::Terms;
+
+/// A connection of one client's has its request before its protocol is agreed on: the head is made for what was configured.
+#[test]
+fn a_connection_of_one_client_speaks_what_it_is_to_speak() {
+    for (speak, protocol) in [(Speak::Http1, Protocol::Http11), (Speak::Http2, Protocol::Http2)] {
+        let (noting, shard) = Noting::new();
+        let terms = Terms { speak, proxy_protocol: Some(Version::V1), ..Terms::default() };
+        let servers = Servers::new(Arc::new(Noting::upstream(terms)), &shard);
+        let mut head = RequestHead::new(Method::GET, "/").unwrap();
+        head.fields.append(Known::Host, "a").unwrap();
+        let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
+        let exchange = Exchange::new(head, info, shard, Instant::default());
+        let request = Request::new(Rc::new(exchange), Incoming::empty());
+        let proxy = Proxy::new(Rc::new(Policy::new("test").unwrap()), servers);
+        let answer = pin!(proxy.forward(request));
+        assert!(answer.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let (ask, _asked) = noting.dialed.borrow()[0].1.next().unwrap();
+        assert_eq!(ask.head.protocol, protocol);
+    }
+}
 
 /// RFC 9110 §7.8: an upgrade that we do not pass on, such as to `h2c`, leaves a request without content, which is asked as such, and again.
 #[test]
