@@ -215,12 +215,9 @@ impl Upstream {
         };
         let mut limits = dial::limits();
         limits.body_timeout = self.terms.idle;
-        let host = target.authority.rsplit_once(':').map_or(&*target.authority, |(host, _)| host);
-        let tls = self.terms.tls.as_ref().map(|(connector, name)| {
-            (
-                connector.clone(),
-                name.clone().unwrap_or_else(|| host.trim_matches(['[', ']']).into()),
-            )
+        let tls = self.terms.tls.as_ref();
+        let tls = tls.map(|(connector, name)| {
+            (connector.clone(), name.clone().unwrap_or_else(|| host(&target.authority).into()))
         });
         let mut preface = Vec::new();
         match self.terms.proxy_protocol {
@@ -233,8 +230,42 @@ impl Upstream {
     }
 }
 
+/// The host of an authority, without a port, and without the brackets of an IPv6 address (RFC 3986 §3.2.2).
+fn host(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(host, _)| host),
+        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noting::Noting;
+    use crate::proxy_protocol::Told;
+
+    #[test]
+    fn servers_prove_to_have_the_name_that_they_are_called_by() {
+        let connector = Connector::new(Arc::new(()));
+        for (authority, own, expected) in [
+            ("api.internal", None, "api.internal"),
+            ("api.internal:8443", None, "api.internal"),
+            ("192.0.2.1:8443", None, "192.0.2.1"),
+            ("[2001:db8::1]:8443", None, "2001:db8::1"),
+            ("[2001:db8::1]", None, "2001:db8::1"),
+            ("api.internal:8443", Some("other".into()), "other"),
+        ] {
+            let tls = Some((connector.clone(), own));
+            let upstream = Noting::upstream(Terms { tls, ..Terms::default() });
+            let target = Target { authority: authority.into(), ..upstream.targets[0].clone() };
+            let dial = upstream.dial(&target, &Told::default());
+            assert_eq!(dial.tls.map(|(_, name)| name).as_deref(), Some(expected), "{authority}");
+        }
     }
 }
