@@ -1,3 +1,5 @@
+//! The client role, call by call.
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
