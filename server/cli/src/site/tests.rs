@@ -148,6 +148,25 @@ fn layers_of_a_route_are_around_it_alone() {
     }
 }
 
+/// RFC 3986 §2.3: what need not be encoded means the same if it is, to files and to servers behind us; a route does not know it.
+#[test]
+fn no_spelling_leads_past_a_route() {
+    let root = std::env::temp_dir().join(format!("trilane-spelling-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("private")).unwrap();
+    std::fs::write(root.join("private/a~.txt"), "secret").unwrap();
+    let text = format!(
+        "[[routes]]\nroot = '{0}'\n\
+         [[routes]]\nprefix = '/private'\nroot = '{0}/private'\nauth = {{ keys = {{ a = 'k' }} }}\n",
+        root.display()
+    );
+    let client = client(&text).unwrap();
+    let statuses = ["/private/a~.txt", "/%70rivate/a~.txt", "/privat%65/a~.txt"]
+        .map(|path| client.get(path).send().status());
+    let inside = client.get("/private/a%7E.txt").field("x-api-key", "k").send().status();
+    std::fs::remove_dir_all(root).unwrap();
+    assert_eq!((statuses, inside), ([401, 400, 400], 200));
+}
+
 #[test]
 fn what_is_served_is_counted() {
     let client = client(
