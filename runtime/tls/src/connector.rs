@@ -12,6 +12,7 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 use crate::certificates;
 use crate::config::{Identity, Version};
 use crate::error::TlsError;
+use crate::expected::Parties;
 use crate::key_log;
 use crate::trust::{self, Trust};
 
@@ -70,6 +71,7 @@ impl Default for ConnectorConfig {
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<ClientConfig>,
+    parties: Arc<Parties>,
     warnings: Arc<[String]>,
 }
 
@@ -101,20 +103,25 @@ impl Connector {
             .map_err(|error| TlsError::Refused(error.to_string()))?
             // It may be rustls's own verifier of roots.
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut config = match identity {
-            Some(loaded) => builder
-                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(loaded.certified))),
+            .with_custom_certificate_verifier(Arc::clone(&verifier));
+        let mut config = match &identity {
+            Some(loaded) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
+                Arc::clone(&loaded.certified),
+            ))),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols.clone_from(&wanted.alpn);
         // For `traffic`, which takes over after the handshake.
         config.enable_secret_extraction = true;
         config.resumption = Resumption::in_memory_sessions(wanted.servers.saturating_mul(TICKETS));
+        let mut key_log = None;
         if let Some(path) = &wanted.key_log {
-            config.key_log = key_log::open(path, &mut warnings)?;
+            let file = key_log::open(path, &mut warnings)?;
+            config.key_log = Arc::clone(&file) as _;
+            key_log = Some(file);
         }
-        Ok(Self { config: Arc::new(config), warnings: warnings.into() })
+        let parties = Arc::new(Parties { verifier, identity, key_log });
+        Ok(Self { config: Arc::new(config), parties, warnings: warnings.into() })
     }
 
     /// The same but for what it offers by ALPN: trust and sessions are shared.
@@ -122,7 +129,8 @@ impl Connector {
     pub fn with_alpn<P: Into<Vec<u8>>>(&self, alpn: impl IntoIterator<Item = P>) -> Self {
         let mut config = ClientConfig::clone(&self.config);
         config.alpn_protocols = alpn.into_iter().map(Into::into).collect();
-        Self { config: Arc::new(config), warnings: Arc::clone(&self.warnings) }
+        let (parties, warnings) = (Arc::clone(&self.parties), Arc::clone(&self.warnings));
+        Self { config: Arc::new(config), parties, warnings }
     }
 
     /// What is odd about it, though it works. A line each, to be shown to the operator.
@@ -133,6 +141,10 @@ impl Connector {
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    pub(crate) const fn parties(&self) -> &Arc<Parties> {
+        &self.parties
     }
 }
 

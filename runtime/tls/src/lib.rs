@@ -5,7 +5,8 @@
 //! connection begins). It is made with `certificates` (files, checked; `ocsp` beside them), `names` (which of them a
 //! client is shown), `clients` (who is asked who they are), `tickets` with [`ticket_keys`] (sessions that come back) and
 //! `key_log`. [`material`] is the same for QUIC, whose TLS is not of this crate. [`development`] makes a certificate where there is none. `x509` reads certificates, on `der`.
-//! Whom we believe: [`connector`] is what connections begin with that are ours, and [`trust`] who vouches for their servers.
+//! Whom we believe: [`connector`] is what connections begin with that are ours, and [`trust`] who vouches for their servers;
+//! [`expected`] is the same for QUIC.
 //! What a connection does: [`session`], whose handshake is in `whole`, with `info`, which is what it has found out; then come the
 //! records of `traffic`, each by `record`. `role` is what differs between server and client there.
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ pub mod connector;
 mod der;
 pub mod development;
 pub mod error;
+pub mod expected;
 mod info;
 mod key_log;
 pub mod material;
@@ -42,6 +44,7 @@ pub use config::{ClientAuth, ClientRoots, Identity, Pem, Tickets, TlsConfig, Ver
 pub use connector::{Connector, ConnectorConfig};
 pub use development::Development;
 pub use error::TlsError;
+pub use expected::Expected;
 pub use material::Material;
 pub use record::RECORD;
 pub use trust::{Trust, Untrusted};

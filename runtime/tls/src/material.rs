@@ -36,6 +36,10 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
+    pub(crate) const fn of(certified: &'a Loaded) -> Self {
+        Self { certified }
+    }
+
     /// The certificate, then those that lead from it to a root, each as DER.
     pub fn chain(self) -> impl Iterator<Item = &'a [u8]> {
         self.certified.certified.cert.iter().map(|certificate| &certificate[..])
@@ -57,7 +61,7 @@ impl<'a> Shown<'a> {
 impl Material {
     /// All certificates, in the order of the configuration; at least one.
     pub fn identities(&self) -> impl Iterator<Item = Shown<'_>> {
-        self.loaded.iter().map(|certified| Shown { certified })
+        self.loaded.iter().map(Shown::of)
     }
 
     /// The names in all certificates, in small letters; `*.example.org` among them. Some may come twice.
