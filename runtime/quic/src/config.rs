@@ -1,5 +1,6 @@
 //! From what is wanted, and who we are, to what quiche makes connections from.
 
+use boring::ssl::SslContextBuilder;
 use quiche::{Config, CongestionControlAlgorithm};
 
 use crate::error::Error;
@@ -14,12 +15,32 @@ pub(crate) const SMALLEST: usize = 1_200;
 /// The largest UDP payload that there is (RFC 9000 §18.2).
 const LARGEST: usize = 65_527;
 
-/// Makes it.
+/// For the server role.
 pub(crate) fn config(
     settings: &Settings,
     identity: &Identity,
     secrets: &Secrets,
 ) -> Result<Config, Error> {
+    let early = (settings.early_data != EarlyData::Off).then(|| secrets.early.clone());
+    let mut config = of(settings, identity::context(identity, secrets.process, early)?)?;
+    config.set_initial_max_stream_data_bidi_remote(settings.stream_window);
+    config.set_initial_max_streams_bidi(settings.bidi_streams);
+    config.set_disable_active_migration(!settings.migration);
+    if settings.early_data != EarlyData::Off {
+        config.enable_early_data();
+    }
+    Ok(config)
+}
+
+/// For the client role: a server begins no stream both ways (RFC 9114 §6.1).
+pub(crate) fn of_client(settings: &Settings, context: SslContextBuilder) -> Result<Config, Error> {
+    let mut config = of(settings, context)?;
+    config.set_initial_max_stream_data_bidi_local(settings.stream_window);
+    Ok(config)
+}
+
+/// What both have alike.
+fn of(settings: &Settings, context: SslContextBuilder) -> Result<Config, Error> {
     let sizes = SMALLEST..=LARGEST;
     if !sizes.contains(&settings.send_payload) || !sizes.contains(&settings.receive_payload) {
         return Err(Error::Setting("UDP payloads have 1,200 to 65,527 bytes"));
@@ -27,16 +48,12 @@ pub(crate) fn config(
     if settings.connection_ids < 2 {
         return Err(Error::Setting("a client keeps at least 2 connection ids (RFC 9000 §18.2)"));
     }
-    let early = (settings.early_data != EarlyData::Off).then(|| secrets.early.clone());
-    let context = identity::context(identity, secrets.process, early)?;
     let mut config = Config::with_boring_ssl_ctx_builder(quiche::PROTOCOL_VERSION, context)?;
     config.set_application_protos(&[ALPN])?;
     config.set_initial_max_data(settings.connection_window);
     config.set_max_connection_window(settings.connection_window_max);
-    config.set_initial_max_stream_data_bidi_remote(settings.stream_window);
     config.set_max_stream_window(settings.stream_window_max);
     config.set_initial_max_stream_data_uni(settings.uni_window);
-    config.set_initial_max_streams_bidi(settings.bidi_streams);
     config.set_initial_max_streams_uni(settings.uni_streams);
     let idle = settings.idle_timeout.as_millis();
     config.set_max_idle_timeout(u64::try_from(idle).unwrap_or(u64::MAX >> 2));
@@ -47,7 +64,6 @@ pub(crate) fn config(
     });
     config.set_initial_congestion_window_packets(settings.initial_window);
     config.enable_pacing(settings.pacing);
-    config.set_disable_active_migration(!settings.migration);
     if let Some((receive, send)) = settings.datagrams {
         config.enable_dgram(true, receive, send);
     }
@@ -55,8 +71,5 @@ pub(crate) fn config(
     config.set_max_send_udp_payload_size(settings.send_payload);
     config.set_max_recv_udp_payload_size(settings.receive_payload);
     config.set_active_connection_id_limit(settings.connection_ids);
-    if settings.early_data != EarlyData::Off {
-        config.enable_early_data();
-    }
     Ok(config)
 }

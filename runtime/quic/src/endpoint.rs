@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::registry::{First, Registry};
 use crate::reply::{self, Allowance, Refusal};
 use crate::secrets::Secrets;
-use crate::session::Session;
+use crate::session::{Session, Side};
 use crate::settings::{Retry, Settings};
 use crate::stats::Stats;
 use crate::token::{Tokens, Worth};
@@ -71,17 +71,33 @@ impl Why {
 
 /// All QUIC connections of a shard, as far as it takes to tell them apart.
 pub struct Endpoint {
-    settings: Settings,
+    pub(crate) settings: Settings,
     secrets: Secrets,
-    identity: Identity,
-    config: Config,
-    tokens: Tokens,
+    /// None: nobody may begin a connection.
+    server: Option<Server>,
     pub(crate) ids: Ids,
-    registry: Registry,
+    pub(crate) registry: Registry,
     allowance: Allowance,
     is_draining: bool,
     reply: Vec<u8>,
     stats: Stats,
+}
+
+/// What it takes to be a server.
+struct Server {
+    identity: Identity,
+    config: Config,
+    tokens: Tokens,
+}
+
+impl Server {
+    fn new(settings: &Settings, identity: &Identity, secrets: &Secrets) -> Result<Self, Error> {
+        Ok(Self {
+            config: config::config(settings, identity, secrets)?,
+            tokens: Tokens::new(&identity.0)?,
+            identity: identity.clone(),
+        })
+    }
 }
 
 impl fmt::Debug for Endpoint {
@@ -101,16 +117,23 @@ impl Endpoint {
         place: Place,
         secrets: &Secrets,
     ) -> Result<Self, Error> {
+        let server = Server::new(&settings, identity, secrets)?;
+        Ok(Self { server: Some(server), ..Self::dialing(settings, place, secrets)? })
+    }
+
+    /// The same for connections that are begun here ([`Endpoint::dial`]), and no others.
+    ///
+    /// # Errors
+    /// There is no such place.
+    pub fn dialing(settings: Settings, place: Place, secrets: &Secrets) -> Result<Self, Error> {
         Ok(Self {
-            config: config::config(&settings, identity, secrets)?,
-            tokens: Tokens::new(&identity.0)?,
+            server: None,
             ids: Ids::new(place, secrets)?,
             registry: Registry::default(),
             allowance: Allowance::new(settings.replies),
             is_draining: false,
             reply: Vec::new(),
             stats: Stats::default(),
-            identity: identity.clone(),
             secrets: secrets.clone(),
             settings,
         })
@@ -121,9 +144,7 @@ impl Endpoint {
     /// # Errors
     /// A certificate cannot be used; then all stays as it was.
     pub fn replace(&mut self, identity: &Identity) -> Result<(), Error> {
-        let config = config::config(&self.settings, identity, &self.secrets)?;
-        self.tokens = Tokens::new(&identity.0)?;
-        (self.config, self.identity) = (config, identity.clone());
+        self.server = Some(Server::new(&self.settings, identity, &self.secrets)?);
         Ok(())
     }
 
@@ -244,8 +265,9 @@ impl Endpoint {
         let Some(token) = header.token().filter(|_| header.dcid.len() >= FIRST_ID) else {
             return Route::Drop(Why::Malformed);
         };
+        let Some(server) = &self.server else { return Route::Drop(Why::Unknown) };
         let worth = match ours {
-            Some(cid) if !token.is_empty() => self.tokens.open(token, cid, path.peer),
+            Some(cid) if !token.is_empty() => server.tokens.open(token, cid, path.peer),
             _ => Worth::Foreign,
         };
         match (worth, owner) {
@@ -288,7 +310,10 @@ impl Endpoint {
         let cid = self.ids.mint()?;
         let Path { local, peer } = path;
         let id = ConnectionId::from_ref;
-        let (scid, config) = (id(&cid), &mut self.config);
+        let Some(Server { config, identity, .. }) = &mut self.server else {
+            return Err(Error::Setting("there is no server"));
+        };
+        let scid = id(&cid);
         // For the first id the token is a transport parameter (RFC 9000 §18.2), for others it goes with them.
         let token = self.ids.reset_token(&cid)?;
         config.set_stateless_reset_token(Some(u128::from_be_bytes(token)));
@@ -302,9 +327,8 @@ impl Endpoint {
                 quiche::accept_with_retry(&scid, retry, local, peer, config)?
             }
         };
-        let material = Arc::clone(&self.identity.0);
-        let settings = &self.settings;
-        let mut session = Session::new(connection, cid, first, material, settings, now, path);
+        let side = Side::Server(Arc::clone(&identity.0), first);
+        let mut session = Session::new(connection, cid, side, &self.settings, now, path);
         // RFC 9000 §8.1.2: the token has shown that the address receives.
         session.credit = session.credit.filter(|_| original.is_none());
         Ok(session)
@@ -312,10 +336,11 @@ impl Endpoint {
 
     fn retry(&mut self, now: Instant, header: &Long<'_>, path: Path) -> Route {
         let made = self.ids.mint().and_then(|cid| {
-            let token = self.tokens.seal(header.dcid, &cid, path.peer)?;
-            Ok((cid, token))
+            let Some(server) = &self.server else { return Ok(None) };
+            let token = server.tokens.seal(header.dcid, &cid, path.peer)?;
+            Ok(Some((cid, token)))
         });
-        let Ok((cid, token)) = made else { return Route::Drop(Why::Failed) };
+        let Ok(Some((cid, token))) = made else { return Route::Drop(Why::Failed) };
         let write = |out: &mut Vec<u8>| reply::retry(header, &cid, &token, out);
         self.answer(now, write, |stats| &mut stats.retries)
     }

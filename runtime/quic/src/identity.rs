@@ -99,8 +99,8 @@ fn ask_clients(
     Ok(())
 }
 
-/// What a client has shown, each as DER.
-fn shown(tls: &SslRef) -> Option<Vec<Vec<u8>>> {
+/// What the peer has shown, each as DER.
+pub(crate) fn shown(tls: &SslRef) -> Option<Vec<Vec<u8>>> {
     let first = tls.peer_certificate()?;
     let mut chain = vec![first.to_der().ok()?];
     for certificate in tls.peer_cert_chain().into_iter().flatten() {
@@ -139,7 +139,7 @@ impl Certificates {
 }
 
 /// A certificate and its key, as BoringSSL has them.
-struct Certificate {
+pub(crate) struct Certificate {
     leaf: X509,
     rest: Vec<X509>,
     key: PKey<Private>,
@@ -147,7 +147,7 @@ struct Certificate {
 }
 
 impl Certificate {
-    fn load(shown: Shown<'_>) -> Result<Self, Error> {
+    pub(crate) fn load(shown: Shown<'_>) -> Result<Self, Error> {
         let mut chain = shown.chain().map(X509::from_der);
         let leaf = chain.next().ok_or(Error::Setting("an empty chain"))??;
         let rest = chain.collect::<Result<_, _>>()?;
@@ -166,6 +166,16 @@ impl Certificate {
             Some(response) => tls.set_ocsp_status(response),
             None => Ok(()),
         }
+    }
+
+    /// Has all connections of a context show it.
+    pub(crate) fn set_for_all(
+        self,
+        builder: &mut SslContextBuilder,
+    ) -> Result<(), boring::error::ErrorStack> {
+        builder.set_certificate(&self.leaf)?;
+        builder.set_private_key(&self.key)?;
+        self.rest.into_iter().try_for_each(|it| builder.add_extra_chain_cert(it))
     }
 
     /// Whether its key can sign with one of the schemes of a `signature_algorithms` extension (RFC 8446 §4.2.3).

@@ -4,11 +4,13 @@
 //! [`secrets`], and `early`, which accepts early data once. `sys` has the calls that need `unsafe`.
 //! Whose a datagram is: `header` reads its ids, [`cid`] knows those of ours, `registry` to which connection they lead, `token` whose
 //! address is known, and [`endpoint`] decides; `reply` writes what is said without a connection. [`stats`] counts.
+//! The other way round: `dial` begins connections to servers.
 //! What a connection does: [`session`], whose streams are in [`streams`], on `buffers`.
 
 mod buffers;
 pub mod cid;
 mod config;
+mod dial;
 mod early;
 pub mod endpoint;
 pub mod error;

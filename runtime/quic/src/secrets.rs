@@ -34,11 +34,24 @@ impl Secrets {
     /// # Errors
     /// There are no random numbers.
     pub fn new(acceptor: &Acceptor) -> Result<Self, Error> {
-        let root = acceptor.material().first().ok_or(Error::Random)?.root;
+        Self::of(&acceptor.material().first().ok_or(Error::Random)?.root)
+    }
+
+    /// Of nobody's: for connections that are begun here, and no others.
+    ///
+    /// # Errors
+    /// There are no random numbers.
+    pub fn random() -> Result<Self, Error> {
+        let mut root = [0; 32];
+        rand_bytes(&mut root).map_err(|_| Error::Random)?;
+        Self::of(&root)
+    }
+
+    fn of(root: &[u8; 32]) -> Result<Self, Error> {
         let mut process = [0; 8];
         rand_bytes(&mut process).map_err(|_| Error::Random)?;
         let early = Early::new(process);
-        Ok(Self { ids: derive(&root, b"ids")?, resets: derive(&root, b"resets")?, process, early })
+        Ok(Self { ids: derive(root, b"ids")?, resets: derive(root, b"resets")?, process, early })
     }
 
     /// How often early data was refused, by all shards: since it had come before (or too much of it had, to remember more), and since

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use boring::ssl::SslRef;
 use quiche::{Connection, RecvInfo};
 use trilane_exchange::{ClientCertificate, TlsInfo, TlsVersion};
-use trilane_tls::Material;
 use trilane_tls::material::Expired;
+use trilane_tls::{Broken, Material};
 
 use crate::buffers::Buffers;
 use crate::cid::Cid;
+use crate::dial::Judgement;
 use crate::endpoint::Path;
 use crate::error::Error;
 use crate::header::Header;
@@ -22,8 +23,10 @@ use crate::settings::Settings;
 
 /// What BoringSSL calls early data that was accepted (`ssl_early_data_accepted`).
 const EARLY_ACCEPTED: u32 = 2;
-/// CRYPTO_ERROR with the alert certificate_expired (RFC 9001 §4.8, RFC 8446 §6.2).
-const CERTIFICATE_EXPIRED: u64 = 0x0100 + 45;
+/// CRYPTO_ERROR, to which an alert is added (RFC 9001 §4.8).
+const CRYPTO_ERROR: u64 = 0x0100;
+/// The same with certificate_expired (RFC 8446 §6.2).
+const CERTIFICATE_EXPIRED: u64 = CRYPTO_ERROR + 45;
 
 /// So many datagrams in a row from an address that the client had left, and it is there again.
 const RETURNED: u32 = 3;
@@ -66,9 +69,9 @@ pub enum Ended {
 /// one timer of [`Session::timeout`].
 pub struct Session {
     pub(crate) connection: Connection<Buffers>,
-    /// Ids of ours that the client may use.
+    /// Ids of ours that the peer may use.
     pub(crate) issued: Vec<Cid>,
-    /// The id that the client has made up; none after the handshake.
+    /// The id that the client has made up; none after the handshake, nor for a connection that we began.
     pub(crate) first: Option<First>,
     /// When the handshake must be complete.
     handshake: Instant,
@@ -79,7 +82,7 @@ pub struct Session {
     is_late: bool,
     /// Bytes that may still be sent to an address that has not shown that it receives; none once it has.
     pub(crate) credit: Option<usize>,
-    /// Where the client is.
+    /// Where the peer is.
     path: Path,
     /// Where quiche takes it to be: see `follow`.
     known: Path,
@@ -88,8 +91,15 @@ pub struct Session {
     moved: Option<(Path, Path)>,
     /// How many moves were not counted yet.
     moves: u32,
-    /// Who we were when it began.
-    material: Arc<Material>,
+    side: Side,
+}
+
+/// Which end of a connection we are.
+pub(crate) enum Side {
+    /// The client's, and what became of the server's certificates.
+    Client(Arc<Judgement>),
+    /// The server's, who we were when it began, and the id that the client has made up.
+    Server(Arc<Material>, First),
 }
 
 impl fmt::Debug for Session {
@@ -106,28 +116,32 @@ impl Session {
     pub(crate) fn new(
         connection: Connection<Buffers>,
         cid: Cid,
-        first: First,
-        material: Arc<Material>,
+        side: Side,
         settings: &Settings,
         now: Instant,
         path: Path,
     ) -> Self {
+        let first = match side {
+            Side::Client(_) => None,
+            Side::Server(_, first) => Some(first),
+        };
         Self {
             connection,
             issued: vec![cid],
-            first: Some(first),
+            first,
             handshake: now + settings.handshake_timeout,
             keep_alive: settings.keep_alive,
             idle_timeout: settings.idle_timeout,
             ping: None,
             is_late: false,
-            credit: Some(0),
+            // It is for servers.
+            credit: first.map(|_| 0),
             path,
             known: path,
             left: None,
             moved: None,
             moves: 0,
-            material,
+            side,
         }
     }
 
@@ -151,6 +165,10 @@ impl Session {
     /// # Errors
     /// The peer broke a rule: the connection closes, and says so with the next [`Session::transmit`].
     pub fn receive(&mut self, datagram: &mut [u8], path: Path) -> Result<(), Error> {
+        // RFC 9000 §9: servers stay where they are.
+        if self.is_dialed() && path != self.path {
+            return Ok(());
+        }
         self.count_credit(datagram);
         let is_near = self.is_near(path);
         let known = if is_near { self.known } else { path };
@@ -296,6 +314,24 @@ impl Session {
         self.connection.is_closed().then_some(Ended::StatelessReset)
     }
 
+    /// Whether we began it: [`Endpoint::dial`](crate::Endpoint::dial).
+    #[must_use]
+    pub const fn is_dialed(&self) -> bool {
+        matches!(self.side, Side::Client(_))
+    }
+
+    /// Why TLS has ended a handshake of ours, once it has.
+    #[must_use]
+    pub fn broken(&self) -> Option<Broken> {
+        let Side::Client(judgement) = &self.side else { return None };
+        let alert = |code: u64| u8::try_from(code.checked_sub(CRYPTO_ERROR)?).ok();
+        judgement.broken().or_else(|| match self.ended()? {
+            Ended::PeerTransport(code) => alert(code).map(Broken::Alert),
+            Ended::OurTransport(code) => alert(code).map(|_| Broken::Handshake),
+            _ => None,
+        })
+    }
+
     /// The protocol that ALPN has chosen; empty before that.
     #[must_use]
     pub fn alpn(&self) -> &[u8] {
@@ -357,9 +393,10 @@ impl Session {
     }
 
     fn client(&self) -> Option<Result<ClientCertificate, Expired>> {
-        self.material.asks_clients()?;
+        let Side::Server(material, _) = &self.side else { return None };
+        material.asks_clients()?;
         let chain = self.connection.peer_cert_chain()?;
-        Some(self.material.client(&chain))
+        Some(material.client(&chain))
     }
 
     /// Whether that is where the client is, or only another port of the same machine.

@@ -64,6 +64,12 @@ impl Session {
         self.connection.stream_readable_next()
     }
 
+    /// How many streams both ways we may begin now (RFC 9000 §4.6).
+    #[must_use]
+    pub fn streams_left(&self) -> u64 {
+        self.connection.peer_streams_left_bidi()
+    }
+
     /// Reads from a stream. What is read is credit for the peer: to hold it back, leave it unread. A stream must be read to its
     /// end, or be stopped, before it is forgotten.
     pub fn read(&mut self, stream: u64, into: &mut [u8]) -> Read {

@@ -1,5 +1,6 @@
 //! Two ends in memory: an endpoint with its sessions, and quiche as client.
 
+mod dial;
 mod early;
 mod hostile;
 mod identities;
