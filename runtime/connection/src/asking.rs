@@ -230,6 +230,19 @@ impl<M: Machine> Connection<M> {
     }
 }
 
+#[cfg(feature = "http3")]
+impl Connection<trilane_http3::Http3> {
+    /// The transport takes so many requests more. Whether that is more than it was thought to.
+    pub(crate) fn set_streams(&mut self, more: u64) -> bool {
+        if self.desk.is_none() {
+            return false;
+        }
+        let before = self.machine.capacity();
+        self.machine.set_streams(more);
+        self.machine.capacity() > before
+    }
+}
+
 impl Slot {
     /// Content of a request could not be made: if it comes from somebody else, that is what is wrong with it.
     pub(crate) fn note_broken(&mut self, error: &(dyn std::error::Error + 'static)) {

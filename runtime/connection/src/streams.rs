@@ -86,7 +86,7 @@ impl<M: Machine> Connection<M> {
             return usize::MAX;
         }
         // What is not looked at now would only wait here, where no window counts it.
-        if self.is_full(host) || self.room(host) == 0 {
+        if self.is_held(host) {
             return 0;
         }
         // What was read and waits here, for a slow reader say, is not read again.

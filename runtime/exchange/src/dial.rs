@@ -49,6 +49,8 @@ pub enum Speak {
     Http1,
     /// HTTP/2 from the first byte (RFC 9113 §3.3).
     Http2,
+    /// HTTP/3, over QUIC (RFC 9114 §3): to an address of IP, with TLS, and nothing before that. There is no early data.
+    Http3,
 }
 
 /// A connection to a server, as it is wanted: [`Shard::dial`](crate::Shard::dial).

@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use trilane_connection::{Conversation, Host, Sends, client, client_secured};
 use trilane_exchange::caller::desk;
 use trilane_exchange::{Address, Caller, ConnectionInfo, Desk, Dial, DialError, Remote, Speak};
-use trilane_semantics::{Instant, Protocol};
-use trilane_tls::{Connector, Session};
+use trilane_semantics::{Instant, Limits, Protocol};
+use trilane_tls::{Connector, Expected, Session};
 
 use crate::ring::{Extent, Ring};
 use crate::slots::{Key, Slots};
@@ -21,6 +23,16 @@ use crate::wires;
 #[derive(Default)]
 pub(crate) struct Dials {
     wanted: RefCell<Vec<Wanted>>,
+    /// Over QUIC.
+    calls: RefCell<Vec<Call>>,
+}
+
+/// A connection that is to be made over QUIC.
+pub(crate) struct Call {
+    pub(crate) expected: Expected,
+    pub(crate) peer: SocketAddr,
+    pub(crate) limits: Rc<Limits>,
+    pub(crate) desk: Rc<Desk>,
 }
 
 struct Wanted {
@@ -38,6 +50,9 @@ impl Dials {
     /// # Errors
     /// There can be none.
     pub(crate) fn dial(&self, dial: Dial) -> io::Result<Caller> {
+        if dial.speak == Speak::Http3 {
+            return self.call(dial);
+        }
         let (descriptor, name) = wires::open(&dial.remote)?;
         let (caller, desk) = desk();
         let desk = Rc::new(desk);
@@ -49,6 +64,25 @@ impl Dials {
             Err(error) => desk.end(error),
         }
         Ok(caller)
+    }
+
+    fn call(&self, dial: Dial) -> io::Result<Caller> {
+        let Dial { remote: Remote::Ip(peer), tls: Some((connector, name)), limits, .. } = dial
+        else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let (caller, desk) = desk();
+        let desk = Rc::new(desk);
+        match of_tls(&connector).and_then(|it| it.expect(&name).map_err(|broken| failed(&broken))) {
+            Ok(expected) => self.calls.borrow_mut().push(Call { expected, peer, limits, desk }),
+            Err(error) => desk.end(error),
+        }
+        Ok(caller)
+    }
+
+    /// What is wanted over QUIC.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.take()
     }
 
     /// Begins what is wanted. Whose names they have, for the caller to drive them.
@@ -66,7 +100,7 @@ impl Dials {
 
     /// Nobody is left who could make them.
     pub(crate) fn forget(&self) {
-        let wanted = self.wanted.take();
+        let wanted = (self.wanted.take(), self.calls.take());
         drop(wanted);
     }
 }
@@ -96,11 +130,17 @@ impl Wanted {
 /// The TLS of a connection, if it is to have any.
 fn session(dial: &Dial) -> Result<Option<Session>, DialError> {
     let Some((connector, name)) = &dial.tls else { return Ok(None) };
-    let failed = |text: &dyn ToString| DialError::Tls(text.to_string().into());
-    let Some(connector) = connector.get::<Connector>() else {
-        return Err(failed(&"the connector is of another TLS"));
-    };
+    let connector = of_tls(connector)?;
     Session::client(&connector, name).map(Some).map_err(|broken| failed(&broken))
+}
+
+/// The connector, as TLS has it.
+fn of_tls(connector: &trilane_exchange::Connector) -> Result<Arc<Connector>, DialError> {
+    connector.get().ok_or_else(|| failed(&"the connector is of another TLS"))
+}
+
+fn failed(text: &dyn ToString) -> DialError {
+    DialError::Tls(text.to_string().into())
 }
 
 fn conversation(
@@ -111,8 +151,9 @@ fn conversation(
     desk: Rc<Desk>,
 ) -> Box<dyn Conversation> {
     let protocol = match dial.speak {
-        Speak::Http1 => Protocol::Http11,
         Speak::Http2 => Protocol::Http2,
+        // The other is spoken over QUIC alone.
+        Speak::Http1 | Speak::Http3 => Protocol::Http11,
     };
     let (what, first) = ((protocol, dial.limits), dial.preface);
     match session {

@@ -1,5 +1,6 @@
 //! What stands for `quic` in a build without HTTP/3: something that there never is.
 
+use std::io;
 use std::time::Duration;
 
 use trilane_connection::Host;
@@ -7,6 +8,7 @@ use trilane_exchange::Wake;
 use trilane_semantics::{Cause, Instant};
 
 use crate::core::Core;
+use crate::dial::Call;
 use crate::listen::{ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
 use crate::ring::{Completion, Ring};
@@ -45,6 +47,19 @@ impl Quic {
         _: &mut Ring,
     ) -> Result<Option<Self>, StartError> {
         Ok(None)
+    }
+
+    /// Who asks for HTTP/3 is told that this build has none.
+    pub(crate) fn dialing(_: &Core, _: &mut Ring) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn dial(&mut self, _: &Host, _: Instant, _: Call, _: &mut Ring) {
+        match *self {}
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        match *self {}
     }
 
     pub(crate) fn receive(&mut self, _: &mut Ring) {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use trilane_semantics::{Cause, Instant};
 use trilane_tls::Acceptor;
 
 use crate::core::{Core, Timer};
+use crate::dial::Call;
 use crate::listen::{ConnectionIds, ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
 use crate::ring::{Completion, Ring, Submission};
@@ -99,8 +101,11 @@ pub(crate) struct Quic {
     forwards: Arc<Forwards>,
     /// What others have passed on, while it is read.
     mail: Mail,
-    acceptor: Acceptor,
-    identity: Identity,
+    /// What connections begin with that are not ours.
+    server: Option<(Acceptor, Identity)>,
+    /// Where datagrams come for connections that we have begun: a socket at most for each kind of address.
+    calling: Vec<SocketAddr>,
+    buffers: UdpConfig,
     timer: Option<(TimerKey, Instant)>,
     /// Something has happened to the lane since it was last run.
     is_touched: bool,
@@ -139,21 +144,65 @@ impl Quic {
             });
         }
         let other = |error| StartError::Other { what: "register buffers for datagrams", error };
-        let udp = Udp::new(ring, sockets).map_err(other)?;
-        let acceptor = quic.acceptor.clone();
-        let forwards = Arc::clone(&common.forwards);
+        let forwards = (number, Arc::clone(&common.forwards));
+        let mut all = Self::with(sockets, lane, forwards, ring).map_err(other)?;
+        (all.server, all.buffers) = (Some((quic.acceptor.clone(), identity)), config.udp());
+        Ok(Some(all))
+    }
+
+    /// Without a listener: for connections that we begin.
+    pub(crate) fn dialing(core: &Core, ring: &mut Ring) -> io::Result<Self> {
+        let alone = Place { shard: 0, shards: 1, generation: 0 };
+        let secrets = Secrets::random().map_err(io::Error::other)?;
+        let endpoint = Endpoint::dialing(Settings::default(), alone, &secrets);
+        let lane = Lane::new(endpoint.map_err(io::Error::other)?, core.start(), 0);
+        Self::with(Vec::new(), lane, (0, Arc::new(Forwards::new(1))), ring)
+    }
+
+    fn with(
+        sockets: Vec<UdpSocket>,
+        lane: Lane,
+        (number, forwards): (usize, Arc<Forwards>),
+        ring: &mut Ring,
+    ) -> io::Result<Self> {
+        let udp = Udp::new(ring, sockets)?;
         forwards.enlist(number, ring.descriptor());
-        Ok(Some(Self {
+        Ok(Self {
             udp,
             lane,
             number,
             forwards,
             mail: Mail::default(),
-            acceptor,
-            identity,
+            server: None,
+            calling: Vec::new(),
+            buffers: UdpConfig::default(),
             timer: None,
             is_touched: true,
-        }))
+        })
+    }
+
+    /// Begins a connection to a server.
+    pub(crate) fn dial(&mut self, host: &Host, now: Instant, call: Call, ring: &mut Ring) {
+        let Call { expected, peer, limits, desk } = call;
+        match self.calling_from(peer, ring) {
+            Ok(local) => {
+                self.lane.dial(host, now, (&expected, Path { local, peer }), limits, desk);
+                self.is_touched = true;
+            }
+            Err(error) => desk.end(error.into()),
+        }
+    }
+
+    /// Where our end is of a connection to that address.
+    fn calling_from(&mut self, peer: SocketAddr, ring: &mut Ring) -> io::Result<SocketAddr> {
+        if let Some(local) = self.calling.iter().find(|it| it.is_ipv6() == peer.is_ipv6()) {
+            return Ok(*local);
+        }
+        let socket = UdpSocket::calling(peer.is_ipv6(), self.buffers)?;
+        let local = socket.address();
+        self.udp.add(socket, ring);
+        self.calling.push(local);
+        Ok(local)
     }
 
     /// Begins to receive.
@@ -192,8 +241,13 @@ impl Quic {
         self.is_touched = true;
         self.renew();
         let path = received.path();
+        let is_call = self.calling.contains(&path.local);
         for datagram in received.datagrams() {
-            if let Taken::Forward(shard) = self.lane.receive(host, now, datagram, theirs(path)) {
+            if is_call {
+                self.lane.hear(host, datagram, theirs(path));
+            } else if let Taken::Forward(shard) =
+                self.lane.receive(host, now, datagram, theirs(path))
+            {
                 self.pass_on(host, shard.into(), datagram, path, ring);
             }
         }
@@ -229,11 +283,12 @@ impl Quic {
 
     /// Has new connections begin with what is in force now.
     fn renew(&mut self) {
-        let identity = Identity::new(&self.acceptor);
-        if identity != self.identity {
+        let Some((acceptor, known)) = &mut self.server else { return };
+        let identity = Identity::new(acceptor);
+        if identity != *known {
             // It was checked when it was read; what QUIC cannot use leaves what there is.
             let _ = self.lane.endpoint().replace(&identity);
-            self.identity = identity;
+            *known = identity;
         }
     }
 
@@ -298,9 +353,14 @@ impl Quic {
         self.udp.close(ring);
     }
 
-    /// Whether there are no connections.
+    /// Whether clients have no connections.
     pub(crate) fn is_empty(&self) -> bool {
         self.lane.is_empty()
+    }
+
+    /// How many connections lead to servers.
+    pub(crate) const fn calls(&self) -> usize {
+        self.lane.calls()
     }
 
     /// Whether the kernel has nothing of ours.

@@ -5,6 +5,7 @@
 
 mod alive;
 mod ending;
+mod outward;
 mod places;
 
 use std::collections::VecDeque;
@@ -208,20 +209,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// Begins the connections that are wanted to servers.
-    fn dial(&mut self, now: Instant) {
-        let core = Rc::clone(&self.core);
-        for key in core.dials.serve(&self.host, now, &mut self.sockets, &mut self.ring) {
-            self.outward += 1;
-            self.drive(now, key);
-        }
-    }
-
-    /// How many connections clients have.
-    pub(crate) fn served(&self) -> usize {
-        self.sockets.len() - self.outward
     }
 
     fn read(&mut self, now: Instant, completion: &Completion) {

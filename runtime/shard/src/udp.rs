@@ -84,6 +84,14 @@ impl Udp {
         (0..self.ports.len()).for_each(|number| self.arm(number, ring));
     }
 
+    /// One socket more, which receives from now on.
+    pub(crate) fn add(&mut self, socket: UdpSocket, ring: &mut Ring) {
+        self.ports.push(Port { socket, receives: false, lost: 0 });
+        if !self.closing {
+            self.arm(self.ports.len() - 1, ring);
+        }
+    }
+
     fn arm(&mut self, number: usize, ring: &mut Ring) {
         let Some(port) = self.ports.get_mut(number).filter(|port| !port.receives) else { return };
         port.receives = true;

@@ -20,7 +20,7 @@ pub trait Connect {
 /// Whether a connection like that takes several requests at once: ALPN says it, or we do.
 pub(crate) const fn is_shared(is_secure: bool, speak: Speak) -> Option<bool> {
     match speak {
-        Speak::Http2 => Some(true),
+        Speak::Http2 | Speak::Http3 => Some(true),
         Speak::Http1 if is_secure => None,
         Speak::Http1 => Some(false),
     }

@@ -11,7 +11,9 @@ use crate::connection::{Connection, Received};
 use crate::host::Host;
 
 /// The streams that a server begins (RFC 9114 §6.2): control, and those of QPACK.
-const OURS: [u64; 3] = [3, 7, 11];
+const OF_SERVER: [u64; 3] = [3, 7, 11];
+/// Those that a client begins.
+const OF_CLIENT: [u64; 3] = [2, 6, 10];
 
 /// The most that small pieces are joined to, in bytes.
 const JOINED: usize = 4 << 10;
@@ -80,9 +82,11 @@ impl Flow {
             while let Some(stream) = session.next_writable() {
                 has_moved |= self.writable(host, now, session, connection, stream);
             }
-            if !has_moved {
+            // All that was asked has its stream by now: what is left is for requests to come.
+            if !has_moved && !connection.set_streams(session.streams_left()) {
                 return;
             }
+            connection.attend(host, now);
         }
     }
 
@@ -100,7 +104,7 @@ impl Flow {
         {
             return;
         }
-        self.unfinished.extend(OURS);
+        self.unfinished.extend(if session.is_dialed() { OF_CLIENT } else { OF_SERVER });
         self.unfinished.extend(connection.exchanges().map(|id| id.0));
         for stream in self.unfinished.drain(..) {
             if let Err(stopped) = session.room(stream) {

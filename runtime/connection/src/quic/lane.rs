@@ -1,4 +1,4 @@
-//! The connections of a shard's UDP sockets: who gets a datagram, who may send, whose time has come.
+//! The connections of a shard's UDP sockets: who gets a datagram, who may send, whose time has come. Those that we begin are in `calls`.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -39,8 +39,8 @@ pub enum Taken {
 /// After any call: [`finish`](Self::finish), then [`transmit`](Self::transmit) as long as trains can be sent, then arm the one
 /// timer of [`poll_timeout`](Self::poll_timeout).
 pub struct Lane {
-    endpoint: Endpoint,
-    entries: Vec<Entry>,
+    pub(super) endpoint: Endpoint,
+    pub(super) entries: Vec<Entry>,
     free: Vec<u32>,
     /// Connections to be run, each once.
     touched: Vec<u32>,
@@ -56,12 +56,14 @@ pub struct Lane {
     epoch: Clock,
     most: usize,
     drains: bool,
-    log: Option<Box<MakeLog>>,
+    pub(super) log: Option<Box<MakeLog>>,
+    /// How many connections lead to servers.
+    pub(super) calls: usize,
 }
 
-struct Entry {
+pub(super) struct Entry {
     generation: u16,
-    talk: Option<Box<Talk>>,
+    pub(super) talk: Option<Box<Talk>>,
 }
 
 impl Lane {
@@ -82,6 +84,7 @@ impl Lane {
             most,
             drains: false,
             log: None,
+            calls: 0,
         }
     }
 
@@ -106,13 +109,13 @@ impl Lane {
         key & MARK != 0
     }
 
-    /// How many connections there are.
+    /// How many connections clients have.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.entries.len() - self.free.len() - self.calls
     }
 
-    /// Whether there is none.
+    /// Whether no client has any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -303,11 +306,15 @@ impl Lane {
         }
     }
 
-    /// Begins to drain: no new connections, and those there are end when they can.
+    /// Begins to drain: no new connections, and those there are end when they can. Those to servers are of use to the others.
     pub fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
         self.drains = true;
         self.endpoint.drain();
-        self.each(|talk| talk.drain(host, now, grace));
+        self.each(|talk| {
+            if !talk.session.is_dialed() {
+                talk.drain(host, now, grace);
+            }
+        });
     }
 
     /// Ends all connections at once.
@@ -324,7 +331,7 @@ impl Lane {
         }
     }
 
-    fn touch(&mut self, index: u32) {
+    pub(super) fn touch(&mut self, index: u32) {
         if let Some(talk) = self.talk(index)
             && !std::mem::replace(&mut talk.is_touched, true)
         {
@@ -332,11 +339,11 @@ impl Lane {
         }
     }
 
-    fn talk(&mut self, index: u32) -> Option<&mut Talk> {
+    pub(super) fn talk(&mut self, index: u32) -> Option<&mut Talk> {
         self.entries.get_mut(index as usize)?.talk.as_deref_mut()
     }
 
-    fn insert(&mut self, make: impl FnOnce(u64) -> Talk) -> u32 {
+    pub(super) fn insert(&mut self, make: impl FnOnce(u64) -> Talk) -> u32 {
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry { generation: 0, talk: None });
             // `most` connections are far fewer than 2^32.
@@ -357,13 +364,17 @@ impl Lane {
             self.endpoint.unbind(&talk.session);
             entry.generation = entry.generation.wrapping_add(1);
             self.free.push(index);
+            if talk.session.is_dialed() {
+                self.calls -= 1;
+                return;
+            }
             host.stats().open.sub(1);
             host.stats().closed.count(talk.cause());
         }
     }
 
     /// That moment, as QUIC has it.
-    fn clock(&self, now: Instant) -> Clock {
+    pub(super) fn clock(&self, now: Instant) -> Clock {
         self.epoch + Duration::from_nanos(now.as_nanos())
     }
 }

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::{Address, ConnectionInfo};
+use trilane_exchange::{Address, ConnectionInfo, DialError};
 use trilane_http3::{Http3, NO_ERROR as H3_NO_ERROR};
 use trilane_quic::{Ended, Path, Session, Transmit};
-use trilane_semantics::{Cause, ExchangeId, Instant};
+use trilane_semantics::{Cause, ExchangeId, Instant, Protocol};
 
+use super::calls::Call;
 use super::flow::Flow;
 use crate::connection::Connection;
 use crate::ending::Goal;
@@ -43,6 +44,8 @@ pub(super) struct Talk {
     pub(super) paced: Option<Instant>,
     /// After the last answer: until then the peer may take it, and close.
     linger: Option<Instant>,
+    /// It leads to a server.
+    call: Option<Call>,
 }
 
 enum Stage {
@@ -69,7 +72,16 @@ impl Talk {
             armed: None,
             paced: None,
             linger: None,
+            call: None,
         }
+    }
+
+    /// The same in the client role.
+    pub(super) fn calling(mut self, call: Call) -> Self {
+        // It takes no place of any client's.
+        self.has_place = true;
+        self.call = Some(call);
+        self
     }
 
     /// Does everything that can be done now.
@@ -118,15 +130,20 @@ impl Talk {
     fn begin(&mut self, host: &Host, now: Instant) {
         let Stage::Handshake { since, path, drain } = &self.stage else { return };
         if !self.session.is_established() && !self.session.is_early() {
-            if *since + host.limits().handshake_timeout <= now {
+            let wanted = self.call.as_ref().and_then(|call| call.desk.wanted());
+            let is_late = *since + self.handshake_timeout(host) <= now;
+            if let Some(cause) = wanted.or(is_late.then_some(Cause::HandshakeTimeout)) {
                 self.session.close(H3_NO_ERROR);
-                self.stage = Stage::Over(Cause::HandshakeTimeout);
+                self.over(cause);
             }
             return;
         }
         let mut info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
         info.tls = Some(Rc::new(self.session.tls_info()));
-        let mut machine = Http3::server(Rc::clone(host.limits()), now);
+        let mut machine = match &self.call {
+            None => Http3::server(Rc::clone(host.limits()), now),
+            Some(call) => Http3::client(Rc::clone(&call.limits), now),
+        };
         if self.session.datagram_room().is_some() {
             machine = machine.with_datagrams();
         }
@@ -134,7 +151,33 @@ impl Talk {
         if let Some(grace) = *drain {
             connection.drain(host, now, grace);
         }
+        if let Some(Call { desk, .. }) = &self.call {
+            desk.connected();
+            let what = (Protocol::Http3, Vec::new());
+            connection = connection.asking(host, what, Rc::clone(desk));
+            connection.set_streams(self.session.streams_left());
+            connection.look(host, now);
+        }
         self.stage = Stage::Open(Box::new(connection));
+    }
+
+    /// How long a handshake may take.
+    fn handshake_timeout(&self, host: &Host) -> Duration {
+        let limits = self.call.as_ref().map_or(host.limits(), |call| &call.limits);
+        limits.handshake_timeout
+    }
+
+    /// Nobody speaks any more, for that reason. Who asks is told; the first reason stays.
+    fn over(&mut self, cause: Cause) {
+        if let Some(Call { desk, .. }) = &self.call {
+            desk.end(match self.session.broken() {
+                Some(broken) if !self.session.is_established() => {
+                    DialError::Tls(broken.to_string().into())
+                }
+                _ => DialError::Closed(cause),
+            });
+        }
+        self.stage = Stage::Over(cause);
     }
 
     /// The peer is somewhere else: requests to come are told.
@@ -150,11 +193,16 @@ impl Talk {
 
     /// Ends what one of the two has ended for the other.
     fn end(&mut self, host: &Host, now: Instant) {
+        if let (Stage::Handshake { .. }, Some(_)) = (&self.stage, &self.call)
+            && let Some(ended) = self.session.ended()
+        {
+            return self.over(cause(ended));
+        }
         let Stage::Open(connection) = &mut self.stage else { return };
         if let Some(ended) = self.session.ended() {
             connection.shut(host, now, cause(ended));
-            self.stage = Stage::Over(connection.cause().unwrap_or(cause(ended)));
-            return;
+            let cause = connection.cause().unwrap_or(cause(ended));
+            return self.over(cause);
         }
         let code = match connection.goal() {
             Goal::Open => return,
@@ -177,7 +225,7 @@ impl Talk {
         };
         let cause = connection.cause().unwrap_or(Cause::Transport);
         self.session.close(code);
-        self.stage = Stage::Over(cause);
+        self.over(cause);
     }
 
     /// Something of that exchange was woken.
@@ -202,7 +250,7 @@ impl Talk {
         }
         let cause = self.known_cause().unwrap_or(cause);
         self.session.close(H3_NO_ERROR);
-        self.stage = Stage::Over(cause);
+        self.over(cause);
     }
 
     /// Its time has come, or something else's: early calls do no harm. `clock` is the same moment, as QUIC has it.
@@ -220,7 +268,7 @@ impl Talk {
     /// When [`timeout`](Self::timeout) wants to be called, besides QUIC's own time.
     pub(super) fn poll_timeout(&self, host: &Host) -> Option<Instant> {
         let own = match &self.stage {
-            Stage::Handshake { since, .. } => Some(*since + host.limits().handshake_timeout),
+            Stage::Handshake { since, .. } => Some(*since + self.handshake_timeout(host)),
             Stage::Open(connection) => Instant::earliest(connection.poll_timeout(), self.linger),
             Stage::Over(_) => None,
         };

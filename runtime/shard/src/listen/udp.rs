@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{Sharing, family, share};
@@ -18,6 +18,21 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    /// One for connections that we begin: in no group, on a port that the kernel chooses. Its end of all paths is where it is bound:
+    /// which address of the machine that is, is the kernel's choice for each datagram.
+    pub(crate) fn calling(is_ipv6: bool, config: UdpConfig) -> io::Result<Self> {
+        let ip = if is_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let address = SocketAddr::new(ip, 0);
+        let socket = sys::datagram_socket(family(address))?;
+        share(&socket, address, Sharing::Alone)?;
+        options(&socket, address)?;
+        // What the kernel refuses of it, listeners have warned of.
+        let _ = enlarge(&socket, config)?;
+        sys::bind(&socket, &SocketName::inet(address))?;
+        let address = sys::local_address(&socket)?.unwrap_or(address);
+        Ok(Self { socket, address })
+    }
+
     /// Where it is bound, with its port.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -133,7 +148,18 @@ fn unbound(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
     let socket = sys::datagram_socket(family(address))?;
     share(&socket, address, sharing)?;
     options(&socket, address)?;
+    tell_address(&socket, address)?;
     Ok(socket)
+}
+
+/// Has a socket that is bound to all addresses tell to which of them each datagram was sent.
+fn tell_address(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
+    let set = |level: c_int, name| sys::setsockopt_int(socket, level, name, 1);
+    match address {
+        _ if !address.ip().is_unspecified() => Ok(()),
+        SocketAddr::V4(_) => set(libc::IPPROTO_IP, libc::IP_PKTINFO),
+        SocketAddr::V6(_) => set(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    }
 }
 
 fn options(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
@@ -142,7 +168,6 @@ fn options(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     let _ = set(libc::SOL_UDP, libc::UDP_GRO, 1);
     // How many were lost for want of room. It is only for counting.
     let _ = set(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
-    let is_wildcard = address.ip().is_unspecified();
     // RFC 9000 §14: datagrams are not fragmented (DF is set); and their size is for the sender to find out, not for the
     // kernel to remember. An IPv6 socket sends IPv4, too.
     set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)?;
@@ -152,9 +177,5 @@ fn options(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
         set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
         set(libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 0)?;
     }
-    match address {
-        SocketAddr::V4(_) if is_wildcard => set(libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
-        SocketAddr::V6(_) if is_wildcard => set(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
-        _ => Ok(()),
-    }
+    Ok(())
 }

@@ -56,10 +56,10 @@ impl Shard {
             && self.served() == 0
             && self.surplus.is_empty()
             && self.quic.as_ref().is_none_or(Quic::is_empty);
-        if is_unused && self.outward > 0 {
+        if is_unused && self.asks() {
             self.shut_all(now, Cause::Drain);
         }
-        let is_empty = is_unused && self.sockets.is_empty();
+        let is_empty = is_unused && self.sockets.is_empty() && !self.asks();
         if is_empty && self.balance.close(self.host.shard().id()) {
             return ControlFlow::Break(());
         }

@@ -1,14 +1,15 @@
 //! Connections to servers: a shard that asks itself, in clear and over TLS.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use trilane_exchange::outgoing::SourceError;
 use trilane_exchange::{
-    Ask, AskFailure, Caller, Capabilities, Dial, DialError, Outgoing, Remote, Reply, Request,
-    Response, Service, Speak,
+    Ask, AskFailure, Caller, Capabilities, Dial, DialError, Frame, Incoming, Outgoing, Remote,
+    Reply, Request, Response, Service, Source, Speak,
 };
-use trilane_semantics::{Known, Method, Payload, Protocol, RequestHead};
+use trilane_semantics::{Fields, Known, Method, Payload, Protocol, RequestHead};
 use trilane_tls::{Acceptor, Connector, ConnectorConfig, Identity, Pem, TlsConfig, Trust};
 
 use super::*;
@@ -28,6 +29,50 @@ impl Service for Plain {
     }
 }
 
+/// Bytes of what goes there and back.
+const LARGE: usize = 5 << 20;
+
+/// Gives back what it is given.
+struct Echo;
+
+impl Service for Echo {
+    fn call(&self, mut request: Request, _: &mut Context<'_>) -> Reply {
+        let body = Outgoing::source(Back(std::mem::take(&mut request.body)));
+        Reply::Ready(Response::default().body(body))
+    }
+}
+
+/// What came, to be sent back.
+struct Back(Incoming);
+
+impl Source for Back {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, SourceError>>> {
+        self.0.poll_frame(cx).map(|frame| frame.map(|frame| Ok(frame.unwrap())))
+    }
+}
+
+/// Some pieces of content, and trailers.
+struct Pieces(usize);
+
+impl Source for Pieces {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame, SourceError>>> {
+        let len = self.0.min(100_000);
+        self.0 -= len;
+        let mut trailers = Fields::new();
+        trailers.append(Known::ETag, "\"all\"").unwrap();
+        Poll::Ready(Some(Ok(match len {
+            0 => Frame::Trailers(trailers),
+            len => Frame::Data(Payload::from(vec![b'z'; len])),
+        })))
+    }
+}
+
 /// A shard without an executor, and how it is reached.
 struct Rig {
     shard: Shard,
@@ -37,25 +82,34 @@ struct Rig {
 
 impl Rig {
     /// Over TLS, with these protocols, or in clear.
-    fn new(tls: Option<(Acceptor, Connector)>) -> Self {
+    fn new(tls: Option<(Acceptor, Connector)>, app: fn() -> Rc<dyn Service>) -> Self {
         let anywhere = || vec!["127.0.0.1:0".parse().unwrap()];
         let mut config = Config::new(anywhere()).unwrap();
         config.h2c = true;
         let (acceptor, connector) = tls.unzip();
         config.secure = acceptor.map(|acceptor| Secure { listen: anywhere(), acceptor });
-        let (shard, listeners) = alone(config, &|_| Ok(Rc::new(Plain) as _));
-        let Some(ListenAddress::Tcp(address)) = listeners.addresses().last().cloned() else {
-            panic!()
+        Self::with(config, connector, app)
+    }
+
+    /// It asks where it listens last.
+    fn with(config: Config, connector: Option<Connector>, app: fn() -> Rc<dyn Service>) -> Self {
+        let (shard, listeners) = alone(config, &move |_| Ok(app()));
+        let address = match listeners.addresses().last() {
+            Some(ListenAddress::Tcp(address) | ListenAddress::Udp(address)) => *address,
+            _ => panic!(),
         };
         let mut dial = Dial::new(Remote::Ip(address));
         dial.tls = connector.map(|connector| (connector.into(), "localhost".into()));
         let mut rig = Self { shard, _listeners: listeners, dial };
         rig.shard.regulate();
+        if let Some(quic) = &mut rig.shard.quic {
+            quic.receive(&mut rig.shard.ring);
+        }
         rig
     }
 
     fn turn(&mut self) {
-        let (mut completions, mut woken) = (Vec::new(), Vec::new());
+        let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
         self.shard.buffers.publish();
         self.shard.ring.turn(&mut completions).unwrap();
         let now = self.shard.core.tick();
@@ -65,6 +119,13 @@ impl Rig {
         self.shard.queue.drain(&mut woken);
         for wake in woken {
             self.shard.wake(now, wake);
+        }
+        self.shard.core.wheel.borrow_mut().expire(now, &mut due);
+        for timer in due {
+            self.shard.timer(now, timer);
+        }
+        if let Some(quic) = &mut self.shard.quic {
+            quic.run(&self.shard.host, now, &self.shard.core, &mut self.shard.ring);
         }
         self.shard.dial(now);
     }
@@ -93,6 +154,30 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// Content goes there and back, all at hand and as it is made.
+    fn echo(&mut self, caller: &Caller) {
+        let full = Outgoing::Full(Payload::from(vec![b'y'; LARGE]));
+        for (body, has_trailers) in [(full, false), (Outgoing::source(Pieces(LARGE)), true)] {
+            let mut head = RequestHead::new(Method::POST, "/").unwrap();
+            head.fields.append(Known::Host, "localhost").unwrap();
+            let asking = caller.ask(Ask { body, ..Ask::new(head) });
+            let (len, trailers) = self.run(async {
+                let mut body = asking.await.unwrap().body;
+                let (mut len, mut trailers) = (0, None);
+                while let Some(frame) = body.frame().await.unwrap() {
+                    match frame {
+                        Frame::Data(data) => len += data.len(),
+                        Frame::Trailers(fields) => trailers = Some(fields),
+                    }
+                }
+                (len, trailers)
+            });
+            assert_eq!((len, trailers.is_some()), (LARGE, has_trailers));
+        }
+    }
+}
+
 /// A server with these protocols, and a client that trusts it, or somebody else.
 fn secure(alpn: &[&str], is_trusted: bool) -> (Acceptor, Connector) {
     let [made, other] =
@@ -107,6 +192,10 @@ fn secure(alpn: &[&str], is_trusted: bool) -> (Acceptor, Connector) {
     (acceptor, Connector::new(&connector).unwrap())
 }
 
+#[cfg(feature = "http3")]
+#[path = "call.rs"]
+mod call;
+
 #[test]
 fn answers_come_in_every_protocol() {
     use Protocol::{Http2, Http11};
@@ -117,7 +206,7 @@ fn answers_come_in_every_protocol() {
         (Some(&["http/1.1"]), Speak::Http1, Http11),
         (Some(&[]), Speak::Http1, Http11),
     ] {
-        let mut rig = Rig::new(tls.map(|alpn| secure(alpn, true)));
+        let mut rig = Rig::new(tls.map(|alpn| secure(alpn, true)), || Rc::new(Plain));
         rig.dial.speak = speak;
         let caller = rig.shard.core.dial(rig.dial.clone()).unwrap();
         for _ in 0..3 {
@@ -143,8 +232,19 @@ fn answers_come_in_every_protocol() {
 }
 
 #[test]
+fn a_response_is_read_while_the_request_is_sent() {
+    // Else a server that sends back what comes, and is not read, reads nothing more.
+    for (tls, speak) in [(None, Speak::Http2), (Some(&["h2"][..]), Speak::Http1)] {
+        let mut rig = Rig::new(tls.map(|alpn| secure(alpn, true)), || Rc::new(Echo));
+        rig.dial.speak = speak;
+        let caller = rig.shard.core.dial(rig.dial.clone()).unwrap();
+        rig.echo(&caller);
+    }
+}
+
+#[test]
 fn why_there_is_no_connection() {
-    let mut rig = Rig::new(Some(secure(&["h2"], false)));
+    let mut rig = Rig::new(Some(secure(&["h2"], false)), || Rc::new(Plain));
     let caller = rig.shard.core.dial(rig.dial.clone()).unwrap();
     let why = |result| match result {
         Err(AskFailure::Connection(DialError::Tls(text))) => text,
