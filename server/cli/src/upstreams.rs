@@ -91,7 +91,7 @@ pub enum Protocol {
     H1,
     /// HTTP/2; in clear by prior knowledge.
     H2,
-    /// HTTP/3.
+    /// HTTP/3: only where it is known that servers have it.
     H3,
 }
 

@@ -32,8 +32,8 @@ impl Behind {
         is_trial: bool,
     ) -> Result<(), String> {
         section.check()?;
-        if section.protocol == Protocol::H3 {
-            return Err("protocol = \"h3\" is not supported by this version".to_owned());
+        if section.protocol == Protocol::H3 && !cfg!(feature = "http3") {
+            return Err("protocol = \"h3\": this build has no HTTP/3".to_owned());
         }
         let targets = section.servers.iter().map(target).collect::<Result<_, _>>()?;
         let mut terms = terms(section)?;
@@ -122,7 +122,11 @@ fn terms(section: &UpstreamSection) -> Result<Terms, String> {
         },
         timeout: or(section.timeouts.response, usual.timeout),
         idle: or(section.timeouts.idle, usual.idle),
-        speak: if section.protocol == Protocol::H2 { Speak::Http2 } else { Speak::Http1 },
+        speak: match section.protocol {
+            Protocol::Auto | Protocol::H1 => Speak::Http1,
+            Protocol::H2 => Speak::Http2,
+            Protocol::H3 => Speak::Http3,
+        },
         tls: tls(section)?.map(|(connector, name)| (connector.into(), name)),
         proxy_protocol: section.proxy_protocol.map(|version| match version {
             1 => Version::V1,
@@ -204,7 +208,9 @@ const fn alpn(section: &UpstreamSection) -> &'static [&'static [u8]] {
         Protocol::H1 => &[b"http/1.1"],
         Protocol::H2 => &[b"h2"],
         Protocol::Auto if section.proxy_protocol.is_some() => &[b"http/1.1"],
-        Protocol::Auto | Protocol::H3 => &[b"h2", b"http/1.1"],
+        Protocol::Auto => &[b"h2", b"http/1.1"],
+        // QUIC says so itself.
+        Protocol::H3 => &[],
     }
 }
 

@@ -251,7 +251,7 @@ fn mistakes_name_the_line_of_their_route() {
     );
     let upstream = |text: &str| format!("[[routes]]\nrespond = 'x'\n[upstreams.a]\n{text}\n");
     refused(&upstream("servers = ['127.0.0.1:1', '127.0.0.1:1']"), &["line 3", "there twice"]);
-    refused(&upstream("servers = ['https://127.0.0.1']\nprotocol = 'h3'"), &["line 3", "h3"]);
+    refused(&upstream("servers = ['127.0.0.1:1']\nprotocol = 'h3'"), &["line 3", "h3"]);
     let roots = "servers = ['https://127.0.0.1']\ntls = { roots = '/no/such' }";
     refused(&upstream(roots), &["line 3", "tls: ", "/no/such"]);
     refused("[[routes]]\nredirect = '//x'\n", &["line 2", "'//x'"]);

@@ -235,16 +235,19 @@ fn tls_in_front_of_an_application() {
 fn servers_over_tls() {
     let folder = Folder::new();
     let back = House::shared().at(Over::Tls).to_string();
+    let quic = House::shared().at(Over::Quic);
     let (roots, _) = super::super::parity::secure::files();
     let roots = roots.to_str().unwrap();
     let text = format!(
         "[upstreams.one]\nservers = ['https://{back}']\nprotocol = 'h1'\ntls = {{ roots = '{roots}', name = 'localhost' }}\n\
          [upstreams.two]\nservers = ['https://{back}']\nprotocol = 'h2'\ntls = {{ roots = '{roots}' }}\n\
+         [upstreams.three]\nservers = ['https://{quic}']\nprotocol = 'h3'\ntls = {{ roots = '{roots}' }}\n\
          [upstreams.auto]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}' }}\n\
          [upstreams.any]\nservers = ['https://{back}']\ntls = {{ verify = false, name = 'x' }}\n\
          [upstreams.other]\nservers = ['https://{back}']\ntls = {{ roots = '{roots}', name = 'x' }}\n\
          [[routes]]\nprefix = '/one'\nproxy = {{ upstream = 'one', strip_prefix = true, host = 'server' }}\n\
          [[routes]]\nprefix = '/two'\nproxy = {{ upstream = 'two', rewrite = '/' }}\n\
+         [[routes]]\nprefix = '/three'\nproxy = {{ upstream = 'three', strip_prefix = true }}\n\
          [[routes]]\nprefix = '/auto'\nproxy = {{ upstream = 'auto', strip_prefix = true }}\n\
          [[routes]]\nprefix = '/any'\nproxy = {{ upstream = 'any', strip_prefix = true }}\n\
          [[routes]]\nprefix = '/other'\nproxy = {{ upstream = 'other', strip_prefix = true }}\n"
@@ -256,6 +259,11 @@ fn servers_over_tls() {
         let one = told("/one/headers");
         assert_eq!((&one["protocol"], &one["authority"]), (&"HTTP/1.1".into(), &(&*back).into()));
         assert_eq!(told("/two/headers")["protocol"], "HTTP/2", "{name}");
+        assert_eq!(told("/three/headers")["protocol"], "HTTP/3", "{name}");
+        let content = "c".repeat(300_000);
+        let ask = Ask::post("/three/echo", Length::Exact(content.len() as u64));
+        let back = lane.open(&served.process).ask_with(&ask, content.as_bytes());
+        assert_eq!(back.whole().status(200).text(), content, "{name}");
         assert_eq!(told("/auto/headers")["protocol"], "HTTP/2", "{name}");
         assert_eq!(told("/any/headers")["authority"], "it", "{name}");
         served.get(*lane, "/other/headers").status(502);
