@@ -3,12 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use trilane_exchange::{Connector, Dial, Remote, Shard};
-use trilane_semantics::Method;
+use trilane_exchange::{Connector, Dial, Remote, Shard, Speak};
+use trilane_semantics::{Method, ResponseHead};
 
+use crate::alt_svc::{Alternatives, HEAD_START};
 use crate::config::{ClientBuilder, Config};
 use crate::connect::{Connect, Connecting, is_shared};
 use crate::error::{ClientError, Failure};
@@ -41,7 +43,9 @@ impl Clients {
     #[must_use]
     pub fn on(&self, shard: &Shard) -> Client {
         let (places, uses) = (RefCell::default(), Cell::new(0));
-        Client(Rc::new(Inner { shard: shard.clone(), process: self.clone(), places, uses }))
+        let alternatives = Rc::new(Alternatives::new(self.0.config.alternatives()));
+        let (shard, process) = (shard.clone(), self.clone());
+        Client(Rc::new(Inner { shard, process, places, uses, alternatives }))
     }
 
     /// How many connections the process has.
@@ -97,6 +101,7 @@ struct Inner {
     places: RefCell<HashMap<Origin, Place>>,
     /// Counts requests, so that it is known which place was used last.
     uses: Cell<u64>,
+    alternatives: Rc<Alternatives>,
 }
 
 /// Connections to an origin.
@@ -176,6 +181,15 @@ impl Client {
         Ok(pool)
     }
 
+    /// Heeds what a response says of where else its origin is. Connections that there are serve whom they serve.
+    pub(crate) fn hear(&self, origin: &Origin, head: &ResponseHead) {
+        if self.0.alternatives.hear(origin, head, self.0.shard.now()) {
+            let place = self.0.places.borrow_mut().remove(origin);
+            // Its connections tell of their end while they go.
+            drop(place);
+        }
+    }
+
     fn way(&self, origin: &Origin) -> Result<Way, ClientError> {
         let config = self.config();
         let tls = match (origin.is_secure, &config.tls) {
@@ -187,7 +201,8 @@ impl Client {
             }
         };
         let (shard, process) = (self.0.shard.clone(), self.0.process.clone());
-        Ok(Way { shard, process, origin: origin.clone(), tls, best: Rc::default() })
+        let (origin, alternatives) = (origin.clone(), Rc::clone(&self.0.alternatives));
+        Ok(Way { shard, process, origin, tls, best: Rc::default(), alternatives })
     }
 }
 
@@ -213,6 +228,7 @@ struct Way {
     tls: Option<Connector>,
     /// The address that was there last: it is tried first.
     best: Rc<RefCell<Option<Remote>>>,
+    alternatives: Rc<Alternatives>,
 }
 
 impl Way {
@@ -234,8 +250,23 @@ impl Connect for Way {
         let (host, port) = (self.origin.host.clone(), self.origin.port);
         let addresses = Arc::clone(&process.resolver).resolve(shard.clone(), host, port);
         let (like, best) = (self.dial(Remote::Unix("".into())), Rc::clone(&self.best));
+        let (origin, alternatives) = (self.origin.clone(), Rc::clone(&self.alternatives));
         Box::pin(async move {
-            let mut remotes: Vec<Remote> = addresses.await?.into_iter().map(Remote::Ip).collect();
+            let addresses = addresses.await?;
+            if let Some(port) = alternatives.port(&origin, shard.now()) {
+                let dials = addresses.iter().map(|it| Dial {
+                    remote: Remote::Ip(SocketAddr::new(it.ip(), port)),
+                    speak: Speak::Http3,
+                    ..like.clone()
+                });
+                let dials: Vec<Dial> = dials.collect();
+                let made = shard.timeout(HEAD_START, race(shard.clone(), dials)).await;
+                if let Some(Ok((caller, _))) = made {
+                    return Ok(caller);
+                }
+                alternatives.failed(&origin, shard.now());
+            }
+            let mut remotes: Vec<Remote> = addresses.into_iter().map(Remote::Ip).collect();
             let known = remotes.iter().position(|it| Some(it) == best.borrow().as_ref());
             if let Some(at) = known {
                 // The others keep their order.
@@ -250,6 +281,10 @@ impl Connect for Way {
     }
 
     fn is_shared(&self) -> Option<bool> {
-        is_shared(self.origin.is_secure, self.process.0.config.speak)
+        let speak = match self.alternatives.port(&self.origin, self.shard.now()) {
+            Some(_) => Speak::Http3,
+            None => self.process.0.config.speak,
+        };
+        is_shared(self.origin.is_secure, speak)
     }
 }

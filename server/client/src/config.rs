@@ -57,6 +57,15 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Connector>,
     pub(crate) speak: Speak,
     pub(crate) unix: Option<PathBuf>,
+    pub(crate) heeds_alt_svc: bool,
+}
+
+impl Config {
+    /// Of how many origins a shard remembers where else they are.
+    pub(crate) const fn alternatives(&self) -> usize {
+        let is_free = matches!(self.speak, Speak::Http1) && self.unix.is_none();
+        if self.heeds_alt_svc && is_free { self.origins } else { 0 }
+    }
 }
 
 impl ClientBuilder {
@@ -79,6 +88,7 @@ impl ClientBuilder {
             tls: None,
             speak: Speak::Http1,
             unix: None,
+            heeds_alt_svc: true,
         };
         Self {
             config,
@@ -204,6 +214,20 @@ impl ClientBuilder {
     /// What secures `https`: whom we believe, who we are. Without it there is none.
     pub fn tls(mut self, connector: impl Into<Connector>) -> Self {
         self.config.tls = Some(connector.into());
+        self
+    }
+
+    /// Speaks HTTP/3 (RFC 9114), and `https` alone: to servers of which that is known.
+    pub const fn http3_prior_knowledge(mut self) -> Self {
+        self.config.speak = Speak::Http3;
+        self
+    }
+
+    /// Whether an `https` origin that says so (Alt-Svc, RFC 7838) is asked over HTTP/3 from then on, on the port of the same host that
+    /// it names. Where that is not there within a second, TCP is used, and HTTP/3 not tried for 5 minutes. A shard remembers it for
+    /// as many origins as it has pools for. Default: yes.
+    pub const fn alt_svc(mut self, heeds: bool) -> Self {
+        self.config.heeds_alt_svc = heeds;
         self
     }
 

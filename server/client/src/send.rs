@@ -132,7 +132,10 @@ impl Sending {
             let timeout = self.client.config().response_timeout;
             let asking = taken.ask(Ask { head, body, is_tunnel: false, timeout });
             let error = match answer(asking, self.on_interim.as_mut()).await {
-                Ok(answer) => return Ok((answer, protocol)),
+                Ok(answer) => {
+                    self.client.hear(self.url.origin(), &answer.head);
+                    return Ok((answer, protocol));
+                }
                 Err(error) => error,
             };
             let AskError { failure, effect, request, .. } = error;

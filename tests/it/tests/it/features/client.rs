@@ -11,8 +11,8 @@ use serde_json::json;
 use trilane::client::{Client, ClientBuilder, ClientError, Clients};
 use trilane::tls::{Connector, ConnectorConfig, Trust};
 use trilane::{
-    Compress, Error, Fields, Frame, Incoming, Json, Outgoing, Path, Request, RequestId, Response,
-    Router, Shard, State, StatusCode, Trace, get, join_all, post,
+    Compress, Error, Fields, Frame, Incoming, Json, Known, Outgoing, Path, Request, RequestId,
+    Response, Router, Shard, State, StatusCode, Trace, get, join_all, post,
 };
 
 use super::{Ask, House, LANES};
@@ -78,8 +78,7 @@ fn behind(seen: &Arc<Seen>) -> House {
                 "slow"
             }
         };
-        let away =
-            || async { Response::new(StatusCode::FOUND).field(trilane::Known::Location, "hello") };
+        let away = || async { Response::new(StatusCode::FOUND).field(Known::Location, "hello") };
         Router::new()
             .route("/hello", get(|| async { "hello" }))
             .route("/large", get(|| async { "text ".repeat(20_000) }).layer(Compress::new()))
@@ -87,6 +86,10 @@ fn behind(seen: &Arc<Seen>) -> House {
             .route("/echo", post(|content: Incoming| async { Outgoing::frames(content) }))
             .route("/trailers", get(trailers))
             .route("/away", get(away))
+            .route(
+                "/gone",
+                get(|| async { Response::new(StatusCode::OK).field(Known::Alt, "h3=\":9\"") }),
+            )
             .route("/who", get(who))
             .route("/hang", get(hang))
             .route("/slow", get(slow))
@@ -104,12 +107,14 @@ fn kinds(house: &House) -> Vec<(&'static str, Clients, String)> {
     };
     let at =
         |scheme: &str, address: SocketAddr| format!("{scheme}://house.example:{}", address.port());
-    let h1s = Client::builder().tls(tls.with_alpn(["http/1.1"]));
+    let h1s = Client::builder().tls(tls.with_alpn(["http/1.1"])).alt_svc(false);
+    let h3 = Client::builder().tls(tls.clone()).http3_prior_knowledge();
     vec![
         ("HTTP/1.1", build(Client::builder()), at("http", clear)),
         ("HTTP/2", build(Client::builder().http2_prior_knowledge()), at("http", clear)),
         ("HTTP/1.1", build(h1s), at("https", secure)),
-        ("HTTP/2", build(Client::builder().tls(tls)), at("https", secure)),
+        ("HTTP/2", build(Client::builder().tls(tls).alt_svc(false)), at("https", secure)),
+        ("HTTP/3", build(h3), at("https", house.at(Over::Quic))),
     ]
 }
 
@@ -195,6 +200,35 @@ fn everything_over_every_protocol() {
             assert_eq!(answer.status(200).text(), protocol, "{url}");
         }
     }
+}
+
+/// RFC 7838: who says that it is to be had over HTTP/3 is asked so from then on; who is not there then, by TCP as before.
+#[test]
+fn an_origin_that_advertises_it_is_asked_over_http3() {
+    let behind = behind(&Arc::default());
+    let config = ConnectorConfig { trust: Trust::DangerAnyone, ..ConnectorConfig::default() };
+    let builder = Client::builder().tls(Connector::new(&config).unwrap());
+    let clients = builder.build().unwrap();
+    let house = House::serving(move |shard| {
+        let client = clients.on(&shard);
+        let ask = move |Path(url): Path<String>, State(client): State<Client>| async move {
+            let response = client.get(format!("https://{url}")).send().await?;
+            let protocol = response.protocol();
+            response.text().await?;
+            Ok::<_, Error>(protocol.to_string())
+        };
+        Router::new().route("/{*url}", get(ask)).with_state(client)
+    });
+    // A connection is on one shard, and each shard hears for itself.
+    let mut client = LANES[0].open(&house);
+    let mut ask = |path: &str| {
+        let path = format!("/{}/{path}", behind.at(Over::Tls));
+        client.ask(&Ask::get(&path)).status(200).text()
+    };
+    assert_eq!(
+        ["hello", "hello", "large", "gone", "hello"].map(&mut ask),
+        ["HTTP/2", "HTTP/3", "HTTP/3", "HTTP/3", "HTTP/2"]
+    );
 }
 
 /// FEATURES W6: nothing is passed by hand.
