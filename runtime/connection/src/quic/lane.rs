@@ -43,7 +43,7 @@ pub struct Lane {
     pub(super) entries: Vec<Entry>,
     free: Vec<u32>,
     /// Connections to be run, each once.
-    touched: Vec<u32>,
+    pub(super) touched: Vec<u32>,
     /// Connections that may have datagrams to send, each once.
     ready: VecDeque<u32>,
     /// At most one a connection.
@@ -51,14 +51,14 @@ pub struct Lane {
     replies: VecDeque<(Vec<u8>, Path)>,
     /// A datagram that did not fit the train before: the next one begins with it.
     left_over: (Vec<u8>, Option<Path>),
-    scratch: Box<[u8]>,
+    pub(super) scratch: Box<[u8]>,
     /// What the clock of QUIC shows when ours shows 0.
     epoch: Clock,
     most: usize,
     drains: bool,
     pub(super) log: Option<Box<MakeLog>>,
-    /// How many connections lead to servers.
-    pub(super) calls: usize,
+    /// Connections that lead to servers.
+    pub(super) calls: Vec<u32>,
 }
 
 pub(super) struct Entry {
@@ -84,7 +84,7 @@ impl Lane {
             most,
             drains: false,
             log: None,
-            calls: 0,
+            calls: Vec::new(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Lane {
     /// How many connections clients have.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len() - self.free.len() - self.calls
+        self.entries.len() - self.free.len() - self.calls.len()
     }
 
     /// Whether no client has any.
@@ -365,7 +365,7 @@ impl Lane {
             entry.generation = entry.generation.wrapping_add(1);
             self.free.push(index);
             if talk.session.is_dialed() {
-                self.calls -= 1;
+                self.calls.retain(|call| *call != index);
                 return;
             }
             host.stats().open.sub(1);

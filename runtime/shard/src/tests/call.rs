@@ -165,6 +165,27 @@ fn get_from(server: &mut Rig, client: &mut Rig, caller: &Caller) -> Result<usize
 }
 
 #[test]
+fn a_server_that_has_forgotten_says_so() {
+    let (acceptor, connector) = secure(&[], true);
+    let start =
+        |address| serving(|| Rc::new(Plain), (acceptor.clone(), connector.clone()), address);
+    let mut server = start(([127, 0, 0, 1], 0).into());
+    let config = Config::new(vec!["127.0.0.1:0".parse().unwrap()]).unwrap();
+    let mut client = Rig::with(config, None, || Rc::new(Plain));
+    let caller = client.shard.core.dial(server.dial.clone()).unwrap();
+    assert_eq!(get_from(&mut server, &mut client, &caller).unwrap(), LEN);
+    let Remote::Ip(address) = server.dial.remote else { panic!() };
+    drop(server);
+    // RFC 9000 §10.3: with the same keys, it can.
+    let mut server = start(address);
+    let gone = DialError::Closed(Cause::Transport);
+    let result = get_from(&mut server, &mut client, &caller);
+    assert!(matches!(result, Err(AskFailure::Connection(error)) if error == gone));
+    let caller = client.shard.core.dial(server.dial.clone()).unwrap();
+    assert_eq!(get_from(&mut server, &mut client, &caller).unwrap(), LEN);
+}
+
+#[test]
 fn a_server_that_ends_tells_so() {
     let mut rig = rig(|| Rc::new(Plain), true);
     let caller = rig.shard.core.dial(rig.dial.clone()).unwrap();
