@@ -103,6 +103,7 @@ impl Terms {
         match self.speak {
             Speak::Http1 => Protocol::Http11,
             Speak::Http2 => Protocol::Http2,
+            Speak::Http3 => Protocol::Http3,
         }
     }
 }
