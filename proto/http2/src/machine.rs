@@ -11,7 +11,7 @@ use trilane_semantics::{
 use crate::code::Code;
 use crate::encode;
 use crate::frame::{self, MOST, flag, kind};
-use crate::state::{Http2, Role, Then};
+use crate::state::{Http2, Reading, Role, Then};
 use crate::streams::{Expect, Incoming, Kind, Past, Wants};
 use trilane_semantics::budget;
 
@@ -115,6 +115,10 @@ impl Machine for Http2 {
 
     fn capacity(&self) -> usize {
         self.may_ask()
+    }
+
+    fn knows_peer(&self) -> bool {
+        !matches!(self.reading, Reading::Preface(_) | Reading::First)
     }
 
     fn push(

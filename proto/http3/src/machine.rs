@@ -161,6 +161,10 @@ impl Machine for Http3 {
         self.may_ask()
     }
 
+    fn knows_peer(&self) -> bool {
+        self.theirs.is_settled
+    }
+
     fn send_body(
         &mut self,
         ExchangeId(id): ExchangeId,

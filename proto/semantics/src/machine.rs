@@ -188,6 +188,11 @@ pub trait Machine {
         0
     }
 
+    /// Whether the peer has said what it takes (client role): before that nobody knows whether a tunnel can be asked for (RFC 8441 §3).
+    fn knows_peer(&self) -> bool {
+        true
+    }
+
     /// Promises the answer to a request that the peer did not make, with the answer to `id` (server role, RFC 9113 §8.4):
     /// GET or HEAD, without content. What comes back is an exchange like others, to be answered.
     ///

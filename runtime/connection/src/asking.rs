@@ -35,15 +35,17 @@ impl<M: Machine> Connection<M> {
     /// Takes from the desk what there is room for, and says there how much more there is.
     pub(crate) fn attend(&mut self, host: &Host, now: Instant) {
         let Some(desk) = self.desk.clone() else { return };
+        let knows_peer = self.machine.knows_peer();
         while self.machine.capacity() > 0
-            && let Some((ask, asked)) = desk.next()
+            && let Some((ask, asked)) = desk.next(|ask| knows_peer || !ask.is_tunnel)
         {
             self.ask(host, now, ask, asked);
         }
         // Over HTTP/1 they come one after the other. Elsewhere nobody knows when there will be room, or whether (GOAWAY): another connection
         // may have some.
         while M::MULTIPLEXES
-            && let Some((ask, asked)) = desk.next()
+            && self.machine.capacity() == 0
+            && let Some((ask, asked)) = desk.next(|_| true)
         {
             asked.end(Err(AskError::unsent(AskFailure::NotNow, ask)));
         }

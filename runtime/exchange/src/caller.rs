@@ -240,10 +240,10 @@ impl Desk {
         self.0.changed();
     }
 
-    /// The next request that waits.
+    /// The next request that waits, if it may begin now; those behind it wait too.
     #[must_use]
-    pub fn next(&self) -> Option<(Ask, Asked)> {
-        let next = self.0.asks.borrow_mut().pop_front();
+    pub fn next(&self, may_begin: impl Fn(&Ask) -> bool) -> Option<(Ask, Asked)> {
+        let next = self.0.asks.borrow_mut().pop_front_if(|(ask, _)| may_begin(ask));
         if next.is_some() {
             self.0.is_used.set(true);
         }
@@ -319,7 +319,7 @@ mod tests {
             let (caller, desk) = desk();
             if is_used {
                 drop(caller.ask(ask()));
-                assert!(desk.next().is_some());
+                assert!(desk.next(|_| true).is_some());
             }
             let waiting = caller.ask(ask());
             desk.end(DialError::Closed(Cause::Peer));

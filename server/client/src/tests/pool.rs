@@ -186,7 +186,7 @@ fn one_shared_connection_is_waited_for() {
     line.open(Protocol::Http2, 3);
     world.run();
     // Three have room; one more connection for the others, and the last waits for it.
-    assert_eq!((world.dials(), pool.waiting(), line.desk.next().is_some()), (2, 1, true));
+    assert_eq!((world.dials(), pool.waiting(), line.desk.next(|_| true).is_some()), (2, 1, true));
     world.line(1).desk.end(DialError::Tls("no".into()));
     world.run();
     assert_eq!((world.dials(), pool.waiting()), (3, 0), "it was refused: the next one tries");

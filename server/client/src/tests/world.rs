@@ -126,7 +126,7 @@ impl Line {
     /// What is asked next.
     #[track_caller]
     pub(crate) fn asked(&self) -> (Ask, Asked) {
-        self.desk.next().expect("nobody asks")
+        self.desk.next(|_| true).expect("nobody asks")
     }
 }
 

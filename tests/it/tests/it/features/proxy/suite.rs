@@ -13,8 +13,7 @@ const PASSED: &[&str] = &[
     "features::hints::the_demo",
 ];
 
-/// WebSockets, to servers that speak HTTP/1.1: over HTTP/2 the first one on a new connection is 503, since the server's SETTINGS,
-/// which say whether it takes them (RFC 8441 §3), are not waited for.
+/// WebSockets. Over HTTP/2 the first one on a new connection waits for the server's SETTINGS, which say whether it takes them (RFC 8441 §3).
 const WEBSOCKETS: &[&str] = &["features::ws::messages_", "features::ws::who_ends"];
 
 /// The other ones that have a house.
@@ -71,7 +70,7 @@ fn over_http1() {
 
 #[test]
 fn over_http2_in_clear() {
-    run("h2c", &[PASSED]);
+    run("h2c", &[PASSED, WEBSOCKETS]);
 }
 
 #[test]
