@@ -27,7 +27,7 @@ fn a_connection_of_one_client_speaks_what_it_is_to_speak() {
         let proxy = Proxy::new(Rc::new(Policy::new("test").unwrap()), servers);
         let answer = pin!(proxy.forward(request));
         assert!(answer.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        let (ask, _asked) = noting.dialed.borrow()[0].1.next().unwrap();
+        let (ask, _asked) = noting.dialed.borrow()[0].1.next(|_| true).unwrap();
         assert_eq!(ask.head.protocol, protocol);
     }
 }
