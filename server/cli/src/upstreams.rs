@@ -168,7 +168,7 @@ pub struct UpstreamLimits {
     pub server: Option<u32>,
     /// Requests that wait for a connection. Default 1,024.
     pub waiting: Option<u32>,
-    /// Repeated requests under way. Default 64.
+    /// Repeated requests under way. Default 10,000.
     pub retries: Option<u32>,
 }
 

@@ -16,13 +16,13 @@ pub struct Limits {
     pub a_server: u32,
     /// Requests that wait for a connection. Default 1024.
     pub waiting: u32,
-    /// Repeated requests under way. Default 64.
+    /// Repeated requests under way. Default 10,000: when a server dies, all that was under way to it is repeated.
     pub retries: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { under_way: 10_000, a_server: 1024, waiting: 1024, retries: 64 }
+        Self { under_way: 10_000, a_server: 1024, waiting: 1024, retries: 10_000 }
     }
 }
 
