@@ -287,11 +287,15 @@ fn failed(inner: &Inner, server: usize, error: &AskError) -> Error {
         _ => StatusCode::BAD_GATEWAY,
     };
     let name = inner.upstream.targets.get(server).map_or("", |target| &target.member.name);
+    let upstream = inner.upstream.group.name();
+    tracing::warn!(upstream, server = name, cause = %error, "no answer");
     Error::new(status).internal(format!("{} of {}: {error}", name, inner.upstream.group.name()))
 }
 
 fn unavailable(inner: &Inner, why: &str) -> Error {
-    let text = format!("{}: {why}", inner.upstream.group.name());
+    let upstream = inner.upstream.group.name();
+    tracing::warn!(upstream, cause = why, "no server is asked");
+    let text = format!("{upstream}: {why}");
     Error::new(StatusCode::SERVICE_UNAVAILABLE).internal(text)
 }
 
