@@ -385,6 +385,7 @@ impl Plan {
             acceptors,
             sockets: Slots::new(),
             outward: 0,
+            ends_by: None,
             host: Rc::new(host),
             state: State::Serving,
             starved: VecDeque::new(),

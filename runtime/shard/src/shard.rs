@@ -52,6 +52,8 @@ pub(crate) struct Shard {
     pub(crate) sockets: Slots<Socket>,
     /// How many of them we began: connections to servers.
     pub(crate) outward: usize,
+    /// When those that were ended at once are waited for no longer.
+    pub(crate) ends_by: Option<Instant>,
     pub(crate) core: Rc<Core>,
     pub(crate) host: Rc<Host>,
     pub(crate) queue: WakeQueue,

@@ -17,6 +17,9 @@ use crate::token::Op;
 /// a copy and is not acknowledged yet.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
+/// For what was ended at once to be gone, at most.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 impl Shard {
     /// Looks whether somebody outside wants something.
     pub(super) fn obey(&mut self, now: Instant) -> ControlFlow<()> {
@@ -60,7 +63,10 @@ impl Shard {
             self.shut_all(now, Cause::Drain);
         }
         let is_empty = is_unused && self.sockets.is_empty() && !self.asks();
-        if is_empty && self.balance.close(self.host.shard().id()) {
+        // What has been ended for so long, and is still there, is not waited for any longer.
+        let is_late = self.ends_by.is_some_and(|at| at <= now);
+        let is_closed = (is_empty || is_late) && self.balance.close(self.host.shard().id());
+        if is_closed || is_late {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -72,6 +78,9 @@ impl Shard {
     }
 
     pub(super) fn shut_all(&mut self, now: Instant, cause: Cause) {
+        if cause == Cause::DrainDeadline {
+            self.ends_by.get_or_insert(now + LAST_WORDS);
+        }
         self.surplus.clear();
         if let Some(quic) = &mut self.quic {
             quic.shut(&self.host, now, cause);
