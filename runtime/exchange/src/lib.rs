@@ -7,6 +7,7 @@
 //! [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what is known of who asks. Beside that way stand
 //! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and the way out to other servers: [`dial`], [`caller`] and [`asking`];
 //! [`wake`], which leads a waker back to its shard; [`mod@current`], which tells whose handler runs, and [`trace`], which trace it is part of.
+//! `fake`, by the feature of that name, is a shard for tests.
 #![forbid(unsafe_code)]
 
 pub mod allowance;
@@ -20,6 +21,8 @@ pub mod datagrams;
 pub mod dial;
 pub mod error;
 pub mod exchange;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 pub mod hints;
 pub mod incoming;
 pub mod interval;

@@ -17,8 +17,8 @@ pub mod key;
 mod maglev;
 pub mod members;
 #[cfg(test)]
-#[path = "tests/noting.rs"]
-mod noting;
+#[path = "tests/one.rs"]
+mod one;
 pub mod proxy_protocol;
 mod relay;
 pub mod retry;

@@ -248,7 +248,7 @@ impl fmt::Debug for Upstream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noting::Noting;
+    use crate::one::upstream;
     use crate::proxy_protocol::Told;
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
             ("api.internal:8443", Some("other".into()), "other"),
         ] {
             let tls = Some((connector.clone(), own));
-            let upstream = Noting::upstream(Terms { tls, ..Terms::default() });
+            let upstream = upstream(Terms { tls, ..Terms::default() });
             let target = Target { authority: authority.into(), ..upstream.targets[0].clone() };
             let dial = upstream.dial(&target, &Told::default());
             assert_eq!(dial.tls.map(|(_, name)| name).as_deref(), Some(expected), "{authority}");

@@ -3,52 +3,20 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use trilane_exchange::caller::desk;
-use trilane_exchange::shard::LocalTask;
+use trilane_exchange::fake::Fake;
 use trilane_exchange::{
-    Address, Asking, Caller, Capabilities, ConnectionInfo, Frame, Reply, Request, Response,
-    Service, Shard, Stats, Wake, WakeQueue,
+    Address, Asking, Caller, ConnectionInfo, Frame, Reply, Request, Response, Service, Wake,
+    WakeQueue,
 };
 use trilane_http1::Http1;
 use trilane_semantics::{Known, Limits, Outbox, RequestHead};
 
 use super::*;
 use crate::connection::Received;
-
-struct Still(Stats);
-
-impl Capabilities for Still {
-    fn id(&self) -> usize {
-        0
-    }
-    fn now(&self) -> Instant {
-        Instant::default()
-    }
-    fn wall(&self) -> SystemTime {
-        UNIX_EPOCH
-    }
-    fn random(&self) -> u64 {
-        1
-    }
-    fn set_timer(&self, _: Instant, _: Waker) -> u64 {
-        0
-    }
-    fn cancel_timer(&self, _: u64) {}
-    fn spawn(&self, _: LocalTask) {}
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        work();
-    }
-    fn stats(&self) -> &Stats {
-        &self.0
-    }
-    fn all_stats(&self) -> Vec<Arc<Stats>> {
-        Vec::new()
-    }
-}
 
 /// In the client role nobody calls it.
 struct Nothing;
@@ -72,7 +40,7 @@ impl Client {
     fn new() -> Self {
         let (queue, now) = (WakeQueue::new(|| ()), Instant::default());
         let limits = Rc::new(Limits::default());
-        let shard = Shard::new(Rc::new(Still(Stats::default())));
+        let (_, shard) = Fake::new();
         let host = Host::new(Rc::new(Nothing), Rc::clone(&limits), shard, queue.clone(), "");
         let (caller, desk) = desk();
         let address = Address::Ip(SocketAddr::from(([127, 0, 0, 1], 1)));

@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::tests::fake::Fake;
+use crate::fake::Fake;
+
+fn numbered(id: usize, mail: Option<&Arc<Mailboxes>>) -> (Rc<Fake>, Shard) {
+    Fake::with(|fake| (fake.id, fake.mail) = (id, mail.cloned()))
+}
 
 fn two() -> [(Rc<Fake>, Shard); 2] {
     let mail = Arc::new(Mailboxes::new(2));
-    let shards = [Fake::numbered(0, Some(&mail)), Fake::numbered(1, Some(&mail))];
+    let shards = [0, 1].map(|id| numbered(id, Some(&mail)));
     for (fake, shard) in &shards {
         mail.open(shard);
         fake.run();
@@ -86,13 +90,13 @@ fn a_panic_there_is_counted_and_ends_the_wait() {
 #[test]
 fn what_comes_before_the_start_waits_and_one_shard_is_its_own_peer() {
     let mail = Arc::new(Mailboxes::new(1));
-    let (fake, shard) = Fake::numbered(0, Some(&mail));
+    let (fake, shard) = numbered(0, Some(&mail));
     let mut asked = Box::pin(shard.ask(0, Shard::id));
     assert!(poll(&mut asked).is_pending());
     mail.open(&shard);
     fake.run();
     assert_eq!(poll(&mut asked), Poll::Ready(Ok(0)));
-    let (fake, shard) = Fake::numbered(3, None);
+    let (fake, shard) = numbered(3, None);
     let mut asked = Box::pin(shard.ask(3, Shard::id));
     assert!(poll(&mut asked).is_pending());
     fake.run();

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use trilane_exchange::fake::Fake;
+
 use super::*;
-use crate::noting::Noting;
+use crate::one::upstream;
 use crate::proxy_protocol::Version;
 use crate::upstream::Terms;
 
@@ -16,11 +18,11 @@ fn a_check_begins_as_all_connections_do() {
     for (proxy_protocol, first) in
         [(None, &b""[..]), (Some(Version::V1), b"PROXY UNKNOWN\r\n"), (Some(Version::V2), local)]
     {
-        let (noting, shard) = Noting::new();
-        let upstream = Noting::upstream(Terms { proxy_protocol, ..Terms::default() });
+        let (fake, shard) = Fake::new();
+        let upstream = upstream(Terms { proxy_protocol, ..Terms::default() });
         let policy = CheckPolicy::default();
         let good = pin!(is_good(&upstream, &upstream.targets[0], &policy, &shard));
         assert!(good.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(noting.dialed.borrow()[0].0.preface, first);
+        assert_eq!(fake.dialed.borrow()[0].dial.preface, first);
     }
 }

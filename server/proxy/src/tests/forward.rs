@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use trilane_exchange::fake::Fake;
 use trilane_exchange::{Address, ConnectionInfo, Speak};
 use trilane_semantics::{Instant, Known, RequestHead};
 
 use super::*;
-use crate::noting::Noting;
+use crate::one::upstream;
 use crate::proxy_protocol::Version;
 use crate::upstream::Terms;
 
@@ -16,9 +17,9 @@ use crate::upstream::Terms;
 #[test]
 fn a_connection_of_one_client_speaks_what_it_is_to_speak() {
     for (speak, protocol) in [(Speak::Http1, Protocol::Http11), (Speak::Http2, Protocol::Http2)] {
-        let (noting, shard) = Noting::new();
+        let (fake, shard) = Fake::new();
         let terms = Terms { speak, proxy_protocol: Some(Version::V1), ..Terms::default() };
-        let servers = Servers::new(Arc::new(Noting::upstream(terms)), &shard);
+        let servers = Servers::new(Arc::new(upstream(terms)), &shard);
         let mut head = RequestHead::new(Method::GET, "/").unwrap();
         head.fields.append(Known::Host, "a").unwrap();
         let info = Rc::new(ConnectionInfo::new(Address::Unix, Address::Unix));
@@ -27,7 +28,7 @@ fn a_connection_of_one_client_speaks_what_it_is_to_speak() {
         let proxy = Proxy::new(Rc::new(Policy::new("test").unwrap()), servers);
         let answer = pin!(proxy.forward(request));
         assert!(answer.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        let (ask, _asked) = noting.dialed.borrow()[0].1.next(|_| true).unwrap();
+        let (ask, _asked) = fake.dialed.borrow()[0].desk.next(|_| true).unwrap();
         assert_eq!(ask.head.protocol, protocol);
     }
 }

@@ -1,15 +1,14 @@
 //! A shard that does nothing, requests by hand, and replies polled to their end.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use trilane_exchange::shard::LocalTask;
+use trilane_exchange::fake::Fake;
 use trilane_exchange::{
-    Address, Capabilities, ConnectionInfo, Exchange, Incoming, Outgoing, Reply, Request, Response,
-    Service, Shard, Stats,
+    Address, ConnectionInfo, Exchange, Incoming, Outgoing, Reply, Request, Response, Service, Shard,
 };
 use trilane_semantics::{Instant, Method, Payload, RequestHead};
 
@@ -18,49 +17,13 @@ use crate::{App, Router};
 /// 2026-11-21T22:21:32.045Z.
 pub(crate) const NOW_MILLIS: u64 = 1_795_299_692_045;
 
-struct Still {
-    now: Instant,
-    clock: Instant,
-    stats: Stats,
-}
-
-impl Still {
-    fn new() -> Self {
-        let (now, clock) = (Instant::from_nanos(7), Instant::from_nanos(12_345_678));
-        Self { now, clock, stats: Stats::default() }
-    }
-}
-
-impl Capabilities for Still {
-    fn id(&self) -> usize {
-        3
-    }
-    fn now(&self) -> Instant {
-        self.now
-    }
-    fn clock(&self) -> Instant {
-        self.clock
-    }
-    fn wall(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(NOW_MILLIS)
-    }
-    fn random(&self) -> u64 {
-        1
-    }
-    fn set_timer(&self, _: Instant, _: Waker) -> u64 {
-        0
-    }
-    fn cancel_timer(&self, _: u64) {}
-    fn spawn(&self, _: LocalTask) {}
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        work();
-    }
-    fn stats(&self) -> &Stats {
-        &self.stats
-    }
-    fn all_stats(&self) -> Vec<Arc<Stats>> {
-        Vec::new()
-    }
+/// A shard at that time, on which none passes.
+fn still(now: Instant, clock: Instant) -> Shard {
+    let (_, shard) = Fake::with(|fake| {
+        (fake.id, fake.now, fake.clock) = (3, Cell::new(now), Some(clock));
+        fake.wall = UNIX_EPOCH + Duration::from_millis(NOW_MILLIS);
+    });
+    shard
 }
 
 /// A request of `fields`, with content.
@@ -78,7 +41,7 @@ pub(crate) fn request(
     let local = Address::Ip(([127, 0, 0, 1], 80).into());
     let peer = Address::Ip(([192, 0, 2, 1], 4711).into());
     let info = Rc::new(ConnectionInfo::new(local, peer));
-    let shard = Shard::new(Rc::new(Still::new()));
+    let shard = still(Instant::from_nanos(7), Instant::from_nanos(12_345_678));
     let exchange = Exchange::new(head, info, shard, Instant::from_nanos(0));
     Request::new(Rc::new(exchange), Incoming::full(content.into()))
 }
@@ -97,9 +60,9 @@ pub(crate) fn request_of(
     let local = Address::Ip(([127, 0, 0, 1], 80).into());
     let peer = Address::Ip((peer.parse::<std::net::IpAddr>().unwrap(), 4711).into());
     let now = Instant::from_nanos(now.as_nanos() as u64);
-    let still = Still { now, clock: now + delay, ..Still::new() };
+    let shard = still(now, now + delay);
     let info = Rc::new(ConnectionInfo::new(local, peer));
-    let exchange = Exchange::new(head, info, Shard::new(Rc::new(still)), now);
+    let exchange = Exchange::new(head, info, shard, now);
     Request::new(Rc::new(exchange), Incoming::empty())
 }
 
