@@ -195,11 +195,32 @@ impl App {
         }
         let path = request.path();
         match self.tree.at(path) {
+            Ok(found) if self.is_walked_around(path, Ok(*found.value)) => &self.bad_path,
             Ok(found) => {
                 let (at, values) = (*found.value, places(path, &found.params));
                 self.routed(request, at, values)
             }
-            Err(_) => self.fallback_for(path),
+            Err(_) => {
+                let fallback = self.fallback_for(path);
+                let is_odd = self.is_walked_around(path, Err(fallback));
+                if is_odd { &self.bad_path } else { fallback }
+            }
+        }
+    }
+
+    /// Whether `path` has that route or fallback only because of how it is written. A route that has no parameters is the one that was
+    /// meant.
+    fn is_walked_around(&self, path: &str, found: Result<usize, &Rc<Stack>>) -> bool {
+        let Some(plain) = path::plain(path) else { return false };
+        let is_exact = |at: usize| self.routes[at].template.names.is_empty();
+        match (found, self.tree.at(&plain)) {
+            (Ok(at), _) if is_exact(at) => false,
+            (Ok(at), Ok(meant)) => *meant.value != at,
+            (Ok(_), Err(_)) => false,
+            // There is nothing there, written in whatever way.
+            (Err(fallback), _) if Rc::ptr_eq(fallback, &self.not_found) => false,
+            (Err(_), Ok(_)) => true,
+            (Err(fallback), Err(_)) => !Rc::ptr_eq(fallback, self.fallback_for(&plain)),
         }
     }
 

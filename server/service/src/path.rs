@@ -8,10 +8,14 @@
 //!   separate segments too, so that what a parameter holds after decoding is safe to look up below
 //!   a directory.
 //! - A trailing slash makes another path.
+//! - What is written otherwise than it could be (`/%61dmin`) is 400 where it would have another route if it were not: the layers of
+//!   that route are not walked around, whatever the one that matches makes of it.
 //!
 //! Nothing is ever normalised, nor redirected.
 
 use std::borrow::Cow;
+
+use trilane_semantics::octets::has_byte;
 
 /// Why a path reaches no route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,40 @@ pub fn decode(raw: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
+/// The path as it is without encoding what need not be, and with the rest in upper case (RFC 3986 §6.2.2); `None` if it is so already.
+pub(crate) fn plain(path: &str) -> Option<String> {
+    if !has_byte(path.as_bytes(), b'%') {
+        return None;
+    }
+    let (mut plain, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
+    while let Some((&first, tail)) = rest.split_first() {
+        let escape = if first == b'%' { hex_pair(tail) } else { None };
+        rest = match escape {
+            Some((byte, tail)) if is_plain(byte) => {
+                plain.push(byte);
+                tail
+            }
+            Some((_, after)) => {
+                plain.extend_from_slice(b"%");
+                plain.extend(tail.iter().take(2).map(u8::to_ascii_uppercase));
+                after
+            }
+            None => {
+                plain.push(first);
+                tail
+            }
+        };
+    }
+    String::from_utf8(plain).ok().filter(|plain| plain != path)
+}
+
+/// RFC 3986 §3.3: `pchar`, but for what is encoded.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'')
+        || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
 /// RFC 3986 §2.1: `pct-encoded = "%" HEXDIG HEXDIG`, in either case.
 fn hex_pair(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, rest @ ..] = bytes else { return None };
@@ -156,6 +194,22 @@ mod tests {
         }
         for bad in ["/%", "/%4", "/%4g", "/%g4", "/a%00", "/%00", "/%%41", "/%+1", "/../%"] {
             assert_eq!(check(bad), Err(BadPath::Encoding), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_written_otherwise() {
+        for (path, expected) in [
+            ("/%61dmin", "/admin"),
+            ("/a%7e%2D%40", "/a~-@"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/a%2fb%41", "/a%2FbA"),
+            ("/%2541", "/%2541"),
+        ] {
+            assert_eq!(plain(path).as_deref().unwrap_or(path), expected);
+        }
+        for path in ["/", "/a-b", "/a%20b", "/caf%C3%A9", "/%zz", "/%"] {
+            assert_eq!(plain(path), None, "{path}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a file has served: hosts, their routes, and what becomes of the requests for them.
 //!
 //! `schema` is what the file may say, `pattern` which requests a route is for, `action` what it does with them, `behind` the servers
-//! that some of it needs, `measures` what became of what they were asked, `spelling` which paths reach no route. A router is made of it once a shard, and once before, to find what is wrong.
+//! that some of it needs, `measures` what became of what they were asked. A router is made of it once a shard, and once before, to find what is wrong.
 
 mod action;
 mod behind;
@@ -12,7 +12,6 @@ pub mod proxy;
 pub mod redirect;
 pub mod respond;
 pub mod schema;
-mod spelling;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +29,6 @@ use behind::Behind;
 use measures::Measures;
 use pattern::{Places, patterns};
 use schema::{HostSection, RouteSection};
-use spelling::Spelling;
 
 /// The hosts and routes of a file, with what is made once for all shards.
 #[derive(Clone, Debug)]
@@ -143,7 +141,6 @@ impl Site {
                 router = router.try_merge(one).map_err(|error| error.to_string())?;
             }
         }
-        let router = router.layer(Spelling);
         let is_counted = self.all().any(|routed| routed.section.metrics);
         Ok(if is_counted { router.layer(self.metrics.clone()) } else { router })
     }

@@ -22,5 +22,4 @@ pub use facts::{Facts, Upstream};
 pub use policy::{Host, Policy};
 pub use request::{Refusal, Rewritten, request, trailers};
 pub use response::{BadAnswer, interim, response};
-pub use target::has_hidden_name;
 pub use websocket::Bridge;

@@ -67,8 +67,7 @@ fn has_hidden_dots(path: &str) -> bool {
 
 /// Whether something is encoded that need not be (RFC 3986 §2.3): `/%61dmin` has the route of `/{*rest}`, with its layers, and for a server
 /// that decodes it is `/admin`. Dots within a name are let through: some clients encode them, and hide nothing by that.
-#[must_use]
-pub fn has_hidden_name(path: &str) -> bool {
+fn has_hidden_name(path: &str) -> bool {
     if !has_byte(path.as_bytes(), b'%') {
         return false;
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use trilane_exchange::{Address, ConnectionInfo, Exchange, Service};
+use trilane_exchange::{Address, ConnectionInfo, Exchange, Request, Service};
 use trilane_semantics::Known;
 
 use super::support::{ask, built, request, seen, send};
@@ -58,6 +58,44 @@ fn the_table_of_routes() {
 }
 
 /// RFC 9110 §15.5.6: a 405 MUST have Allow; §9.3.7: OPTIONS; §9.3.2: HEAD.
+/// RFC 3986 §6.2.2: who writes a path in another way gets no other route by that.
+#[test]
+fn no_spelling_leads_around_a_route() {
+    let rest = || get(|Path(path): Path<String>| async move { path });
+    let nested = Router::new().route("/here", says("here")).fallback(|| async { "nobody inside" });
+    let app = built(
+        Router::new()
+            .route("/admin", says("admin"))
+            .route("/users/{id}/posts", says("posts"))
+            .route("/caf%C3%A9", says("coffee"))
+            .route("/files/{*rest}", rest())
+            .route("/files/private/{*rest}", says("private"))
+            .nest("/in", nested)
+            .fallback(|request: Request| async move { request.path().to_owned() }),
+    );
+    for (target, status, text) in [
+        ("/admin", 200, "admin"),
+        ("/%61dmin", 400, ""),
+        ("/admi%6E", 400, ""),
+        ("/users/%61b/posts", 200, "posts"),
+        ("/%75sers/ab/posts", 400, ""),
+        ("/users/ab%2Fposts", 200, "/users/ab%2Fposts"),
+        ("/files/%70rivate/a", 400, ""),
+        ("/files/private/%61", 200, "private"),
+        ("/files/%61b", 200, "ab"),
+        ("/caf%C3%A9", 200, "coffee"),
+        ("/caf%c3%a9", 400, ""),
+        ("/%61dministration", 200, "/%61dministration"),
+        ("/a%20b", 200, "/a%20b"),
+        ("/in/there", 200, "nobody inside"),
+        ("/%69n/there", 400, ""),
+    ] {
+        let (got, body) = ask(&app, "GET", target);
+        assert_eq!(got, status, "{target}");
+        assert!(status != 200 || body == text, "{target}: {body}");
+    }
+}
+
 #[test]
 fn methods_that_nobody_registered() {
     let app = built(
