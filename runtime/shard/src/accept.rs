@@ -26,6 +26,8 @@ pub(crate) struct Acceptors {
 
 struct Acceptor {
     listener: Option<Listener>,
+    /// Of its address: a shard may have several listeners of one.
+    number: usize,
     state: State,
 }
 
@@ -61,7 +63,7 @@ impl Mode {
 
 /// What an accept's completion came to.
 pub(crate) enum Accepted {
-    /// A connection, on the listener of that number.
+    /// A connection, on a listener of the address of that number.
     Connection(OwnedFd, usize),
     /// Descriptors or memory are short: [`Acceptors::resume`] after [`PAUSE`].
     Paused,
@@ -71,7 +73,10 @@ pub(crate) enum Accepted {
 
 impl Acceptors {
     pub(crate) fn new(listeners: Vec<Listener>) -> Self {
-        let acceptor = |listener| Acceptor { listener: Some(listener), state: State::Idle };
+        let acceptor = |listener: Listener| {
+            let number = listener.number();
+            Acceptor { listener: Some(listener), number, state: State::Idle }
+        };
         let list = listeners.into_iter().map(acceptor).collect();
         Self { list, mode: Mode::Held, closing: false }
     }
@@ -123,10 +128,11 @@ impl Acceptors {
             acceptor.state = State::Idle;
         }
         if let Some(descriptor) = completion.take_descriptor() {
+            let listener = acceptor.number;
             if !more && self.mode == Mode::Stream {
                 self.list[number].state = self.submit(number, ring);
             }
-            return Accepted::Connection(descriptor, number);
+            return Accepted::Connection(descriptor, listener);
         }
         if is_shortage(-result) {
             acceptor.state = State::Paused;
@@ -157,17 +163,21 @@ impl Acceptors {
         }
     }
 
-    /// Closes the sockets whose last accept has completed, and takes the connections that the kernel still had for them.
-    /// Those that descriptors are missing for are lost.
-    pub(crate) fn take_queued(&mut self) -> Vec<Parcel> {
+    /// Closes the sockets whose last accept has completed, and takes the connections that the kernel still had for them; not if
+    /// they are `left` to another process. Those that descriptors are missing for are lost.
+    pub(crate) fn take_queued(&mut self, left: bool) -> Vec<Parcel> {
         let mut parcels = Vec::new();
-        for (number, acceptor) in self.list.iter_mut().enumerate() {
+        for acceptor in &mut self.list {
             if self.closing
                 && acceptor.state != State::Accepting
                 && let Some(listener) = acceptor.listener.take()
             {
-                let queued = listener.into_queued();
-                parcels.extend(queued.map(|descriptor| Parcel { descriptor, listener: number }));
+                if left {
+                    // Nor is it made non-blocking, for it is theirs too.
+                    continue;
+                }
+                let (queued, listener) = (listener.into_queued(), acceptor.number);
+                parcels.extend(queued.map(|descriptor| Parcel { descriptor, listener }));
             }
         }
         parcels

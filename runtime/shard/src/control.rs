@@ -1,8 +1,8 @@
-//! What a server's shards are told from outside: serve, drain, stop.
+//! What a server's shards are told from outside: wait, serve, drain, stop.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::ring::Waker;
@@ -11,6 +11,8 @@ use crate::ring::Waker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Order {
+    /// Accept nobody yet: other shards are not ready, or another process still serves.
+    Wait,
     /// Serve.
     Serve,
     /// Finish what there is, then end.
@@ -26,10 +28,13 @@ pub(crate) struct Control {
     grace: Duration,
     deadline: Duration,
     wakers: Mutex<Vec<Waker>>,
+    /// The listening sockets once more, as long as we serve: what another process can have of us.
+    estate: Mutex<Vec<OwnedFd>>,
+    is_left: AtomicBool,
 }
 
 impl Control {
-    /// Serve; a drain keeps idle connections `grace`, and ends by `deadline`.
+    /// Wait; a drain keeps idle connections `grace`, and ends by `deadline`.
     pub(crate) fn new(grace: Duration, deadline: Duration) -> Self {
         Self { grace, deadline, ..Self::default() }
     }
@@ -37,8 +42,9 @@ impl Control {
     /// The order of now.
     pub(crate) fn order(&self) -> Order {
         match self.order.load(Ordering::Acquire) {
-            0 => Order::Serve,
-            1 => Order::Drain,
+            0 => Order::Wait,
+            1 => Order::Serve,
+            2 => Order::Drain,
             _ => Order::Stop,
         }
     }
@@ -46,7 +52,27 @@ impl Control {
     /// Gives an order; a weaker one than given before changes nothing.
     pub(crate) fn give(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::AcqRel);
+        if order >= Order::Drain {
+            // A socket is closed only when nobody has it any more.
+            drop(std::mem::take(&mut *self.estate()));
+        }
         self.wake_all();
+    }
+
+    /// Drain: another process has the listening sockets, and what waits in their queues.
+    pub(crate) fn leave(&self) {
+        self.is_left.store(true, Ordering::Release);
+        self.give(Order::Drain);
+    }
+
+    /// Whether another process has the listening sockets.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Acquire)
+    }
+
+    /// The listening sockets once more; none when they are to be closed.
+    pub(crate) fn estate(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
+        self.estate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes every shard: there is something to look at.

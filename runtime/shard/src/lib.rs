@@ -2,7 +2,7 @@
 //!
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
-//! shards, and ends them by [`signals`] and `control`). What a shard does: `shard` (the loop), `accept`,
+//! shards, and ends them by [`signals`] and `control`), [`handover`] (how another process takes over). What a shard does: `shard` (the loop), `accept`,
 //! `balance` and `shard::places` (who gets a connection), `socket`, `sending` and `pipes` (what the ring does for one, and what it does not), `quic` and `udp`
 //! (datagrams), `wires` (connections that we begin). What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
@@ -21,6 +21,7 @@ mod chunks;
 mod control;
 mod core;
 mod dial;
+pub mod handover;
 pub mod listen;
 pub mod memory;
 mod pipes;
@@ -45,6 +46,8 @@ mod udp;
 mod wheel;
 mod wires;
 
+pub use handover::inherited::Inherited;
+pub use handover::upgrade::{UpgradeError, Upgrader};
 pub use listen::{
     ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpConfig, UdpSocket,
 };
@@ -54,5 +57,5 @@ pub use proxies::{InvalidProxyProtocol, ProxyProtocol};
 #[cfg(feature = "http3")]
 pub use quic::QuicConfig;
 pub use server::{AppError, Config, Secure, Server, Stopper};
-pub use signals::{SignalGuard, drain_on_signals, on_signals};
+pub use signals::{SignalGuard, drain_on_signals, on_signals, on_upgrade_signals};
 pub use topology::{InvalidCpus, Topology};

@@ -5,22 +5,28 @@
 //! the shards share. A port is first bound without SO_REUSEPORT, for the kernel would let two servers of
 //! one user share it without a word. Sockets are blocking, and only the ring
 //! accepts: whether it waits on a non-blocking one or answers EAGAIN is up to the kernel's release.
+//!
+//! Sockets that we were given ([`given`]) come first: an address that has some is not opened again. They are shared out as they are,
+//! whatever their number: shards without one accept from another's, and a shard may have several. No socket joins a group of TCP
+//! that we were given: connections in its queue would end with us, if we do not become ready.
 
+mod address;
+mod file;
+pub(crate) mod given;
 mod udp;
 
 use std::ffi::c_int;
-use std::fmt;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+pub use self::address::{InvalidAddress, ListenAddress};
+use self::file::{SocketFile, remove_stale};
+use self::given::{Given, Giver};
 pub use self::udp::{UdpConfig, UdpSocket};
 use crate::preflight::{StartError, listen_error};
 use crate::sys::{self, SocketName};
@@ -36,73 +42,13 @@ const TRIES: usize = 10;
 /// Between two tries.
 const BETWEEN_TRIES: Duration = Duration::from_millis(30);
 
-/// Where to listen: `127.0.0.1:8080`, `[::1]:8080`, `:8080` (IPv4 and IPv6, on all interfaces), or
-/// `unix:/path`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ListenAddress {
-    /// An IP address and a port; port 0 lets the kernel choose. `[::]` takes IPv4 as well.
-    Tcp(SocketAddr),
-    /// The same for UDP. Port 0 is the port of the TCP address before it with the same IP address, if there is one and
-    /// UDP has it free: that is where clients look for HTTP/3 first (RFC 9114 §3.1.1). Never read from text.
-    Udp(SocketAddr),
-    /// The path of a socket.
-    Unix(PathBuf),
-}
-
-/// Not a [`ListenAddress`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidAddress {
-    text: String,
-}
-
-impl fmt::Display for InvalidAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is no address to listen on: write `127.0.0.1:8080`, `[::1]:8080`, \
-             `:8080` for all interfaces, or `unix:/path`",
-            self.text
-        )
-    }
-}
-
-impl std::error::Error for InvalidAddress {}
-
-impl FromStr for ListenAddress {
-    type Err = InvalidAddress;
-
-    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let invalid = || InvalidAddress { text: text.to_owned() };
-        if let Some(path) = text.strip_prefix("unix:") {
-            return if path.is_empty() { Err(invalid()) } else { Ok(Self::Unix(path.into())) };
-        }
-        let Some(port) = text.strip_prefix(':') else {
-            return text.parse().map(Self::Tcp).map_err(|_| invalid());
-        };
-        // `parse` would take a sign.
-        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(invalid());
-        }
-        let port = port.parse().map_err(|_| invalid())?;
-        Ok(Self::Tcp(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)))
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Udp(address) => write!(f, "udp:{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// A listening socket of one shard.
 #[derive(Debug)]
 pub struct Listener {
     socket: OwnedFd,
     address: ListenAddress,
+    /// Of the address: a shard may have several sockets of one.
+    number: usize,
 }
 
 impl Listener {
@@ -110,6 +56,11 @@ impl Listener {
     #[must_use]
     pub const fn address(&self) -> &ListenAddress {
         &self.address
+    }
+
+    /// Which of the server's addresses that is.
+    pub(crate) const fn number(&self) -> usize {
+        self.number
     }
 
     /// Closes it, once the connections that wait in its queue are taken; those only, and as long as there are
@@ -162,6 +113,8 @@ pub struct Listeners {
     /// and is given what another shard's is: so none is before all shards have ended.
     held: Vec<OwnedFd>,
     files: Vec<SocketFile>,
+    /// Each stream socket once more, for whoever takes over from us.
+    estate: Vec<OwnedFd>,
     config: UdpConfig,
     warnings: Vec<String>,
 }
@@ -184,12 +137,23 @@ impl Listeners {
         shards: NonZero<usize>,
         config: UdpConfig,
     ) -> Result<Self, StartError> {
+        Self::take_over(addresses, shards, config, &mut Given::default())
+    }
+
+    /// The same, but for addresses that we were given sockets of: those are taken.
+    pub(crate) fn take_over(
+        addresses: &[ListenAddress],
+        shards: NonZero<usize>,
+        config: UdpConfig,
+        given: &mut Given,
+    ) -> Result<Self, StartError> {
         let mut all = Self {
             addresses: Vec::new(),
             shards: (0..shards.get()).map(|_| Vec::new()).collect(),
             udp: (0..shards.get()).map(|_| Vec::new()).collect(),
             held: Vec::new(),
             files: Vec::new(),
+            estate: Vec::new(),
             config,
             warnings: Vec::new(),
         };
@@ -197,9 +161,9 @@ impl Listeners {
             let mut tries = TRIES;
             let result = loop {
                 let result = match address {
-                    ListenAddress::Tcp(socket) => all.open_tcp(*socket),
+                    ListenAddress::Tcp(socket) => all.open_tcp(*socket, given),
                     ListenAddress::Udp(socket) => all.open_udp(*socket),
-                    ListenAddress::Unix(path) => all.open_unix(path),
+                    ListenAddress::Unix(path) => all.open_unix(path, given),
                 };
                 let in_use = matches!(&result, Err(e) if e.kind() == io::ErrorKind::AddrInUse);
                 if !in_use || tries == 0 {
@@ -225,6 +189,11 @@ impl Listeners {
         &self.warnings
     }
 
+    /// More of those.
+    pub(crate) fn warn(&mut self, lines: impl IntoIterator<Item = String>) {
+        self.warnings.extend(lines);
+    }
+
     /// Hands out each shard's sockets, in order of shards; once, after that there are none. Keep `self`
     /// until the shards are done.
     #[must_use]
@@ -232,20 +201,39 @@ impl Listeners {
         std::mem::take(&mut self.shards)
     }
 
-    fn open_tcp(&mut self, asked: SocketAddr) -> io::Result<()> {
+    fn open_tcp(&mut self, asked: SocketAddr, given: &mut Given) -> io::Result<()> {
         let mut address = usable(asked)?;
+        if let Some((found, sockets)) = given.take(&ListenAddress::Tcp(address)) {
+            return self.share_out(found, sockets);
+        }
         if address.port() != 0 {
             // Only a probe: it is closed at once, and others can be in the way but not the group to come.
             bind_tcp(address, Sharing::Alone)?;
         }
-        for shard in &mut self.shards {
+        let mut sockets = Vec::new();
+        for _ in 0..self.shards.len() {
             let socket = bind_tcp(address, Sharing::Group)?;
             sys::listen(&socket, BACKLOG.into())?;
             // The first one settles the port for all.
             address = sys::local_address(&socket)?.unwrap_or(address);
-            shard.push(Listener { socket, address: ListenAddress::Tcp(address) });
+            sockets.push(socket);
         }
-        self.addresses.push(ListenAddress::Tcp(address));
+        self.share_out(ListenAddress::Tcp(address), sockets)
+    }
+
+    /// Gives the stream sockets of an address to the shards: none of them has none, and each of those has a shard.
+    fn share_out(&mut self, address: ListenAddress, sockets: Vec<OwnedFd>) -> io::Result<()> {
+        let (shards, count, number) = (self.shards.len(), sockets.len(), self.addresses.len());
+        for socket in &sockets {
+            self.estate.push(socket.try_clone()?);
+        }
+        let more = (count..shards).map(|at| sockets[at % count].try_clone());
+        let more = more.collect::<io::Result<Vec<_>>>()?;
+        for (at, socket) in sockets.into_iter().chain(more).enumerate() {
+            let listener = Listener { socket, address: address.clone(), number };
+            self.shards[at % shards].push(listener);
+        }
+        self.addresses.push(address);
         Ok(())
     }
 
@@ -295,7 +283,11 @@ impl Listeners {
         ports.into_iter().next().unwrap_or(0)
     }
 
-    fn open_unix(&mut self, path: &Path) -> io::Result<()> {
+    fn open_unix(&mut self, path: &Path, given: &mut Given) -> io::Result<()> {
+        let address = ListenAddress::Unix(path.into());
+        if let Some((_, sockets)) = given.take(&address) {
+            return self.share_out(address, sockets);
+        }
         let name = SocketName::unix(path)?;
         let socket = sys::stream_socket(libc::AF_UNIX, 0)?;
         if let Err(error) = sys::bind(&socket, &name) {
@@ -307,12 +299,30 @@ impl Listeners {
         }
         self.files.push(SocketFile::of(path)?);
         sys::listen(&socket, BACKLOG.into())?;
-        let address = ListenAddress::Unix(path.into());
-        for shard in &mut self.shards {
-            shard.push(Listener { socket: socket.try_clone()?, address: address.clone() });
+        self.share_out(address, vec![socket])
+    }
+
+    /// Each socket once more, for whoever takes over: those of streams.
+    pub(crate) fn take_estate(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.estate)
+    }
+
+    /// The files of unix sockets that the process before us has left to us are ours to remove now.
+    pub(crate) fn own_files(&mut self) {
+        for address in &self.addresses {
+            if let ListenAddress::Unix(path) = address
+                && !self.files.iter().any(|file| file.is_at(path))
+                // Who cannot be found needs not be removed.
+                && let Ok(file) = SocketFile::of(path)
+            {
+                self.files.push(file);
+            }
         }
-        self.addresses.push(address);
-        Ok(())
+    }
+
+    /// The files of unix sockets stay, for others listen there by now.
+    pub(crate) fn leave_files(&mut self) {
+        self.files.drain(..).for_each(SocketFile::leave);
     }
 }
 
@@ -362,55 +372,6 @@ fn share(socket: &OwnedFd, address: SocketAddr, sharing: Sharing) -> io::Result<
         sys::setsockopt_int(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     }
     Ok(())
-}
-
-/// Removes a socket that nobody answers on.
-fn remove_stale(path: &Path, name: &SocketName) -> io::Result<()> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "there is a file that is no socket",
-        ));
-    }
-    // Non-blocking: a server with a full queue says EAGAIN, and is alive.
-    let probe = sys::stream_socket(libc::AF_UNIX, libc::SOCK_NONBLOCK)?;
-    match sys::connect(&probe, name) {
-        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => fs::remove_file(path),
-        Ok(()) => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
-        Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {
-            Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The file of a unix socket, removed when dropped, unless another one stands in its place by then.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl SocketFile {
-    fn of(path: &Path) -> io::Result<Self> {
-        // Absolute, for the process may change its directory.
-        Ok(Self { path: std::path::absolute(path)?, identity: identity(path)? })
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
-            // If it cannot be removed, the next start finds it stale.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Device and inode: the same file, not only the same name.
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let found = fs::symlink_metadata(path)?;
-    Ok((found.dev(), found.ino()))
 }
 
 #[cfg(test)]

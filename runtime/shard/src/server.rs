@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
@@ -21,6 +21,8 @@ use crate::buffers::{self, Buffers};
 use crate::bulk::Bulks;
 use crate::control::{Control, Order};
 use crate::core::Core;
+use crate::handover::inherited::Inherited;
+use crate::handover::upgrade::Upgrader;
 use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
 use crate::pipes::Pipes;
 use crate::preflight::{self, StartError};
@@ -137,6 +139,7 @@ pub struct Server {
     udp_addresses: Vec<ListenAddress>,
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
+    upgrader: Upgrader,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
     // Last: removes the files of unix sockets.
     listeners: Listeners,
@@ -173,11 +176,32 @@ impl Server {
     where
         F: Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError> + Send + Sync + 'static,
     {
+        Self::start_with(config, None, app)
+    }
+
+    /// The same with what this process was given: it takes over from the one before it, if there is one.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; then the one before serves on.
+    pub fn start_with<F>(
+        config: Config,
+        inherited: Option<Inherited>,
+        app: F,
+    ) -> Result<Self, StartError>
+    where
+        F: Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError> + Send + Sync + 'static,
+    {
+        let (mut given, predecessor, warnings) = match inherited {
+            Some(it) => (it.given, it.predecessor, it.warnings),
+            None => Default::default(),
+        };
         preflight::check_ring()?;
         preflight::raise_descriptors(DESCRIPTORS)?;
         let cpus = config.topology.cpus().to_vec();
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
-        let mut listeners = Listeners::open_with(&config.all_listen(), count, config.udp())?;
+        let mut listeners =
+            Listeners::take_over(&config.all_listen(), count, config.udp(), &mut given)?;
+        listeners.warn(warnings.into_iter().chain(given.unasked()));
         let (clear, secure) = listeners.addresses().split_at(config.listen.len());
         let (secure, udp) = secure.split_at(secure.len() - config.udp_listen().len());
         let (addresses, secure_addresses) = (clear.to_vec(), secure.to_vec());
@@ -186,6 +210,8 @@ impl Server {
         let common = Common::new(&config)?;
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
+        let (listens, listening) = mpsc::channel();
+        let upgrader = Upgrader::new(Arc::clone(&control), listening);
         let balance = Balance::new(Arc::clone(&stats), config.connections.get());
         let balance = Arc::new(balance);
         let mail = Arc::new(Mailboxes::new(cpus.len()));
@@ -198,9 +224,11 @@ impl Server {
             udp_addresses,
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),
+            upgrader,
             shards: Vec::new(),
             listeners,
         };
+        *server.control.estate() = server.listeners.take_estate();
         let (ready, wait) = mpsc::channel();
         for (id, (cpu, listeners)) in cpus.into_iter().zip(of_shards).enumerate() {
             let plan = Plan {
@@ -208,6 +236,7 @@ impl Server {
                 start,
                 guests: guests.clone(),
                 listeners,
+                listens: listens.clone(),
                 udp: udp.next().unwrap_or_default(),
                 common: common.clone(),
                 stats: Arc::clone(&stats),
@@ -240,7 +269,7 @@ impl Server {
                 })?;
             server.shards.push(shard);
         }
-        drop(ready);
+        drop((ready, listens));
         for _ in 0..server.shards.len() {
             // A shard that is gone without a word has panicked in `app`.
             wait.recv().map_err(|_| StartError::Other {
@@ -248,6 +277,11 @@ impl Server {
                 error: io::Error::other("its application panicked"),
             })??;
         }
+        if let Some(predecessor) = predecessor {
+            predecessor.relieve();
+            server.listeners.own_files();
+        }
+        server.control.give(Order::Serve);
         Ok(server)
     }
 
@@ -287,6 +321,12 @@ impl Server {
         Stopper(Arc::clone(&self.control))
     }
 
+    /// Has another process take over, whenever that is wanted.
+    #[must_use]
+    pub fn upgrader(&self) -> Upgrader {
+        self.upgrader.clone()
+    }
+
     /// Waits until all shards have ended.
     ///
     /// # Errors
@@ -300,6 +340,9 @@ impl Server {
         for shard in self.shards.drain(..) {
             let ended = shard.join().unwrap_or_else(|error| Err(io::Error::from(error)));
             result = result.and(ended);
+        }
+        if self.control.is_left() {
+            self.listeners.leave_files();
         }
         result
     }
@@ -329,6 +372,7 @@ struct Plan {
     start: Instant,
     guests: Option<Arc<Guests>>,
     listeners: Vec<Listener>,
+    listens: Sender<()>,
     udp: Vec<UdpSocket>,
     common: Common,
     stats: Arc<[Arc<Stats>]>,
@@ -377,12 +421,19 @@ impl Plan {
             // Connections come by TCP and by unix sockets only.
             ListenAddress::Udp(_) | ListenAddress::Unix(_) => Address::Unix,
         };
-        let locals = self.listeners.iter().map(local).collect();
+        // Of each address once, in their order.
+        let mut locals = Vec::new();
+        for listener in &self.listeners {
+            if listener.number() == locals.len() {
+                locals.push(local(listener));
+            }
+        }
         let acceptors = Acceptors::new(self.listeners);
         let burst = (usize::from(BACKLOG) + 1) * acceptors.count() * self.balance.count();
         Ok(Shard {
             locals,
             acceptors,
+            listens: Some(self.listens),
             sockets: Slots::new(),
             outward: 0,
             ends_by: None,
@@ -423,6 +474,7 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
         start: Instant::now(),
         guests: guests(&config),
         udp: listeners.take_udp().remove(0),
+        listens: mpsc::channel().0,
         common: Common::new(&config).unwrap(),
         listeners: listeners.take().remove(0),
         control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),
@@ -432,5 +484,6 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
         blocking: Blocking::default(),
         config: Arc::new(config),
     };
+    plan.control.give(Order::Serve);
     (plan.build(app).unwrap(), listeners)
 }

@@ -1,10 +1,11 @@
-//! Signals: the first SIGTERM or SIGINT drains, the second stops at once. SIGHUP is for whoever wants it.
+//! Signals: the first SIGTERM or SIGINT drains, the second stops at once. SIGHUP and SIGUSR2 are for whoever wants them.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::server::Stopper;
@@ -41,6 +42,24 @@ pub fn on_signals(
         let _ = send.try_send(());
     };
     listen(Signals::new([SIGTERM, SIGINT, SIGHUP])?, stopper, hang_up)
+}
+
+/// Calls `upgrade` for each SIGUSR2, on a thread of its own that may block.
+///
+/// # Errors
+/// As [`drain_on_signals`].
+pub fn on_upgrade_signals(upgrade: impl Fn() + Send + Sync + 'static) -> io::Result<SignalGuard> {
+    let mut signals = Signals::new([SIGUSR2])?;
+    let (guard, upgrade) = (SignalGuard(signals.handle()), Arc::new(upgrade));
+    thread::Builder::new().name("trilane-upgrades".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            let upgrade = Arc::clone(&upgrade);
+            // Where there are no threads any more, nothing happens: whoever waits for it will see.
+            let _ =
+                thread::Builder::new().name("trilane-upgrade".to_owned()).spawn(move || upgrade());
+        }
+    })?;
+    Ok(guard)
 }
 
 fn listen(

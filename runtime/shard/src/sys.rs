@@ -13,6 +13,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use trilane_semantics::Instant;
 
@@ -181,6 +182,25 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })?;
     // SAFETY: the call has just made it, nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The descriptors from 3 on, `count` of them, that the service manager has opened for this process; close-on-exec. They are
+/// taken once: a second call finds none.
+pub(crate) fn given_descriptors(count: usize) -> io::Result<Vec<OwnedFd>> {
+    const FIRST: c_int = 3;
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Ok(Vec::new());
+    }
+    let count = c_int::try_from(count).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let take = |number| {
+        // SAFETY: takes numbers only.
+        check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        // SAFETY: it is open, as the call before has shown, and the service manager's protocol says that it is for whoever
+        // reads its variables, which nobody has done before.
+        Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    };
+    (FIRST..FIRST + count).map(take).collect()
 }
 
 /// A resource limit, in the resource's unit; `u64::MAX` is none.

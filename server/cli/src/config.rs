@@ -273,6 +273,8 @@ pub struct DrainSection {
     pub idle_grace: Option<u64>,
     /// How long a drain may take. Default 30.
     pub deadline: Option<u64>,
+    /// How long a process that takes over may take to be ready. Default 30.
+    pub handover_timeout: Option<u64>,
 }
 
 /// Why a configuration file cannot be used.
@@ -395,6 +397,12 @@ impl Config {
     pub fn drain(&self) -> (Duration, Duration) {
         let seconds = |value: Option<u64>, default| Duration::from_secs(value.unwrap_or(default));
         (seconds(self.drain.idle_grace, 2), seconds(self.drain.deadline, 30))
+    }
+
+    /// How long a process that takes over may take to be ready.
+    #[must_use]
+    pub fn handover_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain.handover_timeout.unwrap_or(30))
     }
 }
 

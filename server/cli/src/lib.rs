@@ -19,5 +19,6 @@ pub mod redirect;
 pub mod run;
 pub mod secure;
 pub mod site;
+mod upgrade;
 pub mod upstreams;
 mod words;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use trilane::{ListenAddress, Log, LogWriter, RunError, Server};
+use trilane::{Inherited, ListenAddress, Log, LogWriter, RunError, Server};
 
 use crate::app::{App, app};
 use crate::args::{Args, Command, LogFormat, Serve};
@@ -14,6 +14,7 @@ use crate::layers::Layers;
 use crate::probe::probe;
 use crate::redirect::redirect;
 use crate::secure::Tls;
+use crate::upgrade::Again;
 
 /// Where the demo listens when nobody says where.
 const HOST: &str = "127.0.0.1";
@@ -109,7 +110,11 @@ fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failu
     let (grace, deadline) = config.drain();
     server = server.drain(grace, deadline);
     let port = std::env::var("PORT").ok();
-    let secure = secure_addresses(&flags, &config, kind, is_free);
+    let again = Again::of_process(config.handover_timeout());
+    let inherited = Inherited::of_process();
+    let inherited = inherited.map_err(|error| Failure::Setting(error.to_string()))?;
+    let is_ours = |at| inherited.as_ref().is_some_and(|it| it.has(&ListenAddress::Tcp(at)));
+    let secure = secure_addresses(&flags, &config, kind, |at| is_ours(at) || is_free(at));
     let clear = addresses(&flags, &config, port)?;
     let quic = quic_addresses(&flags, &config, &secure)?;
     if clear.is_empty() && secure.is_empty() && quic.is_empty() {
@@ -165,6 +170,9 @@ fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failu
     if let Some(shards) = flags.shards.or(config.shards) {
         server = server.shards(shards);
     }
+    if let Some(inherited) = inherited {
+        server = server.inherit(inherited);
+    }
     let running = server.start().map_err(Failure::Server)?;
     for warning in running.warnings() {
         // Nowhere is left to report that standard error is closed.
@@ -180,6 +188,7 @@ fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failu
         }
     };
     let _signals = running.on_signals(reload).map_err(Failure::Server)?;
+    let _upgrades = again.on_signals(&running).map_err(Failure::Server)?;
     let list = |addresses: &[ListenAddress]| {
         let text = |address: &ListenAddress| match address {
             ListenAddress::Udp(address) => address.to_string(),

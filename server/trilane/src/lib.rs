@@ -40,8 +40,9 @@ pub use trilane_proxy as proxy;
 pub use trilane_quic as quic;
 pub use trilane_semantics::{Known, Limits, Payload, RequestHead, ResponseHead};
 pub use trilane_service::*;
+pub use trilane_shard::handover::HandoverError;
 pub use trilane_shard::{
-    InvalidProxyProtocol, ListenAddress, ProxyProtocol, StartError, Stopper, Topology,
-    refuse_huge_pages,
+    Inherited, InvalidProxyProtocol, ListenAddress, ProxyProtocol, SignalGuard, StartError,
+    Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
 };
 pub use trilane_tls as tls;

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use trilane_exchange::Stats;
-use trilane_shard::{ListenAddress, SignalGuard, Stopper, drain_on_signals, on_signals};
+use trilane_shard::{
+    ListenAddress, SignalGuard, Stopper, Upgrader, drain_on_signals, on_signals, on_upgrade_signals,
+};
 
 use crate::log::LogWriter;
 use crate::server::RunError;
@@ -107,6 +109,24 @@ impl Running {
     #[must_use]
     pub fn dropped_log_lines(&self) -> u64 {
         self.log.as_ref().map_or(0, LogWriter::dropped)
+    }
+
+    /// Has another process take over from it. A service manager's or an operator's way to say so is a signal:
+    /// [`Running::on_upgrade_signals`].
+    #[must_use]
+    pub fn upgrader(&self) -> Upgrader {
+        self.server.upgrader()
+    }
+
+    /// Calls `upgrade` for each SIGUSR2, on a thread of its own that may block, as long as the guard lives.
+    ///
+    /// # Errors
+    /// As [`Running::drain_on_signals`].
+    pub fn on_upgrade_signals(
+        &self,
+        upgrade: impl Fn() + Send + Sync + 'static,
+    ) -> Result<SignalGuard, RunError> {
+        Ok(on_upgrade_signals(upgrade)?)
     }
 
     /// Waits until it has ended, by [`Running::stopper`].

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, HttpsRedirect, Router, Shard, default_layers};
-use trilane_shard::{Config, ListenAddress, ProxyProtocol, Secure, StartError, Topology};
+use trilane_shard::{
+    Config, Inherited, ListenAddress, ProxyProtocol, Secure, StartError, Topology,
+};
 
 use trilane_tls::Acceptor;
 
@@ -52,6 +54,7 @@ pub struct Server<F> {
     log_to: Option<LogWriter>,
     log_excluded: Vec<String>,
     drain: (Duration, Duration),
+    inherited: Option<Inherited>,
 }
 
 /// What is wanted of HTTP/3.
@@ -133,6 +136,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             log_to: None,
             log_excluded: Vec::new(),
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
+            inherited: None,
         }
     }
 
@@ -309,6 +313,24 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
+    /// With sockets that this process was given, by the one before it or by the service manager: where it is to listen there, they
+    /// are taken, and the process before it is relieved when all shards are ready.
+    ///
+    /// ```no_run
+    /// use trilane::{Inherited, Router, Server, get};
+    /// let mut server = Server::new(|_| Router::new().route("/", get(|| async { "Hello" })));
+    /// if let Some(inherited) = Inherited::of_process()? {
+    ///     server = server.inherit(inherited);
+    /// }
+    /// server.listen("127.0.0.1:8080").run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn inherit(mut self, inherited: Inherited) -> Self {
+        self.inherited = Some(inherited);
+        self
+    }
+
     /// Starts it: sockets first, then the shards.
     ///
     /// # Errors
@@ -362,7 +384,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             },
         };
         let (of_shards, to_https, excluded) = (writer.clone(), redirect.clone(), self.log_excluded);
-        let server = trilane_shard::Server::start(config, move |shard| {
+        let server = trilane_shard::Server::start_with(config, self.inherited, move |shard| {
             let format = if log == Log::Text { Format::Text } else { Format::Json };
             let log = of_shards.clone().map(|writer| {
                 let log = AccessLog::new(writer).format(format);

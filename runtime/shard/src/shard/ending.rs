@@ -24,7 +24,7 @@ impl Shard {
     /// Looks whether somebody outside wants something.
     pub(super) fn obey(&mut self, now: Instant) -> ControlFlow<()> {
         match self.control.order() {
-            Order::Serve => return ControlFlow::Continue(()),
+            Order::Wait | Order::Serve => return ControlFlow::Continue(()),
             Order::Drain if self.state == State::Serving => {
                 self.drains();
                 self.acceptors.close(&mut self.ring);
@@ -49,11 +49,14 @@ impl Shard {
             self.acceptors.close(&mut self.ring);
         }
         // Who was in the kernel's queue came before the end, and is served like the others.
-        for parcel in self.acceptors.take_queued() {
+        for parcel in self.acceptors.take_queued(self.control.is_left()) {
             self.host.stats().accepted.add(1);
             if self.control.order() == Order::Drain {
                 self.adopt(now, parcel);
             }
+        }
+        if self.acceptors.is_closed() {
+            self.listens = None;
         }
         let is_unused = self.acceptors.is_closed()
             && self.served() == 0

@@ -39,7 +39,7 @@ impl Shard {
         let me = self.host.shard().id();
         let target = match self.control.order() {
             Order::Serve => self.balance.better_than(me),
-            Order::Drain | Order::Stop => None,
+            Order::Wait | Order::Drain | Order::Stop => None,
         };
         let Some((to, ring)) = target else { return Some(parcel) };
         if let Err(parcel) = self.balance.send(to, parcel) {

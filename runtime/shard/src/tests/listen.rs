@@ -1,8 +1,10 @@
 //! Addresses, and sockets of every kind opened twice.
 
+use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 
 use super::*;
 

@@ -17,6 +17,8 @@ const SOON: Duration = Duration::from_secs(15);
 /// A process that is ready.
 pub(crate) struct Process {
     child: Child,
+    /// Who has taken over from it, the last first.
+    heirs: Vec<u32>,
     lines: Receiver<String>,
     errors: Arc<Mutex<String>>,
     /// Its first line.
@@ -69,7 +71,7 @@ impl Process {
                 heard.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
             }
         });
-        let mut process = Self { child, lines, errors, ready: String::new() };
+        let mut process = Self { child, heirs: Vec::new(), lines, errors, ready: String::new() };
         match process.line() {
             Some(line) => process.ready = line,
             None => {
@@ -88,8 +90,35 @@ impl Process {
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
+    /// Of the one that serves.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.heirs.first().copied().unwrap_or_else(|| self.child.id())
+    }
+
+    /// Has another one take over, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn upgrade(&mut self) {
+        self.signal("USR2");
+        self.succeeded();
+    }
+
+    /// Another one takes over.
+    #[track_caller]
+    pub(crate) fn succeeded(&mut self) {
+        self.ready = self.line().unwrap_or_else(|| panic!("{}", self.errors()));
+        self.heirs.insert(0, after(&self.ready, " pid=").parse().unwrap());
+    }
+
+    /// Waits until all are gone but the one that serves.
+    #[track_caller]
+    pub(crate) fn alone_within(&mut self, patience: Duration) {
+        let end = Instant::now() + patience;
+        while self.child.try_wait().unwrap().is_none()
+            || self.heirs.iter().skip(1).any(|pid| is_there(*pid))
+        {
+            assert!(Instant::now() < end, "still there after {patience:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The next line of its standard output; `None` at its end.
@@ -184,8 +213,18 @@ fn after<'a>(ready: &'a str, name: &str) -> &'a str {
     rest.split(' ').next().unwrap()
 }
 
+/// Whether it runs still; who has ended may wait for somebody to ask how.
+fn is_there(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
+        for heir in &self.heirs {
+            // It fails only when the process has ended.
+            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {heir} 2>&-")]).status();
+        }
         // It fails only when the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -8,5 +8,6 @@ mod logs;
 mod sandbox;
 mod shortage;
 mod start;
+mod upgrade;
 
 pub(crate) use child::Process;

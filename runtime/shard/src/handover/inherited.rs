@@ -1,0 +1,114 @@
+//! What a process finds when it starts: sockets of the process before it, or of the service manager.
+
+use std::env;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::hello::Hello;
+use super::link::{Link, Message};
+use super::{HandoverError, MOST_SOCKETS, STDIN, VARIABLE};
+use crate::listen::ListenAddress;
+use crate::listen::given::{Given, Giver};
+use crate::sys;
+
+/// The first byte of messages.
+pub(super) const SOCKETS: &[u8] = b"S";
+pub(super) const READY: &[u8] = b"R";
+pub(super) const CLOSED: &[u8] = b"C";
+
+/// For each message of the process before us, which has all of it at hand.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For the shards of the process before us to stop accepting. If one of them is held up, we accept beside it.
+const STOPPING: Duration = Duration::from_secs(1);
+
+/// Sockets, and more, that this process was given: [`Server::start_with`](crate::Server::start_with).
+#[derive(Debug)]
+pub struct Inherited {
+    pub(crate) given: Given,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) hello: Option<Hello>,
+    pub(crate) predecessor: Option<Predecessor>,
+}
+
+impl Inherited {
+    /// What the environment says there is, if anything: of the process before us ([`VARIABLE`]), or of the service manager
+    /// (`LISTEN_FDS`, `sd_listen_fds(3)`). Once a process: after that there is nothing.
+    ///
+    /// # Errors
+    /// It cannot be taken. Then it is better not to start.
+    pub fn of_process() -> Result<Option<Self>, HandoverError> {
+        match env::var(VARIABLE) {
+            Ok(place) if place == STDIN => {
+                Self::receive(io::stdin().as_fd().try_clone_to_owned()?).map(Some)
+            }
+            Ok(place) => Err(HandoverError::Environment(format!("{VARIABLE}={place}"))),
+            Err(_) => Ok(activated()?.map(|sockets| Self::new(Giver::Manager, sockets))),
+        }
+    }
+
+    /// By that line, from the process at its other end.
+    pub(super) fn receive(line: OwnedFd) -> Result<Self, HandoverError> {
+        let link = Link::of(line)?;
+        let gone = HandoverError::Malformed("the process before is gone");
+        let Some(first) = link.receive(Some(PATIENCE))? else { return Err(gone) };
+        let hello = Hello::decode(&first.bytes)?;
+        let mut sockets = Vec::with_capacity(hello.sockets);
+        while sockets.len() < hello.sockets {
+            let Some(Message { bytes, descriptors }) = link.receive(Some(PATIENCE))? else {
+                return Err(gone);
+            };
+            if bytes != SOCKETS || descriptors.is_empty() {
+                return Err(HandoverError::Malformed("sockets are missing"));
+            }
+            sockets.extend(descriptors);
+        }
+        let inherited = Self::new(Giver::Predecessor, sockets);
+        let predecessor = Some(Predecessor(link));
+        Ok(Self { hello: Some(hello), predecessor, ..inherited })
+    }
+
+    fn new(giver: Giver, sockets: Vec<OwnedFd>) -> Self {
+        let (given, warnings) = Given::new(giver, sockets);
+        Self { given, warnings, hello: None, predecessor: None }
+    }
+
+    /// Whether there is a socket for that address.
+    #[must_use]
+    pub fn has(&self, address: &ListenAddress) -> bool {
+        self.given.has(address)
+    }
+}
+
+/// The line to the process before us.
+#[derive(Debug)]
+pub(crate) struct Predecessor(Link);
+
+impl Predecessor {
+    /// Says that we are ready, and waits until nobody else accepts. A process that is gone accepts nobody either.
+    pub(crate) fn relieve(&self) {
+        if self.0.send(READY, &[]).is_ok() {
+            let _ = self.0.receive(Some(STOPPING));
+        }
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&self) {
+        while let Ok(Some(_)) = self.0.receive(None) {}
+    }
+}
+
+/// The sockets of the service manager, if they are for us.
+fn activated() -> Result<Option<Vec<OwnedFd>>, HandoverError> {
+    let Ok(count) = env::var("LISTEN_FDS") else { return Ok(None) };
+    let is_ours = |text: String| text.parse() == Ok(std::process::id());
+    if !env::var("LISTEN_PID").is_ok_and(is_ours) {
+        return Ok(None);
+    }
+    let unknown = || HandoverError::Environment(format!("LISTEN_FDS={count}"));
+    let many = count.parse().map_err(|_| unknown())?;
+    if many > MOST_SOCKETS {
+        return Err(HandoverError::TooMany(many));
+    }
+    Ok(Some(sys::given_descriptors(many)?))
+}
