@@ -12,17 +12,17 @@ use crate::sys;
 /// Bytes that a pipe holds, in whole pages, where the system lets it (`/proc/sys/fs/pipe-max-size`, `pipe-user-pages-soft`). It takes
 /// no memory by itself: what lies in it is what the kernel has received, mostly less than a page in each.
 const SIZE: usize = 1 << 20;
-/// Pipes in use at once, a shard; who finds none gets bytes.
+/// Pipes in use at once, a shard, where there are descriptors for them; who finds none gets bytes.
 const MOST: usize = 128;
 /// Pipes kept that nobody uses, a shard.
 const KEEP: usize = 32;
 
 /// The pipes of a shard.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Pipes(Rc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    most: usize,
     spare: RefCell<Vec<Rc<Ends>>>,
     used: Cell<usize>,
 }
@@ -48,7 +48,19 @@ pub(crate) enum Piped {
     None,
 }
 
+impl Default for Pipes {
+    fn default() -> Self {
+        Self::at_most(MOST)
+    }
+}
+
 impl Pipes {
+    /// So many in use at once, and never more than 128.
+    pub(crate) fn at_most(most: usize) -> Self {
+        let (most, spare, used) = (most.min(MOST), RefCell::default(), Cell::default());
+        Self(Rc::new(Shared { most, spare, used }))
+    }
+
     /// Receives what is there, `most` bytes at most, into a pipe.
     ///
     /// # Errors
@@ -71,7 +83,7 @@ impl Pipes {
     }
 
     fn take(&self) -> Option<Pipe> {
-        if self.0.used.get() >= MOST {
+        if self.0.used.get() >= self.0.most {
             return None;
         }
         let spare = self.0.spare.borrow_mut().pop();
@@ -163,13 +175,17 @@ mod tests {
 
     #[test]
     fn pipes_have_an_end() {
-        let (pipes, (ours, mut theirs)) = (Pipes::default(), pair());
-        theirs.write_all(&[0; MOST + 1]).unwrap();
-        let held: Vec<_> = (0..MOST).map(|_| content(receive(&pipes, &ours, 1))).collect();
-        assert!(matches!(receive(&pipes, &ours, 1), Piped::None));
-        drop(held);
-        assert_eq!(pipes.used(), 0);
-        content(receive(&pipes, &ours, 1));
+        for (asked, most) in [(usize::MAX, MOST), (3, 3)] {
+            let (pipes, (ours, mut theirs)) = (Pipes::at_most(asked), pair());
+            theirs.write_all(&[0; MOST + 1]).unwrap();
+            let held: Vec<_> = (0..most).map(|_| content(receive(&pipes, &ours, 1))).collect();
+            assert!(matches!(receive(&pipes, &ours, 1), Piped::None));
+            drop(held);
+            assert_eq!(pipes.used(), 0);
+            content(receive(&pipes, &ours, 1));
+        }
+        let none = Pipes::at_most(0);
+        assert!(matches!(none.receive(&pair().0, 1), Ok(Piped::None)));
     }
 
     #[test]

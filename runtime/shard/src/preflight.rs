@@ -4,6 +4,7 @@
 //! Asked before any shard starts; nothing here is on the path of a request.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::thread;
@@ -15,6 +16,20 @@ use crate::topology::InvalidCpus;
 
 /// What `RLIMIT_MEMLOCK` must be at least, in bytes: glommio refuses to start an executor below it.
 pub const LOCKED_MEMORY: u64 = 512 << 10;
+/// What a shard is asked for when its locked memory does not do, in bytes. Its rings are half of that where the kernel counts them
+/// (Linux 6.14 and newer, without `CAP_IPC_LOCK`); and since it counts by user, the other half is for the process that takes over.
+pub const LOCKED_A_SHARD: u64 = 1 << 20;
+
+/// Descriptors that a server wants at least, however few shards it has.
+const DESCRIPTORS: u64 = 1024;
+/// Descriptors of a process that are no shard's.
+const OF_PROCESS: u64 = 32;
+/// Descriptors of a shard besides its listeners: its rings, what wakes it, and 64 connections, files or pipes.
+const OF_SHARD: u64 = 80;
+/// Of all descriptors, one in so many may be a pipe's, so that content that passes through takes none from connections.
+const PIPES_SHARE: u64 = 8;
+/// Where the kernel says whether it has been told to refuse rings.
+const DISABLED: &str = "/proc/sys/kernel/io_uring_disabled";
 
 /// Why a server did not start. The text says what to do about it.
 #[derive(Debug)]
@@ -33,6 +48,8 @@ pub enum StartError {
     IoUringBlocked {
         /// What the kernel said.
         error: io::Error,
+        /// The sysctl `kernel.io_uring_disabled`: 0 for nobody, 1 for most, 2 for all. `None` where there is none, before Linux 6.6.
+        disabled: Option<u8>,
     },
     /// The kernel lacks something that we build on.
     KernelTooOld {
@@ -89,13 +106,9 @@ impl fmt::Display for StartError {
             ),
             Self::Application(error) => write!(f, "the application did not start: {error}"),
             Self::Cpus(error) => error.fmt(f),
-            Self::IoUringBlocked { error } => write!(
-                f,
-                "io_uring is not allowed here ({error}). In a container, its seccomp profile forbids it: \
-                 run with a profile that allows io_uring_setup, io_uring_enter and io_uring_register \
-                 (`--security-opt seccomp=PROFILE.json`). On the host, the administrator has switched \
-                 it off: `sysctl kernel.io_uring_disabled=0`"
-            ),
+            Self::IoUringBlocked { error, disabled } => {
+                write!(f, "io_uring is not allowed here ({error}). {}", way_out(error, *disabled))
+            }
             Self::KernelTooOld { feature } => {
                 write!(
                     f,
@@ -143,7 +156,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::IoUringBlocked { error }
+            Self::IoUringBlocked { error, .. }
             | Self::UnixPath { error, .. }
             | Self::Other { error, .. } => Some(error),
             Self::Cpus(error) => Some(error),
@@ -158,14 +171,36 @@ impl From<InvalidCpus> for StartError {
     }
 }
 
-/// Tries a small ring with the flags that shards use.
+/// What to do about a ring that was refused.
+fn way_out(error: &io::Error, disabled: Option<u8>) -> &'static str {
+    match disabled {
+        Some(1) => {
+            "On the host, kernel.io_uring_disabled is 1, which leaves it to one group: `sysctl kernel.io_uring_group=GID` with a \
+             group of this user, or `sysctl kernel.io_uring_disabled=0` for all"
+        }
+        Some(2..) => {
+            "On the host, the administrator has switched it off (kernel.io_uring_disabled is 2): \
+             `sysctl kernel.io_uring_disabled=0`"
+        }
+        None if error.raw_os_error() == Some(libc::ENOSYS) => {
+            "This kernel was built without it (CONFIG_IO_URING), or a sandbox stands in for the kernel: run on one that has it"
+        }
+        None | Some(0) => {
+            "The process is under a seccomp profile that forbids it: allow io_uring_setup, io_uring_enter and io_uring_register, as \
+             server/deploy/seccomp.json does. With Docker `--security-opt seccomp=seccomp.json`, in Kubernetes a `seccompProfile` \
+             of type Localhost, in a systemd unit `SystemCallFilter=@system-service @aio`"
+        }
+    }
+}
+
+/// Raises the limit of locked memory to the hard limit, and tries a small ring with the flags that shards use.
 ///
 /// # Errors
 /// What stands in the way: a profile, a sysctl, the kernel's age, or a limit.
 pub fn check_ring() -> Result<(), StartError> {
-    let memory = sys::resource_limit(Resource::LockedMemory)
+    let have = raise(Resource::LockedMemory)
         .map_err(|error| StartError::Other { what: "read RLIMIT_MEMLOCK", error })?;
-    enough_locked_memory(memory.soft)?;
+    enough_locked_memory(have)?;
     // On a thread of its own: taking a ring apart interrupts the system calls of the thread that made it.
     let tried = thread::spawn(|| {
         ring::Ring::new(ring::RingConfig { submissions: 2, completions: 4 }).map(drop)
@@ -179,15 +214,64 @@ pub fn check_ring() -> Result<(), StartError> {
 /// # Errors
 /// [`StartError::TooFewDescriptors`] when that is below `need`.
 pub fn raise_descriptors(need: u64) -> Result<u64, StartError> {
-    let now = sys::resource_limit(Resource::Descriptors)
+    let have = raise(Resource::Descriptors)
         .map_err(|error| StartError::Other { what: "read RLIMIT_NOFILE", error })?;
+    enough_descriptors(have, need)
+}
+
+/// Raises a soft limit to the hard one; the answer is what holds then.
+fn raise(resource: Resource) -> io::Result<u64> {
+    let now = sys::resource_limit(resource)?;
     let raised = ResourceLimit { soft: now.hard, hard: now.hard };
     // A refusal leaves what was there before, and that may be enough.
-    let have = match sys::set_resource_limit(Resource::Descriptors, raised) {
+    Ok(match sys::set_resource_limit(resource, raised) {
         Ok(()) => raised.soft,
         Err(_) => now.soft,
+    })
+}
+
+/// How many descriptors a server of so many shards and listeners wants at least.
+pub(crate) fn descriptors(shards: usize, listeners: usize) -> u64 {
+    let shards = shards as u64;
+    (OF_PROCESS + shards * (OF_SHARD + listeners as u64)).max(DESCRIPTORS)
+}
+
+/// How many pipes each shard may use of `have` descriptors: a pipe has two.
+pub(crate) fn pipes(have: u64, shards: usize) -> usize {
+    usize::try_from(have / PIPES_SHARE / 2 / (shards as u64).max(1)).unwrap_or(usize::MAX)
+}
+
+/// Whether shards may have more connections than there are descriptors; `asked` is how many of them each.
+pub(crate) fn too_many_connections(have: u64, shards: usize, asked: usize) -> Option<String> {
+    let most = asked.saturating_mul(shards) as u64;
+    let need = most.saturating_add(descriptors(shards, 0));
+    (have < need).then(|| {
+        format!(
+            "{most} connections were asked for, and only {have} file descriptors may be open: accepting pauses before \
+             the limit is reached. In a systemd unit `LimitNOFILE={need}`, in a container `--ulimit nofile={need}`"
+        )
+    })
+}
+
+/// What one shard was refused is asked for all: the kernel counts locked memory by user.
+pub(crate) fn of_all(error: StartError, shards: usize) -> StartError {
+    let have = || sys::resource_limit(Resource::LockedMemory).map_or(u64::MAX, |limit| limit.soft);
+    of_all_with(error, shards, have())
+}
+
+fn of_all_with(error: StartError, shards: usize, have: u64) -> StartError {
+    let is_memory = match &error {
+        StartError::MemlockTooLow { .. } => true,
+        StartError::Other { error, .. } => error.raw_os_error() == Some(libc::ENOMEM),
+        _ => false,
     };
-    enough_descriptors(have, need)
+    if !is_memory || have == u64::MAX {
+        return error;
+    }
+    let all = LOCKED_A_SHARD.saturating_mul(shards as u64);
+    // Who has as much shares it with other processes of the same user.
+    let need = if have < all { all } else { have.saturating_mul(2) };
+    StartError::MemlockTooLow { have, need }
 }
 
 fn enough_locked_memory(have: u64) -> Result<(), StartError> {
@@ -202,7 +286,11 @@ fn enough_descriptors(have: u64, need: u64) -> Result<u64, StartError> {
 /// What an error of `io_uring_setup` means when `have` bytes of memory may be locked.
 pub(crate) fn ring_error(error: io::Error, have: u64) -> StartError {
     match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => StartError::IoUringBlocked { error },
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
+            let disabled = fs::read_to_string(DISABLED).ok();
+            let disabled = disabled.and_then(|text| text.trim().parse().ok());
+            StartError::IoUringBlocked { error, disabled }
+        }
         Some(libc::EINVAL) => StartError::KernelTooOld {
             feature: "IORING_SETUP_SINGLE_ISSUER with IORING_SETUP_DEFER_TASKRUN (Linux 6.1)",
         },
@@ -243,14 +331,27 @@ mod tests {
     #[test]
     fn ring_errors_name_their_fix() {
         for (errno, words) in [
-            (libc::EPERM, &["seccomp", "kernel.io_uring_disabled=0"][..]),
-            (libc::EACCES, &["seccomp"]),
-            (libc::ENOSYS, &["io_uring_setup", "sysctl"]),
+            (libc::EPERM, &["io_uring is not allowed here"][..]),
+            (libc::EACCES, &["io_uring is not allowed here"]),
+            (libc::ENOSYS, &["io_uring is not allowed here"]),
             (libc::EINVAL, &["DEFER_TASKRUN", "6.1"]),
             (libc::ENOMEM, &["ulimit -l 512", "LimitMEMLOCK=524288", "65536 bytes"]),
             (libc::EIO, &["could not set up an io_uring"]),
         ] {
             let text = ring_error(os(errno), 64 << 10).to_string();
+            for word in words {
+                assert!(text.contains(word), "{errno}: {word:?} is not in {text:?}");
+            }
+        }
+        for (errno, disabled, words) in [
+            (libc::EPERM, Some(0), &["seccomp=seccomp.json", "Localhost", "@aio"][..]),
+            (libc::EPERM, None, &["seccomp=seccomp.json"]),
+            (libc::EPERM, Some(1), &["kernel.io_uring_group=GID", "io_uring_disabled=0"]),
+            (libc::EPERM, Some(2), &["kernel.io_uring_disabled=0"]),
+            (libc::ENOSYS, Some(0), &["seccomp=seccomp.json"]),
+            (libc::ENOSYS, None, &["CONFIG_IO_URING"]),
+        ] {
+            let text = StartError::IoUringBlocked { error: os(errno), disabled }.to_string();
             for word in words {
                 assert!(text.contains(word), "{errno}: {word:?} is not in {text:?}");
             }
@@ -299,6 +400,42 @@ mod tests {
         assert_eq!(enough_descriptors(101, 100).unwrap(), 101);
         let text = enough_descriptors(99, 100).unwrap_err().to_string();
         assert!(text.contains("ulimit -n 100") && text.contains("LimitNOFILE=100"), "{text}");
+    }
+
+    #[test]
+    fn locked_memory_is_asked_for_all_shards() {
+        let lacks =
+            || StartError::Other { what: "register receive buffers", error: os(libc::ENOMEM) };
+        let need = |error, shards, have| match of_all_with(error, shards, have) {
+            StartError::MemlockTooLow { have: of, need } if of == have => Some(need),
+            _ => None,
+        };
+        let mib = |n: u64| n << 20;
+        assert_eq!(need(lacks(), 32, mib(8)), Some(mib(32)));
+        assert_eq!(
+            need(StartError::MemlockTooLow { have: mib(1), need: mib(2) }, 8, mib(1)),
+            Some(mib(8))
+        );
+        // Others of this user have it.
+        assert_eq!(need(lacks(), 2, mib(8)), Some(mib(16)));
+        // Without a limit it is memory itself that lacks, and what is no memory stays what it is.
+        assert_eq!(need(lacks(), 2, u64::MAX), None);
+        assert_eq!(need(StartError::Other { what: "x", error: os(libc::EIO) }, 2, mib(1)), None);
+    }
+
+    #[test]
+    fn descriptors_are_counted_by_shards() {
+        assert_eq!(descriptors(2, 3), 1024);
+        assert_eq!(descriptors(64, 3), 32 + 64 * 83);
+        // An eighth of all, two each.
+        assert_eq!([pipes(1024, 2), pipes(1024, 64), pipes(1 << 20, 2)], [32, 1, 32768]);
+        assert_eq!(pipes(u64::MAX, 0), usize::MAX >> 4);
+        assert_eq!(too_many_connections(3024, 2, 1000), None);
+        let text = too_many_connections(3023, 2, 1000).unwrap();
+        for word in ["2000 connections", "3023", "LimitNOFILE=3024", "nofile=3024"] {
+            assert!(text.contains(word), "{word:?} is not in {text:?}");
+        }
+        assert!(too_many_connections(u64::MAX - 1, 2, usize::MAX).is_some());
     }
 
     #[test]

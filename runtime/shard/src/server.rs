@@ -36,8 +36,6 @@ use crate::socket::GROUP;
 use crate::topology::Topology;
 use crate::wires::Wires;
 
-/// Descriptors that a server wants at least: it raises its own soft limit towards the hard one.
-const DESCRIPTORS: u64 = 1024;
 /// Connections of a shard, unless said otherwise.
 const CONNECTIONS: NonZero<usize> = NonZero::new(1 << 20).unwrap();
 /// Memory that glommio registers for files on each shard, in bytes. The net ring brings its own.
@@ -195,13 +193,19 @@ impl Server {
             Some(it) => (it.given, it.predecessor, it.warnings),
             None => Default::default(),
         };
-        preflight::check_ring()?;
-        preflight::raise_descriptors(DESCRIPTORS)?;
         let cpus = config.topology.cpus().to_vec();
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
+        let for_all = |error| preflight::of_all(error, count.get());
+        preflight::check_ring().map_err(for_all)?;
+        let need = preflight::descriptors(cpus.len(), config.all_listen().len());
+        let descriptors = preflight::raise_descriptors(need)?;
         let mut listeners =
             Listeners::take_over(&config.all_listen(), count, config.udp(), &mut given)?;
         listeners.warn(warnings.into_iter().chain(given.unasked()));
+        if config.connections != CONNECTIONS {
+            let (shards, asked) = (count.get(), config.connections.get());
+            listeners.warn(preflight::too_many_connections(descriptors, shards, asked));
+        }
         let (clear, secure) = listeners.addresses().split_at(config.listen.len());
         let (secure, udp) = secure.split_at(secure.len() - config.udp_listen().len());
         let (addresses, secure_addresses) = (clear.to_vec(), secure.to_vec());
@@ -242,6 +246,7 @@ impl Server {
                 stats: Arc::clone(&stats),
                 control: Arc::clone(&control),
                 balance: Arc::clone(&balance),
+                pipes: preflight::pipes(descriptors, count.get()),
                 mail: Arc::clone(&mail),
                 blocking: blocking.clone(),
                 config: Arc::clone(&config),
@@ -266,16 +271,18 @@ impl Server {
                 .map_err(|error| StartError::Other {
                     what: "start an executor",
                     error: error.into(),
-                })?;
+                })
+                .map_err(for_all)?;
             server.shards.push(shard);
         }
         drop((ready, listens));
         for _ in 0..server.shards.len() {
             // A shard that is gone without a word has panicked in `app`.
-            wait.recv().map_err(|_| StartError::Other {
+            let started = wait.recv().map_err(|_| StartError::Other {
                 what: "start a shard",
                 error: io::Error::other("its application panicked"),
-            })??;
+            })?;
+            started.map_err(for_all)?;
         }
         if let Some(predecessor) = predecessor {
             predecessor.relieve();
@@ -378,6 +385,7 @@ struct Plan {
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
     balance: Arc<Balance>,
+    pipes: usize,
     mail: Arc<Mailboxes>,
     blocking: Blocking,
     config: Arc<Config>,
@@ -451,7 +459,7 @@ impl Plan {
             reads: Reads::new(),
             wires: Wires::new(Rc::clone(&core.calls)),
             bulks: Bulks::default(),
-            pipes: Pipes::default(),
+            pipes: Pipes::at_most(self.pipes),
             trims: false,
             quic,
             control: self.control,
@@ -480,6 +488,7 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
         control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),
         balance: Arc::new(Balance::new(Arc::clone(&stats), config.connections.get())),
         stats,
+        pipes: usize::MAX,
         mail: Arc::new(Mailboxes::new(1)),
         blocking: Blocking::default(),
         config: Arc::new(config),
