@@ -16,6 +16,7 @@ mod connections;
 mod cookies;
 mod cors;
 mod csrf;
+mod deploy;
 mod errors;
 mod etag;
 mod examples;

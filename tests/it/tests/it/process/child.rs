@@ -90,6 +90,21 @@ impl Process {
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
 
+    /// As [`Process::said`], started by another program: its name, and arguments that end before ours.
+    pub(crate) fn said_by(
+        launcher: &[&str],
+        arguments: &[&str],
+        set: impl FnOnce(&mut Command),
+    ) -> Option<(bool, String)> {
+        let (name, rest) = launcher.split_first()?;
+        let mut command = Command::new(name);
+        command.args(rest).arg(binary()).args(arguments).env_remove("PORT");
+        set(&mut command);
+        let output = command.output().ok()?;
+        let said = [output.stdout, output.stderr].concat();
+        Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
     /// Of the one that serves.
     pub(crate) fn pid(&self) -> u32 {
         self.heirs.first().copied().unwrap_or_else(|| self.child.id())

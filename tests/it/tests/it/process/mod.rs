@@ -5,9 +5,9 @@
 mod child;
 mod drain;
 mod logs;
-mod sandbox;
+pub(crate) mod sandbox;
 mod shortage;
 mod start;
 mod upgrade;
 
-pub(crate) use child::Process;
+pub(crate) use child::{Process, Refusal};

@@ -9,31 +9,15 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Lets the process live without `io_uring_setup`: EPERM, as a container's seccomp profile says it.
-pub(crate) fn deny_io_uring(command: &mut Command) {
-    const fn statement(code: u32, k: u32, if_true: u8, if_false: u8) -> libc::sock_filter {
-        libc::sock_filter { code: code as u16, jt: if_true, jf: if_false, k }
-    }
-    let setup = libc::SYS_io_uring_setup as u32;
-    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-    let mut filter = [
-        // The number is the first word of `struct seccomp_data`.
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, setup, 0, 1),
-        statement(libc::BPF_RET | libc::BPF_K, refuse, 0, 0),
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
-    ];
+use seccompiler::BpfProgram;
+
+/// Puts the process under these filters of system calls, the first one first.
+pub(crate) fn filter(command: &mut Command, filters: Vec<BpfProgram>) {
     let install = move || {
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-        // SAFETY: both calls only read their arguments, and `program` outlives the second, which copies it.
-        let refused = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-                || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-                    != 0
-        };
+        let refused = filters.iter().any(|filter| seccompiler::apply_filter(filter).is_err());
         if refused { Err(io::Error::last_os_error()) } else { Ok(()) }
     };
-    // SAFETY: the closure makes two system calls on memory of its own, and allocates nothing.
+    // SAFETY: the closure makes two system calls a filter, on memory of its own, and allocates nothing.
     unsafe { command.pre_exec(install) };
 }
 

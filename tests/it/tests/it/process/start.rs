@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::child::{Process, Refusal};
-use super::sandbox;
 use crate::parity::{Ask, LANES, Over, Place};
 
 /// The last word of a server to a request for `/plaintext` on its own connection.
@@ -200,16 +199,6 @@ fn settings_that_cannot_be() {
     let refusal = refused(&["--shards", "0"]);
     assert_eq!(refusal.code, Some(2));
     assert!(refusal.errors.contains("--shards"), "{refusal:?}");
-}
-
-#[test]
-fn io_uring_is_blocked() {
-    let started = Process::start(&["--http", "127.0.0.1:0"], sandbox::deny_io_uring);
-    let Err(refusal) = started else { panic!("it started") };
-    assert_eq!(refusal.code, Some(1));
-    for word in ["io_uring", "seccomp", "sysctl kernel.io_uring_disabled=0"] {
-        assert!(refusal.errors.contains(word), "{word:?} is not in {:?}", refusal.errors);
-    }
 }
 
 #[test]
