@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use crate::health::Health;
 use crate::probe::Probe;
 
 /// An HTTP server with one shard a core.
@@ -35,6 +36,17 @@ pub enum Command {
     },
     /// Say what a server speaks, a line a protocol.
     Probe(Probe),
+    /// Say whether a server is well, by how it ends.
+    Health(Health),
+    /// Write the manual page to standard output.
+    #[command(hide = true)]
+    Man,
+    /// Write what a shell reads to complete arguments.
+    #[command(hide = true)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// How to serve.

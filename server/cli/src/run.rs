@@ -10,7 +10,9 @@ use crate::app::{App, app};
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::check::check;
 use crate::config::{Config, ConfigError};
+use crate::health::health;
 use crate::layers::Layers;
+use crate::manual;
 use crate::probe::probe;
 use crate::redirect::redirect;
 use crate::secure::Tls;
@@ -67,6 +69,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
             say(&said)?;
             let none = || Failure::Setting(format!("{}: no answer", wanted.url));
             return is_any.then_some(()).ok_or_else(none);
+        }
+        Some(Command::Health(wanted)) => return say(&health(&wanted)?),
+        Some(Command::Man) => return manual::man(&mut io::stdout()).map_err(Failure::Output),
+        Some(Command::Completions { shell }) => {
+            return manual::completions(shell, &mut io::stdout()).map_err(Failure::Output);
         }
         None => (Kind::Demo, args.serve),
     };

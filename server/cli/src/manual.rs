@@ -1,0 +1,199 @@
+//! `trilane man` and `trilane completions SHELL`: what packages install, made of the arguments themselves.
+
+use std::io::{self, Write};
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::args::Args;
+
+/// What the arguments do not say: sections with paragraphs, each with a term, or without one.
+const SECTIONS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "FILES",
+        &[
+            ("/etc/trilane/trilane.toml", "What the unit of the package serves, with --config."),
+            (
+                "~/.local/state/trilane/certificate.pem",
+                "The certificate for development, where no other is named; below $XDG_STATE_HOME, if that is set.",
+            ),
+        ],
+    ),
+    ("ENVIRONMENT", &[("PORT", "The port of the address where --http listens by default.")]),
+    (
+        "SIGNALS",
+        &[
+            (
+                "SIGTERM, SIGINT",
+                "Accept nobody, finish what is under way, and end: within [drain] deadline, 30 seconds by default. A second one \
+                 ends at once.",
+            ),
+            (
+                "SIGHUP",
+                "Read the settings again that can be changed while serving, and open the access log anew.",
+            ),
+        ],
+    ),
+    (
+        "EXIT STATUS",
+        &[
+            ("0", "All went well."),
+            ("1", "It did not; standard error says why, and what to do."),
+            ("2", "The arguments are wrong."),
+        ],
+    ),
+    (
+        "EXAMPLES",
+        &[
+            ("trilane serve --root /srv/www --http :8080", "The files below a directory."),
+            (
+                "trilane check --config /etc/trilane/trilane.toml",
+                "Whether a file would do, before a restart.",
+            ),
+            ("trilane probe https://example.org/", "What a server speaks."),
+        ],
+    ),
+    (
+        "SEE ALSO",
+        &[(
+            "",
+            "README.md, for the keys of the configuration file; CAPACITY.md, for limits of the system.",
+        )],
+    ),
+];
+
+/// The manual page, trilane(1).
+///
+/// # Errors
+/// What the writer says.
+pub(crate) fn man(out: &mut dyn Write) -> io::Result<()> {
+    let mut command = Args::command();
+    command.build();
+    let page = Man::new(command.clone()).manual("User Commands");
+    let mut text = Vec::new();
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    page.render_synopsis_section(&mut text)?;
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    subcommands(&command, &mut text)?;
+    let mut rest = Roff::new();
+    for (name, paragraphs) in SECTIONS {
+        rest.control("SH", [*name]);
+        for (term, said) in *paragraphs {
+            if !term.is_empty() {
+                rest.control("TP", []).text([bold(*term)]);
+            }
+            rest.text([roman(*said)]);
+        }
+    }
+    rest.to_writer(&mut text)?;
+    out.write_all(quoted(&String::from_utf8_lossy(&text)).as_bytes())
+}
+
+/// What the commands do, with the flags that are theirs alone.
+fn subcommands(command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut roff = Roff::new();
+    roff.control("SH", ["COMMANDS"]);
+    let is_of_all = |id| command.get_arguments().any(|arg| arg.get_id() == id);
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+        roff.control("TP", []).text([bold(format!("trilane {}", sub.get_name()))]);
+        roff.text([roman(about)]);
+        let own = sub.get_arguments().filter(|arg| !is_of_all(arg.get_id()));
+        for arg in own.filter(|arg| !arg.is_hide_set()) {
+            let names = arg.get_value_names().unwrap_or_default();
+            let value = names.first().map(ToString::to_string).unwrap_or_default();
+            let term = match arg.get_long() {
+                Some(long) if arg.get_action().takes_values() => format!("--{long} {value}"),
+                Some(long) => format!("--{long}"),
+                None => value,
+            };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            roff.control("RS", []).control("TP", []).text([bold(term)]);
+            roff.text([roman(help)]).control("RE", []);
+        }
+    }
+    roff.to_writer(out)
+}
+
+/// Words between backticks in bold, as manual pages have them.
+fn quoted(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for (at, part) in parts.enumerate() {
+        out.push_str(if at % 2 == 0 { "\\fB" } else { "\\fR" });
+        out.push_str(part);
+    }
+    out
+}
+
+/// What a shell reads to complete our arguments.
+///
+/// # Errors
+/// What the writer says.
+pub(crate) fn completions(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "trilane", &mut text);
+    out.write_all(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+        let mut text = Vec::new();
+        write(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Each flag and command that is shown, once and with those of the commands.
+    fn flags() -> Vec<String> {
+        let mut command = Args::command();
+        command.build();
+        let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+        let all: Vec<_> = shown.chain([&command]).collect();
+        let names = all.iter().map(|command| command.get_name().to_owned());
+        let longs = all.iter().flat_map(|command| command.get_arguments());
+        let longs = longs.filter_map(|arg| arg.get_long().map(str::to_owned));
+        names.chain(longs).collect()
+    }
+
+    #[test]
+    fn the_manual_has_every_flag_and_command() {
+        let page = text(man);
+        assert!(page.contains(".TH trilane 1") && !page.contains('`'), "{page}");
+        for flag in flags() {
+            // In roff a dash that is no hyphen is escaped.
+            assert!(page.contains(&flag.replace('-', "\\-")), "{flag} is not in {page}");
+        }
+        for (section, _) in SECTIONS {
+            assert!(
+                page.contains(&format!(".SH \"{section}\""))
+                    || page.contains(&format!(".SH {section}")),
+                "{section}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_shell_completes_every_flag_and_command() {
+        for shell in Shell::value_variants() {
+            let script = text(|out| completions(*shell, out));
+            for flag in flags() {
+                assert!(script.contains(&flag), "{shell}: {flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn backticks_become_bold() {
+        assert_eq!(quoted("a `b` c `d`"), "a \\fBb\\fR c \\fBd\\fR");
+        assert_eq!(quoted("a"), "a");
+    }
+}
