@@ -5,7 +5,7 @@
 use trilane_semantics::section;
 use trilane_semantics::{
     Cause, Closed, Command, Content, ExchangeId, Fault, Fields, Input, Instant, Known, Machine,
-    Method, Misuse, Next, Outbox, Payload, RequestHead, ResponseHead, Stamp, StatusCode,
+    Method, Misuse, Next, Outbox, Payload, Protocol, RequestHead, ResponseHead, Stamp, StatusCode,
 };
 
 use crate::chunked;
@@ -15,6 +15,8 @@ use crate::state::{Ending, Expect, Http1, Incoming, Outgoing, Peer, Phase, Role,
 
 impl Machine for Http1 {
     type Stream = ();
+
+    const PROTOCOL: Protocol = Protocol::Http11;
 
     fn poll_event<'b>(&mut self, now: Instant, input: &mut Input<'b>) -> Result<Next<'b>, Fault> {
         self.receive(now, input)

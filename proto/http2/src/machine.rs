@@ -5,7 +5,7 @@
 use trilane_semantics::sending::{self, Outgoing, SHARE, announces_trailers};
 use trilane_semantics::{
     Content, ExchangeId, Fault, Fields, Input, Instant, Machine, Misuse, Next, Outbox, Payload,
-    RequestHead, ResponseHead, Stamp, StatusCode,
+    Protocol, RequestHead, ResponseHead, Stamp, StatusCode,
 };
 
 use crate::code::Code;
@@ -17,6 +17,8 @@ use trilane_semantics::budget;
 
 impl Machine for Http2 {
     type Stream = ();
+
+    const PROTOCOL: Protocol = Protocol::Http2;
 
     const MULTIPLEXES: bool = true;
 

@@ -6,7 +6,7 @@ use trilane_semantics::section;
 use trilane_semantics::sending::{self, Outgoing, SHARE, announces_trailers};
 use trilane_semantics::{
     Command, Content, ExchangeId, Fault, Fields, Input, Instant, Machine, Misuse, Next, Outbox,
-    Payload, RequestHead, ResponseHead, Stamp, StatusCode, budget,
+    Payload, Protocol, RequestHead, ResponseHead, Stamp, StatusCode, budget,
 };
 
 use crate::code::Code;
@@ -21,6 +21,8 @@ const LONGEST_HEADER: usize = 16;
 
 impl Machine for Http3 {
     type Stream = u64;
+
+    const PROTOCOL: Protocol = Protocol::Http3;
 
     const MULTIPLEXES: bool = true;
 

@@ -82,6 +82,8 @@ pub enum Cause {
     Record,
     /// The peer has ended TLS with this alert (RFC 8446 §6.2).
     Alert(u8),
+    /// An operator has ended it.
+    Operator,
 }
 
 impl Cause {
@@ -89,7 +91,7 @@ impl Cause {
     pub const COUNT: usize = Self::OWN.len() + Reason::ALL.len();
 
     /// Those that are no fault, in the order of their numbers.
-    const OWN: [Self; 15] = [
+    const OWN: [Self; 16] = [
         Self::Peer,
         Self::Transport,
         Self::PeerLeft,
@@ -105,6 +107,7 @@ impl Cause {
         Self::HandshakeTimeout,
         Self::Record,
         Self::Alert(0),
+        Self::Operator,
     ];
 
     /// Every cause once, in the order of their numbers; one alert stands for all.
@@ -131,6 +134,7 @@ impl Cause {
             Self::HandshakeTimeout => 12,
             Self::Record => 13,
             Self::Alert(_) => 14,
+            Self::Operator => 15,
             Self::Fault(reason) => Self::OWN.len() + reason as usize,
         }
     }
@@ -155,6 +159,31 @@ impl Cause {
             Self::HandshakeTimeout => "tls_handshake_timeout",
             Self::Record => "tls_record",
             Self::Alert(_) => "tls_alert",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// What it means, for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Peer => "the peer closed between two messages",
+            Self::Transport => "the transport failed, or the peer reset it",
+            Self::PeerLeft => "the peer left while an exchange was under way",
+            Self::LastMessage => "one side had said that this message was the last",
+            Self::Fault(reason) => reason.text(),
+            Self::IdleTimeout => "nothing came for the keep-alive time",
+            Self::WriteTimeout => "the peer did not take in time what it was sent",
+            Self::Aborted => "a handler gave up after its answer had begun",
+            Self::TunnelEnd => "both halves of the tunnel ended",
+            Self::Drain => "the server drains",
+            Self::DrainDeadline => "the server drained, and its deadline came",
+            Self::Overload => "a limit was reached, such as that of connections",
+            Self::Handshake => "the TLS handshake failed",
+            Self::HandshakeTimeout => "the TLS handshake took too long",
+            Self::Record => "a TLS record could not be read, or not be written",
+            Self::Alert(_) => "the peer ended TLS with an alert",
+            Self::Operator => "an operator ended it",
         }
     }
 }

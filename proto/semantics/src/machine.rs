@@ -9,7 +9,7 @@ use core::fmt;
 use crate::event::{Content, ExchangeId, Next};
 use crate::fault::Fault;
 use crate::fields::Fields;
-use crate::head::{RequestHead, ResponseHead};
+use crate::head::{Protocol, RequestHead, ResponseHead};
 use crate::input::Input;
 use crate::outbox::Outbox;
 use crate::payload::Payload;
@@ -49,6 +49,9 @@ pub trait Machine {
     /// Names a transport stream: `()` over TCP, the stream id over QUIC. The default one is asked, with no
     /// bytes, when something else than bytes has changed.
     type Stream: Copy + Default + Eq + fmt::Debug + 'static;
+
+    /// What it speaks.
+    const PROTOCOL: Protocol;
 
     /// Whether exchanges run beside each other, each with credit of its own: then one slow reader holds up its own
     /// exchange, by not releasing, and not the connection.

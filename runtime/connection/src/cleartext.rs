@@ -12,6 +12,7 @@ use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Payload};
 
 use crate::connection::{Received, Sends};
 use crate::conversation::{Conversation, http1, http2, passed_on_to_current};
+use crate::describe::Description;
 use crate::ending::Goal;
 use crate::host::Host;
 use crate::piping::Piping;

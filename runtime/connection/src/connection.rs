@@ -46,6 +46,10 @@ pub struct Connection<M: Machine> {
     pub(crate) peer_done: bool,
     /// What the host knows to wait for our readers, in bytes.
     queued: usize,
+    /// Exchanges that were begun.
+    pub(crate) begun: u64,
+    /// The last message that was refused.
+    pub(crate) last_fault: Option<Reason>,
     /// What comes may be a replay.
     pub(crate) is_early: bool,
     /// Its answers say where else the same is to be had.
@@ -82,6 +86,8 @@ impl<M: Machine> Connection<M> {
             half_closed: false,
             peer_done: false,
             queued: 0,
+            begun: 0,
+            last_fault: None,
             is_early: false,
             advertises: false,
             datagram_room: None,
@@ -276,6 +282,7 @@ impl<M: Machine> Connection<M> {
         content: Content,
     ) {
         host.stats().requests.add(1);
+        self.begun += 1;
         let is_refused = self.is_early
             && !head.method.is_safe()
             && !(host.limits().early_any && host.app().takes_early(&head));
@@ -409,6 +416,7 @@ impl<M: Machine> Connection<M> {
 
     pub(crate) fn on_fault(&mut self, host: &Host, now: Instant, fault: Fault) {
         host.stats().faults.add(1);
+        self.last_fault = Some(fault.reason);
         match fault.scope {
             Scope::Connection => self.refuse(host, now, fault.reason),
             Scope::Exchange(id) => self.refuse_exchange(host, now, id, fault.reason),

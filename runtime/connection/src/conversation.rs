@@ -10,6 +10,7 @@ use trilane_http2::Http2;
 use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Machine, Outbox, Payload, Protocol};
 
 use crate::connection::{Connection, Received, Sends};
+use crate::describe::Description;
 use crate::ending::Goal;
 use crate::host::Host;
 use crate::piping::Piping;
@@ -74,6 +75,8 @@ pub trait Conversation: fmt::Debug {
     fn is_idle(&self) -> bool;
     /// Why it closed, once it has.
     fn cause(&self) -> Option<Cause>;
+    /// What it does.
+    fn describe(&self) -> Description;
 }
 
 /// What a conversation in front of another, which is its field `current`, has done by that: all but what comes in, and the drain.
@@ -141,6 +144,10 @@ macro_rules! passed_on_to_current {
 
         fn cause(&self) -> Option<Cause> {
             self.current.cause()
+        }
+
+        fn describe(&self) -> Description {
+            self.current.describe()
         }
     };
 }
@@ -290,5 +297,9 @@ impl<M: Machine<Stream = ()> + fmt::Debug> Conversation for Connection<M> {
 
     fn cause(&self) -> Option<Cause> {
         Self::cause(self)
+    }
+
+    fn describe(&self) -> Description {
+        Self::describe(self)
     }
 }

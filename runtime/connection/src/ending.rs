@@ -166,7 +166,7 @@ impl<M: Machine> Connection<M> {
         self.closed = Some(closed);
         self.carry.clear();
         let outcome = match closed.cause {
-            Cause::Aborted | Cause::DrainDeadline => Outcome::Aborted,
+            Cause::Aborted | Cause::DrainDeadline | Cause::Operator => Outcome::Aborted,
             _ => Outcome::PeerLeft,
         };
         for slot in std::mem::take(&mut self.slots) {

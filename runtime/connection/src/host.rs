@@ -10,9 +10,11 @@ use std::time::{Duration, SystemTime};
 use trilane_exchange::{
     ConnectionInfo, Exchange, ExchangeWaker, Service, Shard, Stats, WakeQueue, Wakers,
 };
-use trilane_semantics::{ExchangeId, Instant, Limits, Outbox, RequestHead, Stamp};
+use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Outbox, RequestHead, Stamp};
 
+use crate::describe::Description;
 use crate::guests::{Crowded, Guest, Guests};
+use crate::recent::{Close, Recent, Traffic};
 
 /// Spare exchanges and outboxes kept, a shard.
 const KEEP: usize = 64;
@@ -42,6 +44,8 @@ pub struct Host {
     spare: Cell<usize>,
     /// Received bytes that wait for their readers, all connections.
     queued: Cell<usize>,
+    /// Connections that closed last.
+    recent: RefCell<Recent>,
 }
 
 impl Host {
@@ -69,6 +73,7 @@ impl Host {
             outboxes: RefCell::default(),
             spare: Cell::new(0),
             queued: Cell::new(0),
+            recent: RefCell::new(Recent::new(Recent::MOST)),
         };
         host.tick();
         host
@@ -90,6 +95,28 @@ impl Host {
     pub fn limiting(mut self, guests: Option<Arc<Guests>>) -> Self {
         self.guests = guests;
         self
+    }
+
+    /// The same, and so many connections that closed last are remembered. Default 128; 0 for none.
+    #[must_use]
+    pub fn remembering(self, closes: usize) -> Self {
+        self.recent.replace(Recent::new(closes));
+        self
+    }
+
+    /// A client's connection has closed: it is counted, and remembered for a while.
+    pub fn closed(&self, cause: Cause, traffic: Traffic, describe: impl FnOnce() -> Description) {
+        self.stats().closed.count(cause);
+        let mut recent = self.recent.borrow_mut();
+        if recent.is_on() {
+            recent.push(Close::new(cause, self.shard.now(), &describe(), traffic));
+        }
+    }
+
+    /// Those that closed last, the youngest first.
+    #[must_use]
+    pub fn closes(&self) -> Vec<Close> {
+        self.recent.borrow().all().rev().cloned().collect()
     }
 
     /// A place for one connection more of that address, where places are counted.

@@ -4,7 +4,7 @@
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
 //! `reading` (files for who sends bytes only), `piping` (content that nobody looks at), `ending` (how it ends), `asking` (the other way round: requests of ours), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
-//! [`guests`]: how many of them each client has, and `throttle`: how fast they may be.
+//! [`guests`]: how many of them each client has, [`describe`]: what they do and how they ended, and `throttle`: how fast they may be.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -13,6 +13,7 @@ mod carry;
 pub mod cleartext;
 pub mod connection;
 pub mod conversation;
+pub mod describe;
 mod ending;
 mod guarded;
 pub mod guests;
@@ -25,6 +26,7 @@ mod push;
 pub mod quic;
 mod reading;
 mod received;
+pub mod recent;
 pub mod secured;
 mod slot;
 mod step;
@@ -34,9 +36,11 @@ mod throttle;
 pub use cleartext::cleartext;
 pub use connection::{Connection, LEASE_FROM, Received, Sends};
 pub use conversation::{Conversation, client, http1, http2};
+pub use describe::{Description, State, Waits};
 pub use ending::Goal;
 pub use guests::{Crowded, Guest, Guests};
 pub use host::Host;
 pub use piping::{PIPE_FROM, PIPE_LEAST, Piping};
 pub use proxied::{Follow, proxied};
+pub use recent::{Close, Traffic};
 pub use secured::{client_secured, secured};

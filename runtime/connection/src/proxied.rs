@@ -15,6 +15,7 @@ use trilane_semantics::{Cause, ExchangeId, Instant, Outbox, Payload, Reason};
 
 use crate::connection::{Received, Sends};
 use crate::conversation::{Conversation, http1, passed_on_to_current};
+use crate::describe::Description;
 use crate::ending::Goal;
 use crate::guests::{Crowded, Guest};
 use crate::host::Host;

@@ -13,6 +13,7 @@ use trilane_tls::{Broken, Heard, Session};
 
 use crate::connection::Received;
 use crate::conversation::Conversation;
+use crate::describe::Description;
 use crate::ending::Goal;
 use crate::host::Host;
 use crate::pending::{Asks, Pending};
@@ -64,11 +65,13 @@ enum Stage {
     /// There is one.
     Open(Box<dyn Conversation>),
     /// There is none any more.
-    Over(Over),
+    Over(Box<Over>),
 }
 
 /// The end of what TLS has ended.
 struct Over {
+    /// What it was.
+    before: Description,
     cause: Cause,
     /// Until then the peer may take the alert, and close.
     until: Instant,
@@ -106,15 +109,26 @@ impl Stage {
             // The peer has left before it had begun.
             (Heard::End, Self::Handshake(pending)) => {
                 pending.fail(|| DialError::Closed(Cause::Peer));
-                *self = Self::over(host, now, Cause::Peer);
+                *self = self.over(host, now, Cause::Peer);
             }
             _ => {}
         }
     }
 
-    fn over(host: &Host, now: Instant, cause: Cause) -> Self {
+    fn over(&self, host: &Host, now: Instant, cause: Cause) -> Self {
         let until = now + host.limits().linger_timeout;
-        Self::Over(Over { cause, until, half_closed: false, peer_done: false })
+        let before = self.describe();
+        Self::Over(Box::new(Over { before, cause, until, half_closed: false, peer_done: false }))
+    }
+
+    fn describe(&self) -> Description {
+        match self {
+            Self::Handshake(pending) => {
+                Description::of_handshake(Rc::clone(&pending.info), Some(pending.deadline))
+            }
+            Self::Open(conversation) => conversation.describe(),
+            Self::Over(over) => over.before.clone().over(Some(over.until)),
+        }
     }
 }
 
@@ -146,7 +160,7 @@ impl Secured {
             pending.fail(|| DialError::Closed(cause));
         }
         if !matches!(self.stage, Stage::Over(_)) {
-            self.stage = Stage::over(host, now, cause);
+            self.stage = self.stage.over(host, now, cause);
         }
     }
 
@@ -374,14 +388,14 @@ impl Conversation for Secured {
                 goal => goal,
             },
             // Its time is over: what is still under way or owed never arrives.
-            Stage::Over(Over { half_closed: true, peer_done: true, .. }) => match self.flight {
+            Stage::Over(over) if over.half_closed && over.peer_done => match self.flight {
                 Flight::None => Goal::Close,
                 Flight::Content | Flight::Records(_) => Goal::Reset,
             },
             Stage::Over(_) if self.flight != Flight::None || self.session.owes() => Goal::Open,
             // Nobody is left for whom a half-close would make a difference.
-            Stage::Over(Over { peer_done: true, .. }) => Goal::Close,
-            Stage::Over(Over { half_closed: false, .. }) => Goal::HalfClose,
+            Stage::Over(over) if over.peer_done => Goal::Close,
+            Stage::Over(over) if !over.half_closed => Goal::HalfClose,
             Stage::Over(_) => Goal::Open,
         }
     }
@@ -414,6 +428,10 @@ impl Conversation for Secured {
             Stage::Open(conversation) => conversation.cause(),
             Stage::Over(over) => Some(over.cause),
         }
+    }
+
+    fn describe(&self) -> Description {
+        self.stage.describe()
     }
 }
 

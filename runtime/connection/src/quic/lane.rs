@@ -10,7 +10,9 @@ use trilane_semantics::{Cause, ExchangeId, Instant};
 
 use super::talk::Talk;
 use super::train::{SMALLEST, Train};
+use crate::describe::Description;
 use crate::host::Host;
+use crate::recent::Traffic;
 
 /// What is read of a stream at once, in bytes.
 const SCRATCH: usize = 64 << 10;
@@ -64,6 +66,13 @@ pub struct Lane {
 pub(super) struct Entry {
     generation: u16,
     pub(super) talk: Option<Box<Talk>>,
+}
+
+impl Entry {
+    /// What its connection's key says beside [`MARK`].
+    fn name(&self, index: u32) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(index)
+    }
 }
 
 impl Lane {
@@ -128,6 +137,7 @@ impl Lane {
             Route::Known(index) => {
                 if let Some(talk) = self.talk(index) {
                     // What is wrong with it is QUIC's matter: it tells the peer, or passes over it.
+                    talk.traffic.receive(now, datagram.len() as u64);
                     let _ = talk.session.receive(datagram, path);
                     self.touch(index);
                 }
@@ -149,6 +159,7 @@ impl Lane {
                 host.stats().open.add(1);
                 let Some(entry) = self.entries.get_mut(index as usize) else { return Taken::Ours };
                 if let Some(talk) = &mut entry.talk {
+                    talk.traffic.receive(now, datagram.len() as u64);
                     self.endpoint.bind(&mut talk.session, index);
                     let _ = talk.session.receive(datagram, path);
                     self.touch(index);
@@ -230,6 +241,7 @@ impl Lane {
                     }
                     let Some(Transmit { len, path, at }) = talk.transmit(space) else { break };
                     host.stats().sent.add(len as u64);
+                    talk.traffic.send(now, len as u64);
                     if !train.push(len, path) {
                         let datagram = train.space().get(..len).unwrap_or_default();
                         self.left_over.0.extend_from_slice(datagram);
@@ -322,6 +334,34 @@ impl Lane {
         self.each(|talk| talk.shut(host, now, cause));
     }
 
+    /// Ends one connection at once. Whether there is one of that name.
+    pub fn cut(&mut self, host: &Host, now: Instant, key: u64, cause: Cause) -> bool {
+        let index = key as u32;
+        let entry = self.entries.get_mut(index as usize);
+        let talk = entry.filter(|it| key == MARK | it.name(index));
+        let Some(talk) = talk.and_then(|entry| entry.talk.as_mut()) else { return false };
+        talk.shut(host, now, cause);
+        self.touch(index);
+        true
+    }
+
+    /// Gives `take` the name of each connection of the `most` places from `from` on, whether it leads to a server, what it does, and
+    /// what went through it. Whether there are places after those.
+    pub fn look(
+        &self,
+        from: usize,
+        most: usize,
+        mut take: impl FnMut(u64, bool, Description, Traffic),
+    ) -> bool {
+        for (index, entry) in (0_u32..).zip(&self.entries).skip(from).take(most) {
+            if let Some(talk) = &entry.talk {
+                let name = MARK | entry.name(index);
+                take(name, talk.session.is_dialed(), talk.describe(), talk.traffic);
+            }
+        }
+        from + most < self.entries.len()
+    }
+
     fn each(&mut self, mut act: impl FnMut(&mut Talk)) {
         for index in 0..self.entries.len() as u32 {
             if let Some(talk) = self.talk(index) {
@@ -350,7 +390,7 @@ impl Lane {
             (self.entries.len() - 1) as u32
         });
         let entry = &mut self.entries[index as usize];
-        let key = MARK | u64::from(entry.generation) << 32 | u64::from(index);
+        let key = MARK | entry.name(index);
         entry.talk = Some(Box::new(make(key)));
         index
     }
@@ -369,7 +409,7 @@ impl Lane {
                 return;
             }
             host.stats().open.sub(1);
-            host.stats().closed.count(talk.cause());
+            host.closed(talk.cause(), talk.traffic, || talk.describe());
         }
     }
 

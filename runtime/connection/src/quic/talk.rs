@@ -13,9 +13,11 @@ use trilane_semantics::{Cause, ExchangeId, Instant, Protocol};
 use super::calls::Call;
 use super::flow::Flow;
 use crate::connection::Connection;
+use crate::describe::Description;
 use crate::ending::Goal;
 use crate::guests::{Crowded, Guest};
 use crate::host::Host;
+use crate::recent::Traffic;
 
 /// RFC 9000 §20.1.
 const NO_ERROR: u64 = 0;
@@ -32,6 +34,7 @@ pub(super) struct Talk {
     /// Whom the connection was begun with.
     peer: IpAddr,
     stage: Stage,
+    pub(super) traffic: Traffic,
     flow: Flow,
     key: u64,
     /// It is in the list of those that are to be run.
@@ -54,7 +57,7 @@ enum Stage {
     /// HTTP/3.
     Open(Box<Connection<Http3>>),
     /// QUIC tells the peer, or nobody.
-    Over(Cause),
+    Over(Cause, Box<Description>),
 }
 
 impl Talk {
@@ -65,6 +68,7 @@ impl Talk {
             has_place: false,
             peer: path.peer.ip(),
             stage: Stage::Handshake { since: now, path, drain: None },
+            traffic: Traffic::new(now),
             flow: Flow::default(),
             key,
             is_touched: false,
@@ -121,7 +125,7 @@ impl Talk {
             Err(Crowded) => {
                 connection.shut(host, now, Cause::Overload);
                 self.session.refuse();
-                self.stage = Stage::Over(Cause::Overload);
+                self.over(Cause::Overload);
             }
         }
     }
@@ -177,7 +181,7 @@ impl Talk {
                 _ => DialError::Closed(cause),
             });
         }
-        self.stage = Stage::Over(cause);
+        self.stage = Stage::Over(cause, Box::new(self.describe()));
     }
 
     /// The peer is somewhere else: requests to come are told.
@@ -187,7 +191,7 @@ impl Talk {
             Stage::Open(connection) => {
                 connection.moved(host, Address::Ip(path.local), Address::Ip(path.peer));
             }
-            Stage::Over(_) => {}
+            Stage::Over(..) => {}
         }
     }
 
@@ -239,7 +243,7 @@ impl Talk {
         match &mut self.stage {
             Stage::Handshake { drain, .. } => *drain = Some(grace),
             Stage::Open(connection) => connection.drain(host, now, grace),
-            Stage::Over(_) => {}
+            Stage::Over(..) => {}
         }
     }
 
@@ -270,7 +274,7 @@ impl Talk {
         let own = match &self.stage {
             Stage::Handshake { since, .. } => Some(*since + self.handshake_timeout(host)),
             Stage::Open(connection) => Instant::earliest(connection.poll_timeout(), self.linger),
-            Stage::Over(_) => None,
+            Stage::Over(..) => None,
         };
         Instant::earliest(own, self.paced)
     }
@@ -290,7 +294,19 @@ impl Talk {
         match &self.stage {
             Stage::Handshake { .. } => None,
             Stage::Open(connection) => connection.cause(),
-            Stage::Over(cause) => Some(*cause),
+            Stage::Over(cause, _) => Some(*cause),
+        }
+    }
+
+    /// What it does.
+    pub(super) fn describe(&self) -> Description {
+        match &self.stage {
+            Stage::Handshake { path, .. } => {
+                let info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
+                Description::of_handshake(Rc::new(info), None)
+            }
+            Stage::Open(connection) => connection.describe(),
+            Stage::Over(_, before) => before.as_ref().clone().over(None),
         }
     }
 
@@ -305,7 +321,7 @@ impl fmt::Debug for Talk {
         let stage = match self.stage {
             Stage::Handshake { .. } => "handshake",
             Stage::Open(_) => "open",
-            Stage::Over(_) => "over",
+            Stage::Over(..) => "over",
         };
         write!(f, "Talk({stage})")
     }
