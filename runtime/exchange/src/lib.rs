@@ -34,7 +34,7 @@ pub mod outgoing;
 mod queue;
 pub mod read;
 pub mod rendered;
-mod reply;
+pub mod reply;
 pub mod response;
 pub mod service;
 pub mod shard;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Gives the value. Dropping it says that there will be none.
-pub(crate) struct Reply<T>(Arc<Mutex<Slot<T>>>);
+pub struct Reply<T>(Arc<Mutex<Slot<T>>>);
 
 /// Waits for the value; `None` when there will be none.
-pub(crate) struct Replied<T>(Arc<Mutex<Slot<T>>>);
+pub struct Replied<T>(Arc<Mutex<Slot<T>>>);
 
 struct Slot<T> {
     value: Option<T>,
@@ -19,7 +19,8 @@ struct Slot<T> {
 }
 
 /// Both ends.
-pub(crate) fn reply<T>() -> (Reply<T>, Replied<T>) {
+#[must_use]
+pub fn reply<T>() -> (Reply<T>, Replied<T>) {
     let slot = Slot { value: None, is_over: false, waker: None };
     let slot = Arc::new(Mutex::new(slot));
     (Reply(Arc::clone(&slot)), Replied(slot))
@@ -32,7 +33,7 @@ fn lock<T>(slot: &Mutex<Slot<T>>) -> MutexGuard<'_, Slot<T>> {
 
 impl<T> Reply<T> {
     /// Gives the value, and wakes who waits.
-    pub(crate) fn give(self, value: T) {
+    pub fn give(self, value: T) {
         lock(&self.0).value = Some(value);
     }
 }
@@ -67,5 +68,11 @@ impl<T> Future for Replied<T> {
 impl<T> fmt::Debug for Replied<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Replied")
+    }
+}
+
+impl<T> fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reply")
     }
 }

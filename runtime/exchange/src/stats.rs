@@ -104,6 +104,8 @@ impl CacheUse {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Stats {
+    /// When the loop's last turn began, in nanoseconds since the server started.
+    pub turned: Counter,
     /// Connections open now.
     pub open: Counter,
     /// Connections accepted.

@@ -135,6 +135,11 @@ impl Buffers {
         self.pool.count
     }
 
+    /// Bytes of each.
+    pub(crate) fn size(&self) -> usize {
+        self.pool.region.size as usize
+    }
+
     /// How many the kernel has, or will have after [`Buffers::publish`].
     pub(crate) fn free(&self) -> u16 {
         self.pool.free.get()

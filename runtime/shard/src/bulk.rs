@@ -25,6 +25,11 @@ impl Bulks {
         spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice())
     }
 
+    /// Bytes of those that nobody uses.
+    pub(crate) fn spare(&self) -> usize {
+        self.0.borrow().len() * SIZE
+    }
+
     /// Takes one back.
     pub(crate) fn give(&self, bytes: Box<[u8]>) {
         let mut spare = self.0.borrow_mut();

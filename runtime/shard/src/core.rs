@@ -115,6 +115,7 @@ impl Core {
     /// Looks at the clock; once a turn.
     pub(crate) fn tick(&self) -> Instant {
         self.now.set(self.clock());
+        self.stats.turned.set(self.now.get().as_nanos());
         self.wall.set(None);
         self.now.get()
     }

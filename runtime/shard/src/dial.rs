@@ -118,7 +118,7 @@ impl Wanted {
         let its = Rc::clone(&desk);
         let key = sockets.insert_with(|key| {
             let conversation = conversation(host, now, (key.pack(), info), (dial, session), desk);
-            Socket::new(descriptor, conversation, None, extent)
+            Socket::new(descriptor, conversation, None, extent, now)
         });
         if let Some(socket) = sockets.get_mut(key) {
             socket.connect(Box::new(name), its, key, ring);

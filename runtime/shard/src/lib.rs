@@ -4,7 +4,7 @@
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
 //! shards, and ends them by [`signals`] and `control`), [`handover`] (how another process takes over). What a shard does: `shard` (the loop), `accept`,
 //! `balance` and `shard::places` (who gets a connection), `socket`, `sending` and `pipes` (what the ring does for one, and what it does not), `quic` and `udp`
-//! (datagrams), `wires` (connections that we begin). What it is made of:
+//! (datagrams), `wires` (connections that we begin). What others may know of it: [`inspect`], [`inspector`], `questions` and `shard::answering`. What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
 //! `unsafe` is in `sys`, `ring`, `buffers`, `sending`, `udp::sends` and `wires`, nowhere else.
@@ -22,11 +22,14 @@ mod control;
 mod core;
 mod dial;
 pub mod handover;
+pub mod inspect;
+pub mod inspector;
 pub mod listen;
 pub mod memory;
 mod pipes;
 pub mod preflight;
 mod proxies;
+mod questions;
 #[cfg(feature = "http3")]
 mod quic;
 #[cfg(not(feature = "http3"))]
@@ -48,6 +51,8 @@ mod wires;
 
 pub use handover::inherited::Inherited;
 pub use handover::upgrade::{UpgradeError, Upgrader};
+pub use inspect::{ConnectionEntry, ConnectionId, Filter, Report};
+pub use inspector::{Inspector, Silent};
 pub use listen::{
     ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpConfig, UdpSocket,
 };
@@ -59,3 +64,4 @@ pub use quic::QuicConfig;
 pub use server::{AppError, Config, Secure, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals, on_signals, on_upgrade_signals};
 pub use topology::{InvalidCpus, Topology};
+pub use trilane_connection::{Close, State as ConnectionState, Traffic, Waits};

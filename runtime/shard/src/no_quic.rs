@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use trilane_connection::Host;
+use trilane_connection::{Description, Host, Traffic};
 use trilane_exchange::Wake;
 use trilane_semantics::{Cause, Instant};
 
@@ -91,6 +91,27 @@ impl Quic {
     }
 
     pub(crate) fn close(&mut self, _: &mut Ring) {
+        match *self {}
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match *self {}
+    }
+
+    pub(crate) fn is_key(&self, _: u64) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn look(
+        &self,
+        _: usize,
+        _: usize,
+        _: impl FnMut(u64, bool, Description, Traffic),
+    ) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn cut(&mut self, _: &Host, _: Instant, _: u64) -> bool {
         match *self {}
     }
 

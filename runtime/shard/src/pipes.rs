@@ -77,7 +77,6 @@ impl Pipes {
     }
 
     /// How many are in use.
-    #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
         self.0.used.get()
     }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane_connection::Host;
 use trilane_connection::quic::{Lane, Taken, Train as Room};
+use trilane_connection::{Description, Host, Traffic};
 use trilane_exchange::Wake;
 use trilane_quic::cid::LAYOUT;
 use trilane_quic::{Endpoint, Identity, Path, Place, Secrets, Settings};
@@ -351,6 +351,32 @@ impl Quic {
     pub(crate) fn close(&mut self, ring: &mut Ring) {
         self.forwards.close(self.number);
         self.udp.close(ring);
+    }
+
+    /// How many connections clients have.
+    pub(crate) fn len(&self) -> usize {
+        self.lane.len()
+    }
+
+    /// Whether `key` names a connection over QUIC.
+    pub(crate) const fn is_key(&self, key: u64) -> bool {
+        Lane::is_key(key)
+    }
+
+    /// As [`Lane::look`].
+    pub(crate) fn look(
+        &self,
+        from: usize,
+        most: usize,
+        take: impl FnMut(u64, bool, Description, Traffic),
+    ) -> bool {
+        self.lane.look(from, most, take)
+    }
+
+    /// Ends a connection at once. Whether there is one of that name.
+    pub(crate) fn cut(&mut self, host: &Host, now: Instant, key: u64) -> bool {
+        self.is_touched = true;
+        self.lane.cut(host, now, key, Cause::Operator)
     }
 
     /// Whether clients have no connections.

@@ -43,6 +43,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 pub(crate) use self::entry::{Completion, Extent, Layout, Manner, Submission};
 use crate::buffers::Region;
+use crate::inspect::RingReport;
 use crate::preflight::{self, StartError};
 use crate::sys::{self, Entry, Resource};
 
@@ -273,6 +274,23 @@ impl Ring {
     /// Whether the kernel has not been given everything yet.
     pub(crate) fn has_submissions(&mut self) -> bool {
         !self.backlog.is_empty() || !self.io.submission().is_empty()
+    }
+
+    /// What its queues hold.
+    pub(crate) fn report(&mut self) -> RingReport {
+        let backlog = self.backlog.len();
+        let submissions = self.io.submission();
+        let (capacity, submitted) = (submissions.capacity(), submissions.len());
+        drop(submissions);
+        let completions = self.io.completion();
+        RingReport {
+            submissions: capacity,
+            submitted,
+            backlog,
+            completions: completions.capacity(),
+            completed: completions.len(),
+            overflow: completions.overflow(),
+        }
     }
 
     /// Whether anything is left to submit, run or collect.

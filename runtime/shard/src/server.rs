@@ -23,10 +23,12 @@ use crate::control::{Control, Order};
 use crate::core::Core;
 use crate::handover::inherited::Inherited;
 use crate::handover::upgrade::Upgrader;
+use crate::inspector::Inspector;
 use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
 use crate::pipes::Pipes;
 use crate::preflight::{self, StartError};
 use crate::proxies::{Proxies, ProxyProtocol};
+use crate::questions::Questions;
 use crate::quic::{Common, Quic};
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
@@ -74,6 +76,11 @@ pub struct Config {
     pub h2c: bool,
     /// Proxies that say first for whom a connection is. Default: none.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Connections that closed last, and why: so many are remembered on each shard. Default 128.
+    pub recent_closes: usize,
+    /// Whether the threads of shards stay on their CPUs. Default: yes. A server beside another one, which is hardly ever asked, is better off
+    /// without.
+    pub is_pinned: bool,
     /// How long a drain keeps an idle connection open for a request that is on its way. Default 2 s.
     pub drain_idle_grace: Duration,
     /// How long a drain may take. Default 30 s.
@@ -108,6 +115,8 @@ impl Config {
             zero_copy_from: 0,
             h2c: false,
             proxy_protocol: None,
+            recent_closes: 128,
+            is_pinned: true,
             drain_idle_grace: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
         })
@@ -138,6 +147,7 @@ pub struct Server {
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
     upgrader: Upgrader,
+    inspector: Inspector,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
     // Last: removes the files of unix sockets.
     listeners: Listeners,
@@ -148,6 +158,10 @@ pub struct Server {
 pub struct Stopper(Arc<Control>);
 
 impl Stopper {
+    pub(crate) const fn new(control: Arc<Control>) -> Self {
+        Self(control)
+    }
+
     /// Finishes what is under way, then ends (see [`Config`] for how long).
     pub fn drain(&self) {
         self.0.give(Order::Drain);
@@ -219,8 +233,12 @@ impl Server {
         let balance = Balance::new(Arc::clone(&stats), config.connections.get());
         let balance = Arc::new(balance);
         let mail = Arc::new(Mailboxes::new(cpus.len()));
+        let is_pinned = config.is_pinned;
         let (blocking, app, config) = (Blocking::default(), Arc::new(app), Arc::new(config));
         let start = Instant::now();
+        let questions = Arc::new(Questions::new(cpus.len()));
+        let inspector =
+            Inspector::new(Arc::clone(&questions), Arc::clone(&stats), Arc::clone(&control), start);
         let guests = guests(&config);
         let mut server = Self {
             addresses,
@@ -229,6 +247,7 @@ impl Server {
             stats: Arc::clone(&stats),
             control: Arc::clone(&control),
             upgrader,
+            inspector,
             shards: Vec::new(),
             listeners,
         };
@@ -245,6 +264,7 @@ impl Server {
                 common: common.clone(),
                 stats: Arc::clone(&stats),
                 control: Arc::clone(&control),
+                questions: Arc::clone(&questions),
                 balance: Arc::clone(&balance),
                 pipes: preflight::pipes(descriptors, count.get()),
                 mail: Arc::clone(&mail),
@@ -252,7 +272,8 @@ impl Server {
                 config: Arc::clone(&config),
             };
             let (app, ready) = (Arc::clone(&app), ready.clone());
-            let shard = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+            let place = if is_pinned { Placement::Fixed(cpu) } else { Placement::Unbound };
+            let shard = LocalExecutorBuilder::new(place)
                 .name(&format!("shard-{id}"))
                 .io_memory(FILE_MEMORY)
                 .spawn(move || async move {
@@ -322,6 +343,12 @@ impl Server {
         &self.stats
     }
 
+    /// A handle on what it does.
+    #[must_use]
+    pub fn inspector(&self) -> Inspector {
+        self.inspector.clone()
+    }
+
     /// A handle that stops it from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
@@ -384,6 +411,7 @@ struct Plan {
     common: Common,
     stats: Arc<[Arc<Stats>]>,
     control: Arc<Control>,
+    questions: Arc<Questions>,
     balance: Arc<Balance>,
     pipes: usize,
     mail: Arc<Mailboxes>,
@@ -397,6 +425,7 @@ impl Plan {
         let buffers = Buffers::new(&mut ring, GROUP, buffers::COUNT, buffers::SIZE)
             .map_err(|error| StartError::Other { what: "register receive buffers", error })?;
         self.control.enlist(ring.waker());
+        self.questions.enlist(self.id, ring.waker());
         self.balance.enlist(self.id, ring.descriptor());
         let waker = ring.waker();
         let queue = WakeQueue::new(move || waker.wake());
@@ -414,7 +443,7 @@ impl Plan {
             queue.clone(),
             self.config.server_field,
         );
-        let host = host.limiting(self.guests);
+        let host = host.limiting(self.guests).remembering(self.config.recent_closes);
         let port = self.udp.first().map(|socket| socket.address().port());
         // The port alone, for the host is the same (RFC 7838 §3).
         let alt_svc = port.map(|port| format!("h3=\":{port}\"; ma=86400"));
@@ -463,6 +492,7 @@ impl Plan {
             trims: false,
             quic,
             control: self.control,
+            questions: self.questions,
             balance: self.balance,
             ring,
             buffers,
@@ -489,6 +519,7 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
         balance: Arc::new(Balance::new(Arc::clone(&stats), config.connections.get())),
         stats,
         pipes: usize::MAX,
+        questions: Arc::new(Questions::new(1)),
         mail: Arc::new(Mailboxes::new(1)),
         blocking: Blocking::default(),
         config: Arc::new(config),

@@ -4,6 +4,7 @@
 //! handler runs inside the turn that brought its request, and its answer goes out with the next system call.
 
 mod alive;
+mod answering;
 mod ending;
 mod outward;
 mod places;
@@ -29,6 +30,7 @@ use crate::control::Control;
 use crate::core::{Core, Timer};
 use crate::pipes::Pipes;
 use crate::proxies::Proxies;
+use crate::questions::Questions;
 use crate::quic::Quic;
 use crate::ring::{Completion, Extent, Ring};
 use crate::sending::{Reader, Reads, Sendings};
@@ -61,6 +63,8 @@ pub(crate) struct Shard {
     pub(crate) host: Rc<Host>,
     pub(crate) queue: WakeQueue,
     pub(crate) control: Arc<Control>,
+    /// What others want to know of it.
+    pub(crate) questions: Arc<Questions>,
     pub(crate) balance: Arc<Balance>,
     pub(crate) locals: Vec<Address>,
     pub(crate) state: State,
@@ -138,6 +142,7 @@ impl Shard {
             for timer in due.drain(..) {
                 self.timer(now, timer);
             }
+            self.answer(now);
             if self.obey(now).is_break() {
                 return self.end(&mut completions).await;
             }
@@ -269,7 +274,7 @@ impl Shard {
         let info = Rc::new(ConnectionInfo { listener, ..ConnectionInfo::new(local, peer) });
         let key = self.sockets.insert_with(|key| {
             let conversation = begin.conversation(&self.host, now, key.pack(), info);
-            Socket::new(descriptor, conversation, guest, extent)
+            Socket::new(descriptor, conversation, guest, extent, now)
         });
         if self.state == State::Draining
             && let Some(socket) = self.sockets.get_mut(key)
@@ -388,7 +393,7 @@ impl Shard {
         }
         self.host.stats().open.sub(1);
         let cause = socket.conversation.cause().unwrap_or(Cause::Transport);
-        self.host.stats().closed.count(cause);
+        self.host.closed(cause, socket.traffic, || socket.describe());
         socket.close(key, &mut self.ring);
         // A descriptor came free: who waits for one may try at once.
         self.acceptors.resume(&mut self.ring);

@@ -102,6 +102,20 @@ impl<T> Slots<T> {
         Some(value)
     }
 
+    /// How many slots there are, used or free.
+    pub(crate) fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All slots from that index on, with what is in them.
+    pub(crate) fn iter_from(&self, index: usize) -> impl Iterator<Item = (Key, Option<&T>)> {
+        (index..self.entries.len()).filter_map(|at| {
+            let slot = self.entries.get(at)?;
+            let key = Key { index: u32::try_from(at).ok()?, generation: slot.generation };
+            Some((key, slot.value.as_ref()))
+        })
+    }
+
     /// All values, in order of index.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.entries.iter().zip(0..).filter_map(|(slot, index)| {

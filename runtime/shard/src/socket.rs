@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use trilane_connection::{Conversation, Goal, Guest, Host};
+use trilane_connection::{Conversation, Goal, Guest, Host, Traffic};
 use trilane_exchange::Desk;
 use trilane_semantics::Instant;
 
@@ -37,6 +37,7 @@ enum Turn {
 pub(crate) struct Socket {
     pub(crate) descriptor: OwnedFd,
     pub(crate) conversation: Box<dyn Conversation>,
+    pub(crate) traffic: Traffic,
     /// The place of its client.
     _guest: Option<Box<Guest>>,
     receiving: Receiving,
@@ -108,10 +109,12 @@ impl Socket {
         conversation: Box<dyn Conversation>,
         guest: Option<Box<Guest>>,
         extent: Extent,
+        now: Instant,
     ) -> Self {
         Self {
             descriptor,
             conversation,
+            traffic: Traffic::new(now),
             _guest: guest,
             receiving: Receiving::No,
             sending: None,

@@ -14,6 +14,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use trilane_semantics::Instant;
 
@@ -45,6 +46,14 @@ pub(crate) fn coarse_clock() -> Instant {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
     let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
     Instant::from_nanos(seconds * 1_000_000_000 + nanos)
+}
+
+/// CPU time that this thread has used.
+pub(crate) fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec, which is ours. It cannot fail: every thread has this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// A stream socket of that family, close-on-exec; `flags` may add `SOCK_NONBLOCK`.
@@ -289,7 +298,7 @@ mod tests {
         ours.write_all(&[0; 1000]).unwrap();
         theirs.read_exact(&mut [0; 1000]).unwrap();
         let late = (0..500).find(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
             bytes_acknowledged(&ours).unwrap() >= before + 1000
         });
         assert!(late.is_some());

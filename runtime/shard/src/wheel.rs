@@ -86,7 +86,6 @@ impl<T> Wheel<T> {
     }
 
     /// How many timers are set.
-    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

@@ -58,6 +58,11 @@ impl Reads {
         self.under_way.is_empty()
     }
 
+    /// How many are under way, or wait.
+    pub(crate) fn len(&self) -> usize {
+        self.under_way.len() + self.waiting.len()
+    }
+
     /// Begins none of those that wait their turn.
     pub(crate) fn forget_waiting(&mut self) {
         self.waiting.clear();

@@ -7,6 +7,7 @@ use super::Shard;
 use crate::balance::Balance;
 use crate::control::{Control, Order};
 use crate::core::Core;
+use crate::questions::Questions;
 
 /// A shard that ends before it was told to takes the server down in order: half a server that nobody knows of is worse
 /// than one that is started again.
@@ -14,6 +15,7 @@ pub(super) struct Alive {
     core: Rc<Core>,
     balance: Arc<Balance>,
     control: Arc<Control>,
+    questions: Arc<Questions>,
 }
 
 impl Alive {
@@ -22,6 +24,7 @@ impl Alive {
             core: Rc::clone(&shard.core),
             balance: Arc::clone(&shard.balance),
             control: Arc::clone(&shard.control),
+            questions: Arc::clone(&shard.questions),
         }
     }
 }
@@ -31,6 +34,7 @@ impl Drop for Alive {
         self.balance.abandon(self.core.number());
         // With them the mailbox is closed: nobody waits for an answer that will not come.
         self.core.drop_tasks();
+        self.questions.close(self.core.number());
         self.control.give(Order::Drain);
     }
 }

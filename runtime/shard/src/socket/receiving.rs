@@ -33,6 +33,7 @@ impl Socket {
         match (buffer, result) {
             (Some(mut buffer), 1..) => {
                 host.stats().received.add(buffer.len() as u64);
+                self.traffic.receive(now, buffer.len() as u64);
                 self.is_bulky = buffer.is_full();
                 if self.closing {
                     return;
@@ -103,6 +104,7 @@ impl Socket {
             Piping::UpTo(most) if self.is_bulky => match pipes.receive(&self.descriptor, most) {
                 Ok(Piped::Content(content)) => {
                     host.stats().received.add(content.len() as u64);
+                    self.traffic.receive(now, content.len() as u64);
                     self.is_bulky = content.len() >= PIPE_LEAST;
                     self.conversation.receive_piped(host, now, content);
                     // The next one, if it may be, when somebody has taken this.
@@ -150,6 +152,7 @@ impl Socket {
             match received {
                 Ok(n @ 1..) => {
                     host.stats().received.add(n as u64);
+                    self.traffic.receive(now, n as u64);
                     let bytes = &mut piece[..n];
                     if self.conversation.decrypts() {
                         self.conversation.receive_in_place(host, now, bytes);

@@ -43,6 +43,7 @@ impl Socket {
     /// `n` bytes more of `sending` were sent.
     fn advance(&mut self, host: &Host, now: Instant, n: usize, mut sending: Box<Sending>) {
         host.stats().sent.add(n as u64);
+        self.traffic.send(now, n as u64);
         sending.advance(n);
         if n > 0 && !matches!(sending.next(), Next::Done) {
             self.conversation.progress(host, now);
