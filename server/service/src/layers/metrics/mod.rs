@@ -125,17 +125,35 @@ impl Metrics {
     ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response>>> + Clone + 'static {
         let metrics = self.clone();
         move |request| {
-            let (metrics, form) = (metrics.clone(), Form::asked_for(&request.head().fields));
-            let (shard, all) = (request.shard().clone(), request.shard().all_stats());
-            // Adding up takes a while when there are many series, and a look at the system may wait.
-            Box::pin(async move {
-                let text = shard.blocking(move || metrics.render(&all, form)).await;
-                Response::new(StatusCode::OK)
-                    .field(Known::ContentType, form.content_type())
-                    .field(Known::CacheControl, "no-store")
-                    .body(text)
-            })
+            let all = request.shard().all_stats();
+            metrics.answer(&request, all)
         }
+    }
+
+    /// The same, with the counters of another server's shards: for a listener of its own.
+    pub fn handler_for(
+        &self,
+        stats: Arc<[Arc<Stats>]>,
+    ) -> impl Fn(Request) -> Pin<Box<dyn Future<Output = Response>>> + Clone + 'static {
+        let metrics = self.clone();
+        move |request| metrics.answer(&request, stats.to_vec())
+    }
+
+    fn answer(
+        &self,
+        request: &Request,
+        all: Vec<Arc<Stats>>,
+    ) -> Pin<Box<dyn Future<Output = Response>>> {
+        let (metrics, form) = (self.clone(), Form::asked_for(&request.head().fields));
+        let shard = request.shard().clone();
+        // Adding up takes a while when there are many series, and a look at the system may wait.
+        Box::pin(async move {
+            let text = shard.blocking(move || metrics.render(&all, form)).await;
+            Response::new(StatusCode::OK)
+                .field(Known::ContentType, form.content_type())
+                .field(Known::CacheControl, "no-store")
+                .body(text)
+        })
     }
 
     fn render(&self, stats: &[Arc<Stats>], form: Form) -> String {
