@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use trilane_exchange::Stats;
 use trilane_shard::{
-    ListenAddress, SignalGuard, Stopper, Upgrader, drain_on_signals, on_signals, on_upgrade_signals,
+    Inspector, ListenAddress, SignalGuard, Stopper, Upgrader, drain_on_signals, on_signals,
+    on_upgrade_signals,
 };
 
 use crate::log::LogWriter;
@@ -97,6 +98,12 @@ impl Running {
     #[must_use]
     pub fn stats(&self) -> &[Arc<Stats>] {
         self.server.stats()
+    }
+
+    /// A handle on what it does: for [`trilane_shard::Inspector`]'s users, such as a page for operators.
+    #[must_use]
+    pub fn inspector(&self) -> Inspector {
+        self.server.inspector()
     }
 
     /// Stops it from elsewhere.

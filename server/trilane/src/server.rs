@@ -55,6 +55,8 @@ pub struct Server<F> {
     log_excluded: Vec<String>,
     drain: (Duration, Duration),
     inherited: Option<Inherited>,
+    recent_closes: Option<usize>,
+    is_unpinned: bool,
 }
 
 /// What is wanted of HTTP/3.
@@ -137,6 +139,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             log_excluded: Vec::new(),
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
             inherited: None,
+            recent_closes: None,
+            is_unpinned: false,
         }
     }
 
@@ -227,6 +231,21 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[must_use]
     pub fn cpus(mut self, list: impl Into<String>) -> Self {
         self.cpus = Some(list.into());
+        self
+    }
+
+    /// Leaves it to the kernel where the shards run: for a server beside another one, which is hardly ever asked. Default: each has a CPU.
+    #[must_use]
+    pub const fn unpinned(mut self) -> Self {
+        self.is_unpinned = true;
+        self
+    }
+
+    /// So many connections that closed last are remembered on each shard, for [`Inspector::closes`](trilane_shard::Inspector::closes).
+    /// Default 128.
+    #[must_use]
+    pub const fn recent_closes(mut self, most: usize) -> Self {
+        self.recent_closes = Some(most);
         self
     }
 
@@ -370,6 +389,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         }
         config.limits = self.limits;
         config.zero_copy_from = self.zero_copy_from;
+        config.is_pinned = !self.is_unpinned;
+        config.recent_closes = self.recent_closes.unwrap_or(config.recent_closes);
         config.h2c = self.h2c;
         config.proxy_protocol = self.proxy_protocol;
         config.connections_per_ip = self.connections_per_ip;
