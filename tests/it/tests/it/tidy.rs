@@ -23,10 +23,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shard", &["connection", "quic", "tls"]),
     ("coding", &["exchange"]),
     ("service", &["coding", "exchange", "websocket"]),
+    ("admin", &["service", "shard"]),
     ("client", &["coding", "exchange", "websocket"]),
     ("proxy", &["client", "exchange"]),
     ("trilane", &["client", "proxy", "quic", "service", "shard", "tls"]),
-    ("cli", &["trilane"]),
+    ("cli", &["admin", "trilane"]),
 ];
 
 /// The two vocabularies: whoever has them behind an arrow may name them directly too.

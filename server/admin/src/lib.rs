@@ -1,0 +1,98 @@
+//! What operators see of a server at work, and the little that they can do to it: routes for a listener of their own.
+//!
+//! The routes are served by a second server, of one shard on a thread of its own, so that a main shard that is stuck or overloaded
+//! does not hide itself, none of this counts in the main one's limits, and it stays while the main one drains. What it tells
+//! comes from an [`Inspector`]. The reading order: [`exposure`] and `guard` (who may ask), `health`, `shards`, `connections` and `closes`
+//! (what there is).
+#![forbid(unsafe_code)]
+
+mod asked;
+mod closes;
+mod connections;
+pub mod exposure;
+mod guard;
+mod health;
+mod shards;
+
+use std::fmt;
+use std::sync::Arc;
+
+use trilane_service::{Csrf, Metrics, Router, SecurityHeaders, Shard, get};
+use trilane_shard::Inspector;
+
+pub use exposure::Exposed;
+use guard::{HostGuard, Token};
+
+/// The routes for operators: made once, before the shard that serves them.
+///
+/// | route | answer |
+/// | --- | --- |
+/// | `/health` | 200, or 503 while a shard does not turn |
+/// | `/ready` | 200, or 503 while the server drains |
+/// | `/metrics` | Prometheus, with the counters of the server that is looked at |
+/// | `/shards` | how each shard is |
+/// | `/connections` | the connections of all shards |
+/// | `/closes` | those that closed last, and how many there were of each cause |
+#[derive(Clone)]
+pub struct Admin {
+    inspector: Inspector,
+    metrics: Metrics,
+    token: Option<Arc<str>>,
+    is_guarded: bool,
+}
+
+impl Admin {
+    /// Of that server, to be had without a token by who asks for a loopback name.
+    #[must_use]
+    pub fn new(inspector: Inspector) -> Self {
+        Self { inspector, metrics: Metrics::new(), token: None, is_guarded: false }
+    }
+
+    /// Shows these metrics, of the same server. Without, those of requests are missing.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Asks for this token, as a bearer token (RFC 6750) or as the password of any name (RFC 7617), on every route.
+    #[must_use]
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Clients show a certificate before they ask: they may name us as they like.
+    #[must_use]
+    pub const fn behind_certificates(mut self) -> Self {
+        self.is_guarded = true;
+        self
+    }
+
+    /// The routes, for the shard that serves them.
+    #[must_use]
+    pub fn router(&self, _: &Shard) -> Router {
+        let inspector = &self.inspector;
+        let stats = Arc::clone(inspector.stats());
+        let mut router = Router::new()
+            .merge(health::routes(inspector))
+            .route("/metrics", get(self.metrics.handler_for(stats)))
+            .route("/shards", get(asked::of(inspector, shards::shards)))
+            .route("/connections", get(asked::of(inspector, connections::table)))
+            .route("/closes", get(asked::of(inspector, closes::closes)))
+            .layer(SecurityHeaders::new())
+            .layer(Csrf::new());
+        if let Some(token) = &self.token {
+            router = router.layer(Token::layer(token));
+        } else if !self.is_guarded {
+            router = router.layer(HostGuard);
+        }
+        router
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("has_token", &self.token.is_some()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,271 @@
+//! The routes for operators, asked over a socket, of a server of two shards at work.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use serde_json::Value;
+use trilane::{Limits, ListenAddress, Metrics, Path, Router, Running, Server, Shard, get};
+use trilane_admin::Admin;
+
+/// The server that is looked at, and the one that tells of it.
+struct Pair {
+    main: Running,
+    admin: Running,
+}
+
+fn address(running: &Running) -> SocketAddr {
+    match running.addresses() {
+        [ListenAddress::Tcp(address)] => *address,
+        _ => panic!("not TCP"),
+    }
+}
+
+impl Pair {
+    fn new(app: impl Fn(&Shard) -> Router + Send + Sync + 'static) -> Self {
+        Self::with(app, |admin| admin)
+    }
+
+    fn with(
+        app: impl Fn(&Shard) -> Router + Send + Sync + 'static,
+        set: impl FnOnce(Admin) -> Admin,
+    ) -> Self {
+        let metrics = Metrics::new();
+        let counted = metrics.clone();
+        let main = Server::new(move |shard| app(&shard).layer(counted.clone()))
+            .listen("127.0.0.1:0")
+            .shards(NonZero::new(2).unwrap())
+            .h2c()
+            .start()
+            .unwrap();
+        let admin = set(Admin::new(main.inspector()).metrics(metrics));
+        let mut limits = Limits::default();
+        limits.handler_timeout = std::time::Duration::from_secs(20);
+        let admin = Server::new(move |shard| admin.router(&shard))
+            .listen("127.0.0.1:0")
+            .shards(NonZero::<usize>::MIN)
+            .unpinned()
+            .limits(limits)
+            .start()
+            .unwrap();
+        Self { main, admin }
+    }
+
+    /// Asks the admin: status and content.
+    fn ask(&self, target: &str) -> (u16, String) {
+        self.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n"))
+    }
+
+    fn json(&self, target: &str) -> Value {
+        let (status, text) = self.ask(target);
+        assert_eq!(status, 200, "{target}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Sends a head, and reads until the end of the connection.
+    fn send(&self, head: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(address(&self.admin)).unwrap();
+        stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut all = String::new();
+        stream.read_to_string(&mut all).unwrap();
+        let (head, content) = all.split_once("\r\n\r\n").unwrap();
+        let status = head.get(9..12).unwrap().parse().unwrap();
+        let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        assert!(!is_chunked, "{head}");
+        (status, content.to_owned())
+    }
+}
+
+/// A client that keeps its connection.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn new(running: &Running) -> Self {
+        Self(BufReader::new(TcpStream::connect(address(running)).unwrap()))
+    }
+
+    fn ask(&mut self, target: &str) {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.0.get_mut().write_all(head.as_bytes()).unwrap();
+    }
+
+    fn hear(&mut self) -> String {
+        let (mut line, mut length) = (String::new(), 0);
+        while self.0.read_line(&mut line).unwrap() > 2 {
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        let mut content = vec![0; length];
+        self.0.read_exact(&mut content).unwrap();
+        String::from_utf8(content).unwrap()
+    }
+}
+
+/// Asks again until it is so: what is looked at changes a moment after its cause.
+fn until<T>(mut is_so: impl FnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(value) = is_so() {
+            return value;
+        }
+        thread::yield_now();
+    }
+}
+
+fn hello(_: &Shard) -> Router {
+    Router::new().route("/", get(|| async { "hello" })).route(
+        "/slow/{ms}",
+        get(|shard: Shard, Path(ms): Path<u64>| async move {
+            shard.sleep(std::time::Duration::from_millis(ms)).await;
+            "slept"
+        }),
+    )
+}
+
+#[test]
+fn it_is_well_and_counts() {
+    let pair = Pair::new(hello);
+    assert_eq!(pair.ask("/health"), (200, "OK".to_owned()));
+    assert_eq!(pair.ask("/ready"), (200, "OK".to_owned()));
+    let mut client = Client::new(&pair.main);
+    client.ask("/");
+    assert_eq!(client.hear(), "hello");
+    let text = until(|| {
+        let (status, text) = pair.ask("/metrics");
+        assert_eq!(status, 200);
+        text.contains("http_requests_total{method=\"GET\",path=\"/\",status=\"200\"} 1")
+            .then_some(text)
+    });
+    // Those of the main server, not of the one that is asked.
+    assert!(text.contains("trilane_connections_accepted_total{shard=\"1\"}"), "{text}");
+    let shards = pair.json("/shards");
+    let all = shards["shards"].as_array().unwrap();
+    assert_eq!((all.len(), &all[1]["shard"], &all[0]["state"]), (2, &1.into(), &"serving".into()));
+    let sum = |name: &str| all.iter().map(|shard| shard[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("connections"), sum("requests"), sum("requests_open")), (1, 1, 0));
+    assert!(all[0]["buffers"]["free"].as_u64() > Some(0), "{shards}");
+    assert!(all[0]["ring"]["completions"].as_u64() > Some(0) && all[0]["ring"]["overflow"] == 0);
+}
+
+#[test]
+fn connections_of_all_shards_are_shown() {
+    let pair = Pair::new(hello);
+    let mut idle: Vec<_> = (0..12).map(|_| Client::new(&pair.main)).collect();
+    for client in &mut idle {
+        client.ask("/");
+        assert_eq!(client.hear(), "hello");
+    }
+    let mut busy = Client::new(&pair.main);
+    busy.ask("/slow/600000");
+    let active = until(|| {
+        let found = pair.json("/connections?state=active");
+        (found["total"] == 1).then(|| found["connections"][0].clone())
+    });
+    assert_eq!((&active["waits_for"], &active["exchanges_open"]), (&"handler".into(), &1.into()));
+    assert!(active["deadline_seconds"].as_f64() > Some(1.0), "{active}");
+    let peer = busy.0.get_ref().local_addr().unwrap().to_string();
+    assert_eq!((&active["peer"], &active["protocol"]), (&peer.into(), &"HTTP/1.1".into()));
+    assert_eq!(active["local"], address(&pair.main).to_string());
+    let mut preface = TcpStream::connect(address(&pair.main)).unwrap();
+    preface.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let h2 = until(|| {
+        let found = pair.json("/connections?protocol=h2");
+        (found["total"] == 1).then(|| found["connections"][0].clone())
+    });
+    assert_eq!(h2["received_bytes"], 33);
+    let all = pair.json("/connections?sort=exchanges&limit=5");
+    assert_eq!((&all["total"], &all["silent"]), (&14.into(), &Value::Array(Vec::new())));
+    let lines = all["connections"].as_array().unwrap();
+    assert_eq!(lines.len(), 5);
+    assert!(lines.iter().all(|line| line["exchanges"] == 1 && line["tls"].is_null()));
+    assert!(lines.iter().all(|line| line["received_bytes"].as_u64() > Some(10)));
+    let of = |shard| pair.json(&format!("/connections?shard={shard}"))["total"].as_u64().unwrap();
+    assert_eq!((of(0) + of(1), of(2)), (14, 0));
+    for wrong in ["state=x", "protocol=x", "sort=x", "limit=x", "what=1"] {
+        assert_eq!(pair.ask(&format!("/connections?{wrong}")).0, 400, "{wrong}");
+    }
+}
+
+#[test]
+fn it_is_told_who_left_and_why() {
+    let pair = Pair::new(hello);
+    let mut client = Client::new(&pair.main);
+    client.ask("/");
+    client.hear();
+    drop(client);
+    let mut rude = TcpStream::connect(address(&pair.main)).unwrap();
+    rude.write_all(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n").unwrap();
+    rude.read_to_end(&mut Vec::new()).unwrap();
+    drop(rude);
+    let closes = until(|| {
+        let closes = pair.json("/closes");
+        (closes["closes"].as_array().unwrap().len() == 2).then_some(closes)
+    });
+    assert_eq!(
+        (&closes["counts"]["peer"], &closes["counts"]["field_line"]),
+        (&1.into(), &1.into())
+    );
+    let fault = pair.json("/closes?cause=field_line");
+    let line = &fault["closes"][0];
+    assert_eq!(
+        (&line["text"], &line["exchanges"]),
+        (&"a field line is malformed".into(), &0.into())
+    );
+    assert_eq!(line["last_fault"], "a field line is malformed");
+    let peer = pair.json("/closes?cause=peer");
+    assert_eq!(
+        (&peer["closes"][0]["exchanges"], &peer["closes"][0]["protocol"]),
+        (&1.into(), &"HTTP/1.1".into())
+    );
+    assert_eq!(pair.ask("/closes?cause=x").0, 400);
+}
+
+#[test]
+fn a_shard_that_is_stuck_hides_nothing() {
+    let (stuck, free) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(2)));
+    let (of_app, its_barrier) = (Arc::clone(&stuck), Arc::clone(&free));
+    let pair = Pair::new(move |_| {
+        let (stuck, free) = (Arc::clone(&of_app), Arc::clone(&its_barrier));
+        let stick = move || {
+            stuck.store(true, Ordering::SeqCst);
+            free.wait();
+            async { "free" }
+        };
+        Router::new().route("/stuck", get(stick))
+    });
+    let mut client = Client::new(&pair.main);
+    client.ask("/stuck");
+    until(|| stuck.load(Ordering::SeqCst).then_some(()));
+    let (status, text) = pair.ask("/health");
+    assert_eq!(status, 503);
+    let silent: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((silent.as_array().unwrap().len(), &silent[0]["why"]), (1, &"stalled".into()));
+    assert!(silent[0]["last_turn_seconds"].as_f64() > Some(0.5), "{text}");
+    let shards = pair.json("/shards");
+    let lens = ["shards", "silent"].map(|name| shards[name].as_array().unwrap().len());
+    assert_eq!(lens, [1, 1], "{shards}");
+    free.wait();
+    assert_eq!(client.hear(), "free");
+    until(|| (pair.ask("/health").0 == 200).then_some(()));
+}
+
+#[test]
+fn a_drain_is_seen_from_outside() {
+    let pair = Pair::new(hello);
+    let mut busy = Client::new(&pair.main);
+    busy.ask("/slow/600000");
+    until(|| (pair.json("/connections?state=active")["total"] == 1).then_some(()));
+    pair.main.stopper().drain();
+    until(|| (pair.ask("/ready").0 == 503).then_some(()));
+    until(|| (pair.json("/connections?state=draining")["total"] == 1).then_some(()));
+    pair.main.stopper().stop();
+    let gone = until(|| {
+        let silent = pair.json("/shards")["silent"].clone();
+        (silent.as_array().unwrap().len() == 2).then_some(silent)
+    });
+    assert_eq!((&gone[0]["why"], &gone[1]["why"]), (&"gone".into(), &"gone".into()));
+}
