@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trilane::{Router, Shard};
+use trilane::{Metrics, Router, Shard};
 
 use crate::args::Serve;
 use crate::config::Config;
@@ -14,13 +14,19 @@ use crate::site::Site;
 /// Makes what a shard serves, without the layers of the file.
 pub(crate) type App = Box<dyn Fn(&Shard) -> Router + Send + Sync>;
 
-/// What flags and file want served.
+/// What flags and file want served. It is counted in `metrics`: always, or where a route shows it.
 ///
 /// # Errors
 /// Something is wrong with it, or there is nothing.
-pub(crate) fn app(kind: Kind, flags: &Serve, config: &Config) -> Result<App, Failure> {
+pub(crate) fn app(
+    kind: Kind,
+    flags: &Serve,
+    config: &Config,
+    (metrics, always): (&Metrics, bool),
+) -> Result<App, Failure> {
     let refused = |error: &str| Err(Failure::Setting(error.to_owned()));
-    let site = Site::new(config).map_err(|error| in_file(flags, &error))?;
+    let site =
+        Site::with(config, metrics.clone(), always).map_err(|error| in_file(flags, &error))?;
     let root = root(flags, config)?;
     match (kind, site, root) {
         (Kind::Demo, Some(_), _) => {
@@ -29,14 +35,20 @@ pub(crate) fn app(kind: Kind, flags: &Serve, config: &Config) -> Result<App, Fai
         (Kind::Demo, None, _) if config.files != FilesSection::default() => {
             refused("[files] is for serve, not for the demo")
         }
-        (Kind::Demo, None, root) => Ok(Box::new(demo::app(root))),
+        (Kind::Demo, None, root) => Ok(Box::new(demo::app_with(root, metrics.clone()))),
         (Kind::Serve, Some(_), Some(_)) => {
             refused("--root is for a site without [[routes]]: each of those has its own")
         }
         (Kind::Serve, Some(site), None) => Ok(Box::new(move |shard| site.router(shard))),
         (Kind::Serve, None, Some(root)) => {
-            let files = config.files.clone();
-            Ok(Box::new(move |_| Router::new().serve_dir("/", files.serve(&root))))
+            let (files, metrics) = (config.files.clone(), always.then(|| metrics.clone()));
+            Ok(Box::new(move |_| {
+                let router = Router::new().serve_dir("/", files.serve(&root));
+                match &metrics {
+                    Some(metrics) => router.layer(metrics.clone()),
+                    None => router,
+                }
+            }))
         }
         (Kind::Serve, None, None) => {
             refused("serve needs what to serve: --root DIR, or a file with [[routes]]")

@@ -68,6 +68,10 @@ pub struct Serve {
     /// `[redirect]`. Repeatable.
     #[arg(long, value_name = "ADDR|off")]
     pub redirect: Vec<String>,
+    /// Show operators what the server does, on ADDR or `unix:PATH`. An address that others can reach needs a token or certificates:
+    /// `[admin]`. Repeatable. Default: off.
+    #[arg(long, value_name = "ADDR|unix:PATH|off")]
+    pub admin: Vec<String>,
     /// The certificate chain, in PEM. Default: those of the configuration file, or else one for development.
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `trilane check`: everything that the start does with a file, but for listening.
 
+use trilane::Metrics;
 use trilane::testing::TestClient;
 
 use crate::app::app;
@@ -16,7 +17,7 @@ use crate::secure::Tls;
 /// What `serve` would say. Addresses that are in use are not found.
 pub(crate) fn check(flags: &Serve) -> Result<String, Failure> {
     let config = Config::of(flags).map_err(Failure::Config)?;
-    let app = app(Kind::Serve, flags, &config)?;
+    let app = app(Kind::Serve, flags, &config, (&Metrics::new(), false))?;
     let layers = Layers::new(&config).map_err(|error| in_file(flags, &error))?;
     // A shard without sockets: routes and layers are made for one.
     TestClient::with(|shard| layers.around(app(&shard)))

@@ -1,5 +1,4 @@
-//! The configuration file: one TOML schema. What is unknown is an error that names its line, and so is what
-//! the schema has a place for but this version cannot do yet.
+//! The configuration file: one TOML schema. What is unknown is an error that names its line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +11,7 @@ use toml::Spanned;
 use trilane::{Limits, Rotation};
 
 use crate::access::{AccessSection, AuthSection, CsrfSection};
+use crate::admin::AdminSection;
 use crate::args::{Alpn, Serve};
 use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
@@ -26,9 +26,6 @@ use crate::redirect::RedirectSection;
 use crate::site::headers::HeadersSection;
 use crate::site::schema::{HostSection, RouteSection};
 use crate::upstreams::UpstreamSection;
-
-/// Sections of the schema whose features are not in this version.
-const LATER: [&str; 1] = ["admin"];
 
 /// What a configuration file may say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -96,6 +93,8 @@ pub struct Config {
     pub cache: Option<CacheSection>,
     /// Requests have a place in a trace.
     pub trace: Option<TraceSection>,
+    /// What operators see.
+    pub admin: AdminSection,
 }
 
 /// `[limits]`: sizes in bytes, times in seconds. What is not there keeps its default.
@@ -285,8 +284,6 @@ pub enum ConfigError {
     Read(PathBuf, std::io::Error),
     /// It does not say what the schema allows.
     Schema(PathBuf, toml::de::Error),
-    /// It has a section of a later version.
-    Later(PathBuf, &'static str),
 }
 
 impl fmt::Display for ConfigError {
@@ -297,9 +294,6 @@ impl fmt::Display for ConfigError {
             Self::Schema(path, error) => {
                 write!(f, "{}: {}", path.display(), error.to_string().trim_end())?;
                 suggestion(error.message()).map_or(Ok(()), |meant| write!(f, "\n{meant}"))
-            }
-            Self::Later(path, section) => {
-                write!(f, "{}: [{section}] is not supported by this version", path.display())
             }
         }
     }
@@ -331,11 +325,6 @@ impl Config {
     /// As [`Config::read`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let schema = |error| ConfigError::Schema(path.to_owned(), error);
-        let table: toml::Table = toml::from_str(text).map_err(schema)?;
-        if let Some(section) = LATER.into_iter().find(|section| table.contains_key(*section)) {
-            return Err(ConfigError::Later(path.to_owned(), section));
-        }
-        // From the text again, so that errors carry its lines.
         let mut config: Self = toml::from_str(text).map_err(schema)?;
         let of_hosts = config.hosts.iter_mut().flat_map(|host| &mut host.routes);
         for route in config.routes.iter_mut().chain(of_hosts) {
@@ -513,7 +502,5 @@ mod tests {
         assert!(parse("shards = 'two'").unwrap_err().contains("line 1"));
         let key = parse("[tls]\n[[tls.certificates]]\nkey = 'x'\n").unwrap_err();
         assert!(key.contains("line 2") && key.contains("`certificate`"), "{key}");
-        let later = parse("[admin]\nport = 1\n").unwrap_err();
-        assert_eq!(later, "t.toml: [admin] is not supported by this version");
     }
 }

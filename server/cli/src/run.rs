@@ -4,8 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use trilane::{Inherited, ListenAddress, Log, LogWriter, RunError, Server};
+use trilane::{Inherited, ListenAddress, Log, LogWriter, Metrics, RunError, Server};
 
+use crate::admin;
 use crate::app::{App, app};
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::check::check;
@@ -78,8 +79,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => (Kind::Demo, args.serve),
     };
     let config = Config::of(&flags).map_err(Failure::Config)?;
-    let app = app(kind, &flags, &config)?;
-    serve(flags, config, kind, app)
+    let metrics = Metrics::new();
+    let admin = admin::Wanted::new(&flags, &config).map_err(|error| in_file(&flags, &error))?;
+    let app = app(kind, &flags, &config, (&metrics, admin.is_some()))?;
+    serve(flags, config, kind, app, admin.map(|admin| (admin, metrics)))
 }
 
 /// Writes a line to standard output.
@@ -103,7 +106,13 @@ pub(crate) enum Kind {
 }
 
 /// Serves what `app` makes on each shard, until it is told to stop.
-fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failure> {
+fn serve(
+    flags: Serve,
+    config: Config,
+    kind: Kind,
+    app: App,
+    admin: Option<(admin::Wanted, Metrics)>,
+) -> Result<(), Failure> {
     let layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
     let mut server = Server::new(move |shard| layers.around(app(&shard)))
         .limits(config.limits())
@@ -171,6 +180,9 @@ fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failu
     if let Some(most) = config.limits.connections {
         server = server.connections(most);
     }
+    if let Some(most) = config.admin.recent_closes {
+        server = server.recent_closes(most);
+    }
     if let Some(cpus) = flags.cpus.or(config.cpus) {
         server = server.cpus(cpus);
     }
@@ -185,6 +197,7 @@ fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failu
         // Nowhere is left to report that standard error is closed.
         let _ = writeln!(io::stderr(), "trilane: {warning}");
     }
+    let admin = admin.map(|(admin, metrics)| admin.start(&running, metrics)).transpose()?;
     // Before anybody is told that we are ready: from then on a signal drains.
     let reload = move || {
         if let Some(writer) = &log_file {
@@ -210,9 +223,11 @@ fn serve(flags: Serve, config: Config, kind: Kind, app: App) -> Result<(), Failu
         [] => String::new(),
         addresses => format!(" redirect={}", list(addresses)),
     };
+    let operators = admin.as_ref().map(|it| format!(" admin={}", list(admin::addresses(it))));
+    let operators = operators.unwrap_or_default();
     let (shards, pid) = (running.stats().len(), std::process::id());
     say(&format!(
-        "trilane ready http={http} https={https} h3={h3}{redirect} shards={shards} pid={pid}"
+        "trilane ready http={http} https={https} h3={h3}{redirect}{operators} shards={shards} pid={pid}"
     ))?;
     running.wait().map_err(Failure::Server)
 }

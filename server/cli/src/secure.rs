@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trilane::tls::{
     Acceptor, ClientAuth, ClientRoots, Development, Identity, Pem, Tickets, TlsConfig, TlsError,
@@ -83,6 +83,24 @@ impl Tls {
             say(&format_args!("TLS: {warning}"));
         }
     }
+}
+
+/// The same for the listener of operators, whose clients must show a certificate if there are `roots` to which it leads.
+///
+/// # Errors
+/// As [`Tls::new`].
+pub(crate) fn for_operators(
+    flags: &Serve,
+    config: &Config,
+    roots: Option<&Path>,
+) -> Result<Acceptor, TlsError> {
+    let clients = match roots {
+        Some(roots) => {
+            ClientAuth::Required(ClientRoots { roots: Pem::File(roots.to_owned()), crl: None })
+        }
+        None => ClientAuth::Off,
+    };
+    Acceptor::new(TlsConfig { clients, ..wanted(flags, config, &mut None)? })
 }
 
 /// Writes a line to standard error.

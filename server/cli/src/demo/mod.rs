@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use trilane::{
-    BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Outgoing, Path,
-    Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, any, get, post,
+    BodyLimit, Bytes, Error, Frame, Html, Incoming, IntoResponse, Json, Known, Metrics, Outgoing,
+    Path, Payload, Request, Response, Router, ServeDir, Shard, State, StatusCode, any, get, post,
 };
 
 use cached::Cached;
@@ -57,7 +57,15 @@ const SAMPLE: [(&str, &[u8]); 3] = [
 /// The demo for a server: makes its routes on each shard, around one collection of users. The files
 /// below `root` take the place of the sample at `/static/`.
 pub fn app(root: Option<PathBuf>) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
-    let (users, cached, observed) = (Users::default(), Cached::default(), Observed::new());
+    app_with(root, Metrics::new())
+}
+
+/// The same, which counts in `metrics`.
+pub fn app_with(
+    root: Option<PathBuf>,
+    metrics: Metrics,
+) -> impl Fn(&Shard) -> Router + Send + Sync + 'static {
+    let (users, cached, observed) = (Users::default(), Cached::default(), Observed::new(metrics));
     let secret = Secret::default();
     move |shard| {
         let router = on_shard(shard, root.clone(), users.clone(), cached.clone());

@@ -16,12 +16,12 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(metrics: Metrics) -> Self {
         let health = Health::new().check("blocking", INTERVAL, |shard| async move {
             shard.blocking(|| ()).await;
             Ok::<(), Infallible>(())
         });
-        Self { metrics: Metrics::new(), health }
+        Self { metrics, health }
     }
 
     /// Around all routes of a shard.

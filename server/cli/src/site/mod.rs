@@ -35,8 +35,10 @@ use schema::{HostSection, RouteSection};
 pub struct Site {
     files: FilesSection,
     behind: Behind,
-    /// What is counted, if a route shows it.
+    /// What is counted.
     metrics: Metrics,
+    /// It is, also if no route shows it.
+    is_counted: bool,
     /// What we are called in Via: the same on all shards, and not by anybody else (RFC 9110 §7.6.3).
     pseudonym: String,
     /// Of hosts that are not named.
@@ -65,10 +67,19 @@ impl Site {
     /// # Errors
     /// What is wrong, in words, with its line.
     pub fn new(config: &Config) -> Result<Option<Self>, String> {
+        Self::with(config, Metrics::new(), false)
+    }
+
+    /// The same, which counts in `metrics`: always, or where a route shows them.
+    ///
+    /// # Errors
+    /// As [`Site::new`].
+    pub fn with(config: &Config, metrics: Metrics, always: bool) -> Result<Option<Self>, String> {
         let mut site = Self {
             files: config.files.clone(),
             behind: Behind::default(),
-            metrics: Metrics::new(),
+            metrics,
+            is_counted: always,
             pseudonym: format!("trilane-{:08x}", RandomState::new().hash_one(0) as u32),
             routes: routed(&config.routes)?,
             hosts: config.hosts.iter().map(Host::new).collect::<Result<_, _>>()?,
@@ -141,7 +152,7 @@ impl Site {
                 router = router.try_merge(one).map_err(|error| error.to_string())?;
             }
         }
-        let is_counted = self.all().any(|routed| routed.section.metrics);
+        let is_counted = self.is_counted || self.all().any(|routed| routed.section.metrics);
         Ok(if is_counted { router.layer(self.metrics.clone()) } else { router })
     }
 

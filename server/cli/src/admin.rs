@@ -1,0 +1,152 @@
+//! The listener for operators: from `--admin` and `[admin]` to a second server beside the main one.
+
+use std::fs;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use trilane::tls::Acceptor;
+use trilane::{ListenAddress, Metrics, Running, Server};
+use trilane_admin::{Admin, Exposed};
+
+use crate::args::Serve;
+use crate::config::Config;
+use crate::run::Failure;
+use crate::secure;
+
+/// `[admin]`: what operators see, on a listener of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// Where to listen, as `--admin`.
+    pub listen: Vec<String>,
+    /// The token that clients must have.
+    pub token: Option<String>,
+    /// A file with that token, alone on its first line.
+    pub token_file: Option<PathBuf>,
+    /// Whether it is TLS that is listened for, with the certificates of `[tls]`.
+    pub tls: bool,
+    /// The certificates that those of clients must lead to; with `tls`, also if that is not said.
+    pub client_roots: Option<PathBuf>,
+    /// Connections that closed last, and why: so many are remembered on each shard.
+    pub recent_closes: Option<usize>,
+}
+
+/// A token is this long at least: it is all that stands in front of strangers.
+const TOKEN: usize = 16;
+
+impl AdminSection {
+    /// The token, if there is one.
+    fn token(&self) -> Result<Option<String>, String> {
+        let token = match (&self.token, &self.token_file) {
+            (Some(_), Some(_)) => {
+                return Err("[admin] has token or token_file, not both".to_owned());
+            }
+            (Some(token), None) => token.clone(),
+            (None, Some(path)) => {
+                let text = fs::read_to_string(path)
+                    .map_err(|error| format!("[admin] token_file {}: {error}", path.display()))?;
+                text.lines().next().unwrap_or_default().trim().to_owned()
+            }
+            (None, None) => return Ok(None),
+        };
+        if token.len() < TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("[admin] a token has {TOKEN} printable ASCII characters at least"));
+        }
+        Ok(Some(token))
+    }
+}
+
+/// What is to be listened for, found to be right before anything starts.
+pub(crate) struct Wanted {
+    listen: Vec<ListenAddress>,
+    token: Option<String>,
+    acceptor: Option<Acceptor>,
+    has_clients: bool,
+}
+
+impl Wanted {
+    /// What flags and file want; nothing by default.
+    pub(crate) fn new(flags: &Serve, config: &Config) -> Result<Option<Self>, String> {
+        let section = &config.admin;
+        let mut listen =
+            if flags.admin.is_empty() { &section.listen } else { &flags.admin }.clone();
+        listen.retain(|address| address != "off");
+        let token = section.token()?;
+        if listen.is_empty() {
+            return Ok(None);
+        }
+        let parsed = listen.iter().map(|text| text.parse::<ListenAddress>());
+        let listen = parsed.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let has_clients = section.client_roots.is_some();
+        Exposed::check(&listen, token.is_some(), has_clients).map_err(|it| it.to_string())?;
+        let roots = section.client_roots.as_deref();
+        let acceptor = (section.tls || has_clients)
+            .then(|| secure::for_operators(flags, config, roots))
+            .transpose()
+            .map_err(|error| format!("[admin] {error}"))?;
+        Ok(Some(Self { listen, token, acceptor, has_clients }))
+    }
+
+    /// Begins to tell of `main`.
+    pub(crate) fn start(self, main: &Running, metrics: Metrics) -> Result<Running, Failure> {
+        let mut admin = Admin::new(main.inspector()).metrics(metrics);
+        if let Some(token) = &self.token {
+            admin = admin.token(token);
+        }
+        if self.has_clients {
+            admin = admin.behind_certificates();
+        }
+        let mut server =
+            Server::new(move |shard| admin.router(&shard)).shards(NonZero::<usize>::MIN).unpinned();
+        server = match self.acceptor {
+            Some(acceptor) => {
+                let texts = self.listen.iter().map(ToString::to_string);
+                texts.fold(server.tls(acceptor), Server::listen_secure)
+            }
+            None => self.listen.into_iter().fold(server, Server::listen_on),
+        };
+        server.start().map_err(Failure::Server)
+    }
+}
+
+/// Where it listens, ports chosen.
+pub(crate) fn addresses(admin: &Running) -> &[ListenAddress] {
+    match admin.addresses() {
+        [] => admin.secure_addresses(),
+        addresses => addresses,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn wanted(text: &str) -> Result<Option<Wanted>, String> {
+        let config = Config::parse(text, Path::new("t.toml")).map_err(|error| error.to_string())?;
+        Wanted::new(&Serve::default(), &config)
+    }
+
+    #[test]
+    fn nobody_is_let_in_by_mistake() {
+        assert!(wanted("").unwrap().is_none());
+        let near = wanted("[admin]\nlisten = ['127.0.0.1:0', 'unix:/run/x']\n").unwrap().unwrap();
+        assert!((near.listen.len(), near.token.is_none()) == (2, true));
+        for (text, expected) in [
+            ("listen = [':1']", "would be open to others"),
+            ("listen = [':1']\ntoken = 'short'", "16 printable"),
+            ("listen = [':1']\ntoken = 'with a space in it'", "16 printable"),
+            ("token = 'a'\ntoken_file = 'b'", "not both"),
+            ("token_file = '/nowhere/at/all'", "/nowhere/at/all"),
+            ("listen = ['x']", "x"),
+            ("port = 1", "`listen`"),
+        ] {
+            let error = wanted(&format!("[admin]\n{text}\n")).err().unwrap();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let token = "[admin]\nlisten = [':1']\ntoken = '0123456789abcdef'\n";
+        assert_eq!(wanted(token).unwrap().unwrap().token.unwrap().len(), TOKEN);
+    }
+}
