@@ -10,4 +10,4 @@ mod shortage;
 mod start;
 mod upgrade;
 
-pub(crate) use child::{Process, Refusal};
+pub(crate) use child::{Addresses, Process, Refusal};
