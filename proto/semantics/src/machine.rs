@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use crate::closed::Closed;
 use crate::event::{Content, ExchangeId, Next};
 use crate::fault::Fault;
 use crate::fields::Fields;
@@ -274,4 +275,11 @@ pub trait Machine {
     /// # Errors
     /// As [`Machine::poll_event`].
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Fault>;
+
+    /// The connection is over, for this reason, which may be one that the machine cannot know. Only for who keeps a record of it; the
+    /// last word counts.
+    #[inline]
+    fn ended(&mut self, closed: Closed) {
+        let _ = closed;
+    }
 }

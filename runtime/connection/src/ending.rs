@@ -164,6 +164,7 @@ impl<M: Machine> Connection<M> {
             return;
         }
         self.closed = Some(closed);
+        self.machine.ended(closed);
         self.carry.clear();
         let outcome = match closed.cause {
             Cause::Aborted | Cause::DrainDeadline | Cause::Operator => Outcome::Aborted,
