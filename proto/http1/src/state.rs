@@ -187,6 +187,23 @@ impl Http1 {
         Self::new(limits, Role::Client, now)
     }
 
+    /// The server's end of a connection on which so many exchanges are over, and that waits for the next one: as
+    /// [`Http1::rested`] found it.
+    #[must_use]
+    pub fn server_after(exchanges: u64, limits: Rc<Limits>, now: Instant) -> Self {
+        Self { exchange: exchanges, ..Self::new(limits, Role::Server, now) }
+    }
+
+    /// Whether an exchange has just ended, and nothing of the next one was looked at: how many are over. All that came before may be
+    /// forgotten then (server role).
+    #[must_use]
+    pub fn rested(&self) -> Option<u64> {
+        let is_idle = matches!(self.incoming, Incoming::Idle) && self.outgoing == Outgoing::Idle;
+        let is_server = self.role == Role::Server && self.phase == Phase::Running && !self.is_cut;
+        let is_open = self.closed.is_none() && self.wait == Wait::Nothing;
+        (is_idle && is_server && is_open).then_some(self.exchange)
+    }
+
     const fn new(limits: Rc<Limits>, role: Role, now: Instant) -> Self {
         Self {
             limits,
