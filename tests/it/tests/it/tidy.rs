@@ -19,7 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exchange", &["semantics"]),
     ("tls", &["exchange"]),
     ("quic", &["tls"]),
-    ("connection", &["exchange", "http1", "http2", "http3", "quic", "tls"]),
+    ("record", &["http1", "http2", "http3"]),
+    ("connection", &["exchange", "http1", "http2", "http3", "quic", "record", "tls"]),
     ("shard", &["connection", "quic", "tls"]),
     ("coding", &["exchange"]),
     ("service", &["coding", "exchange", "websocket"]),
@@ -220,7 +221,7 @@ fn unsafe_code_is_where_it_may_be() {
         let root = package.manifest.parent().unwrap();
         let is_safe = root.starts_with("proto")
             || root.starts_with("server")
-            || ["runtime/exchange", "runtime/connection"]
+            || ["runtime/exchange", "runtime/connection", "runtime/record"]
                 .iter()
                 .any(|safe| root == Path::new(safe));
         for path in ["src/lib.rs", "src/main.rs"].map(|file| root.join(file)) {
