@@ -48,6 +48,10 @@ impl Machine for Http3 {
         }
     }
 
+    fn set_streams(&mut self, more: u64) {
+        self.may_begin = more;
+    }
+
     fn revisit(&mut self) -> Option<u64> {
         self.again.pop()
     }

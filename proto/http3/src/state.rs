@@ -154,12 +154,6 @@ impl Http3 {
         self
     }
 
-    /// The transport lets us begin so many request streams from now on (client role, RFC 9000 §4.6). Until the first word
-    /// as many as `limits.streams`, which also bounds those under way.
-    pub const fn set_streams(&mut self, more: u64) {
-        self.may_begin = more;
-    }
-
     fn new(limits: Rc<Limits>, now: Instant, role: Role) -> Self {
         Self {
             now,

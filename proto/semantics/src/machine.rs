@@ -88,6 +88,12 @@ pub trait Machine {
         let _ = (stream, room);
     }
 
+    /// The transport lets us begin so many request streams from now on (client role, RFC 9000 §4.6). Until the first word as many as
+    /// `limits.streams`, which also bounds those under way. Only for transports of many streams.
+    fn set_streams(&mut self, more: u64) {
+        let _ = more;
+    }
+
     /// A stream whose input was left, and is worth another look for what came on another one: ask after each
     /// [`Machine::poll_event`] that was [`Next::NeedInput`], until there is none.
     fn revisit(&mut self) -> Option<Self::Stream> {

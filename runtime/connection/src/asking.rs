@@ -232,9 +232,9 @@ impl<M: Machine> Connection<M> {
     }
 }
 
-#[cfg(feature = "http3")]
-impl Connection<trilane_http3::Http3> {
+impl<M: Machine> Connection<M> {
     /// The transport takes so many requests more. Whether that is more than it was thought to.
+    #[cfg(feature = "http3")]
     pub(crate) fn set_streams(&mut self, more: u64) -> bool {
         if self.desk.is_none() {
             return false;

@@ -14,6 +14,7 @@ use crate::describe::Description;
 use crate::ending::Goal;
 use crate::host::Host;
 use crate::piping::Piping;
+use crate::recording::What;
 
 /// A [`Connection`] over one byte stream, its machine erased: the branch is taken once, when the protocol is
 /// known. After every call: [`take_output`](Self::take_output) if nothing is being sent, then look at
@@ -163,8 +164,10 @@ pub fn http1(
     sends: Sends,
 ) -> Box<dyn Conversation> {
     let machine = Http1::server(Rc::clone(host.limits()), now);
-    let is_secure = info.tls.is_some();
-    Box::new(Connection::new(machine, key, info).sending(sends).advertising(is_secure))
+    match host.record(now, What::served(host, Protocol::Http11), &info) {
+        None => serving(machine, key, info, sends),
+        Some(begun) => serving(begun.around(machine), key, info, sends),
+    }
 }
 
 /// A conversation in HTTP/2, server role. Files are read here, piece by piece: a frame is too small a piece to be sent from
@@ -177,8 +180,20 @@ pub fn http2(
     info: Rc<ConnectionInfo>,
 ) -> Box<dyn Conversation> {
     let machine = Http2::server(Rc::clone(host.limits()), now);
+    match host.record(now, What::served(host, Protocol::Http2), &info) {
+        None => serving(machine, key, info, Sends::Bytes),
+        Some(begun) => serving(begun.around(machine), key, info, Sends::Bytes),
+    }
+}
+
+fn serving<M: Machine<Stream = ()> + fmt::Debug + 'static>(
+    machine: M,
+    key: u64,
+    info: Rc<ConnectionInfo>,
+    sends: Sends,
+) -> Box<dyn Conversation> {
     let is_secure = info.tls.is_some();
-    Box::new(Connection::new(machine, key, info).advertising(is_secure))
+    Box::new(Connection::new(machine, key, info).sending(sends).advertising(is_secure))
 }
 
 /// A conversation with a server, for the requests at `desk`, in HTTP/1.1 or HTTP/2. It is sent over what `sends` can send, and `first`
@@ -192,12 +207,31 @@ pub fn client(
     (sends, first): (Sends, Vec<u8>),
     desk: Rc<Desk>,
 ) -> Box<dyn Conversation> {
+    let begun = host.record(now, What::asked(protocol, &limits), &info);
+    let (who, what) = ((key, info), (protocol, first));
     if protocol == Protocol::Http2 {
-        let connection = Connection::new(Http2::client(limits, now), key, info);
-        return Box::new(connection.asking(host, (protocol, first), desk));
+        let machine = Http2::client(limits, now);
+        return match begun {
+            None => asking(host, machine, who, Sends::Bytes, what, desk),
+            Some(begun) => asking(host, begun.around(machine), who, Sends::Bytes, what, desk),
+        };
     }
-    let connection = Connection::new(Http1::client(limits, now), key, info).sending(sends);
-    Box::new(connection.asking(host, (protocol, first), desk))
+    let machine = Http1::client(limits, now);
+    match begun {
+        None => asking(host, machine, who, sends, what, desk),
+        Some(begun) => asking(host, begun.around(machine), who, sends, what, desk),
+    }
+}
+
+fn asking<M: Machine<Stream = ()> + fmt::Debug + 'static>(
+    host: &Host,
+    machine: M,
+    (key, info): (u64, Rc<ConnectionInfo>),
+    sends: Sends,
+    what: (Protocol, Vec<u8>),
+    desk: Rc<Desk>,
+) -> Box<dyn Conversation> {
+    Box::new(Connection::new(machine, key, info).sending(sends).asking(host, what, desk))
 }
 
 impl<M: Machine<Stream = ()>> Connection<M> {

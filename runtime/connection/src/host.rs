@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use trilane_exchange::{
     ConnectionInfo, Exchange, ExchangeWaker, Service, Shard, Stats, WakeQueue, Wakers,
 };
+use trilane_record::Recorder;
 use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Outbox, RequestHead, Stamp};
 
 use crate::describe::Description;
@@ -35,6 +36,8 @@ pub struct Host {
     server: &'static str,
     /// What connections over TLS say of other ways to come (RFC 7838 §3).
     alt_svc: Option<Box<str>>,
+    /// Who records connections, if any are.
+    recorder: Option<Recorder>,
     /// How many connections each client has, if that has a limit.
     guests: Option<Arc<Guests>>,
     next_second: Cell<Instant>,
@@ -67,6 +70,7 @@ impl Host {
             stamp: RefCell::new(Stamp::new("", server)),
             server,
             alt_svc: None,
+            recorder: None,
             guests: None,
             next_second: Cell::default(),
             exchanges: RefCell::default(),
@@ -88,6 +92,17 @@ impl Host {
 
     pub(crate) fn alt_svc(&self) -> Option<&str> {
         self.alt_svc.as_deref()
+    }
+
+    /// The same, and connections are recorded as that says.
+    #[must_use]
+    pub fn recording(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    pub(crate) const fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     /// The same, and each client has a limit of connections.

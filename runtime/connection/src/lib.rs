@@ -3,7 +3,7 @@
 //! what came and what time it is, by the shard or by the simulator.
 //!
 //! The reading order is the way of the data: [`connection`] (in), `slot` (the exchange), `answer` (out),
-//! `reading` (files for who sends bytes only), `piping` (content that nobody looks at), `ending` (how it ends), `asking` (the other way round: requests of ours), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
+//! `reading` (files for who sends bytes only), `piping` (content that nobody looks at), `ending` (how it ends), `recording` (which of them are recorded), `asking` (the other way round: requests of ours), `proxied` (what a proxy says first), `push` (what nobody asked for), `streams` and `quic` (many streams, and many connections behind one socket), with [`host`] beside it: what all connections of a shard share,
 //! [`guests`]: how many of them each client has, [`describe`]: what they do and how they ended, and `throttle`: how fast they may be.
 #![forbid(unsafe_code)]
 
@@ -27,6 +27,7 @@ pub mod quic;
 mod reading;
 mod received;
 pub mod recent;
+mod recording;
 pub mod secured;
 mod slot;
 mod step;

@@ -7,6 +7,7 @@
 mod calls;
 mod flow;
 mod lane;
+mod spoken;
 mod talk;
 mod train;
 

@@ -11,11 +11,13 @@ use trilane_semantics::{Limits, Protocol};
 pub struct Header {
     /// The protocol: HTTP/1.1 stands for HTTP/1.0 too.
     pub protocol: Protocol,
+    /// Whether we were the client.
+    pub is_client: bool,
     /// When its first step was, in milliseconds since 1970.
     pub when: u64,
     /// The peer, as logs name it.
     pub peer: String,
-    /// Why the connection closed, and how the transport was let go of; empty if it was still open.
+    /// Why the connection closed: a label of [`Cause`](trilane_semantics::Cause).
     pub cause: String,
     /// The connection went on after the last step: there was no room for more.
     pub is_truncated: bool,
@@ -130,6 +132,7 @@ impl Header {
             let _ = writeln!(text, "{name} {value}");
         };
         line("protocol", &self.protocol);
+        line("role", &if self.is_client { "client" } else { "server" });
         line("when", &self.when);
         line("peer", &self.peer);
         line("cause", &self.cause);
@@ -168,6 +171,7 @@ impl Header {
     pub(crate) const fn new(protocol: Protocol, limits: Limits) -> Self {
         Self {
             protocol,
+            is_client: false,
             when: 0,
             peer: String::new(),
             cause: String::new(),
@@ -187,6 +191,10 @@ impl Header {
         match name {
             "protocol" => {
                 self.protocol = *PROTOCOLS.iter().find(|protocol| protocol.as_str() == value)?;
+            }
+            "role" => {
+                self.is_client = value == "client";
+                (self.is_client || value == "server").then_some(())?;
             }
             "when" => self.when = number()?,
             "peer" => value.clone_into(&mut self.peer),
@@ -235,6 +243,7 @@ mod tests {
             "each limit is there"
         );
         let header = Header {
+            is_client: true,
             when: 1_000,
             peer: "127.0.0.1:5 a".to_owned(),
             cause: "bare_lf Yes".to_owned(),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use trilane_semantics::{Cause, Instant, Limits, Protocol};
+use trilane_semantics::{Cause, Closed, Instant, Limits, Protocol};
 
 use crate::header::Header;
 use crate::recorded::{Noted, Recordable, Recorded};
@@ -110,6 +110,8 @@ impl Plan {
 pub struct Beginning<'a> {
     /// What it speaks.
     pub protocol: Protocol,
+    /// Whether we are the client.
+    pub is_client: bool,
     /// The limits of its machine.
     pub limits: &'a Limits,
     /// Whether it has datagrams (HTTP/3).
@@ -120,6 +122,8 @@ pub struct Beginning<'a> {
     pub when: u64,
     /// When, as its machine is told.
     pub now: Instant,
+    /// A number that a peer cannot guess, for the sample.
+    pub chance: u64,
 }
 
 type Keep = dyn Fn(Recording);
@@ -128,8 +132,6 @@ type Keep = dyn Fn(Recording);
 pub struct Recorder {
     plan: Arc<Plan>,
     account: Rc<Account>,
-    /// Connections since the last one of the sample.
-    since: Cell<u32>,
     keep: Rc<Keep>,
 }
 
@@ -139,13 +141,15 @@ impl Recorder {
     pub fn new(plan: Arc<Plan>, keep: impl Fn(Recording) + 'static) -> Self {
         let most = plan.budget.unwrap_or(16 << 20);
         let account = Rc::new(Account { most, used: Cell::new(0) });
-        Self { plan, account, since: Cell::new(0), keep: Rc::new(keep) }
+        Self { plan, account, keep: Rc::new(keep) }
     }
 
     /// What is to be recorded of a connection that begins, if it is.
     #[must_use]
     pub fn begin(&self, of: &Beginning<'_>) -> Option<Begun> {
-        let is_kept = self.is_in_sample() || self.plan.was_armed(of.peer.map(|peer| peer.ip()));
+        let is_sample =
+            self.plan.sample.is_some_and(|one_of| of.chance % u64::from(one_of.get()) == 0);
+        let is_kept = is_sample || self.plan.was_armed(of.peer.map(|peer| peer.ip()));
         let is_full = self.account.used.get() >= self.account.most;
         if is_full || !is_kept && self.plan.causes.is_empty() {
             return None;
@@ -155,17 +159,12 @@ impl Recorder {
         (header.when, header.peer) =
             (of.when, of.peer.map_or("unix".to_owned(), |peer| peer.to_string()));
         (header.is_redacted, header.has_datagrams) = (hides, of.has_datagrams);
+        header.is_client = of.is_client;
         (header.began, header.has_content) = (of.now.as_nanos(), self.plan.depth.content);
         let secrets = if hides { Secrets::Hidden } else { Secrets::Shown };
         let tape = Tape::new(self.plan.depth, secrets, of.now, Rc::clone(&self.account));
         let (plan, keep) = (Arc::clone(&self.plan), Rc::clone(&self.keep));
         Some(Begun { header, tape, is_kept, plan, keep })
-    }
-
-    fn is_in_sample(&self) -> bool {
-        let Some(one_of) = self.plan.sample else { return false };
-        self.since.set((self.since.get() + 1) % one_of);
-        self.since.get() == 0
     }
 }
 
@@ -189,9 +188,10 @@ impl Begun {
     pub fn around<M: Recordable>(self, machine: M) -> Recorded<M> {
         let Self { header, tape, is_kept, plan, keep } = self;
         let done = move |noted: Noted| {
-            let cause = noted.closed.map(|closed| closed.cause.label());
-            if is_kept || cause.is_some_and(|cause| plan.causes.contains(&cause)) {
-                keep(noted.finish(header));
+            // What was dropped without an end was none: its bytes went to another machine, or the shard is gone.
+            let Some(closed) = noted.closed else { return };
+            if is_kept || plan.causes.contains(&closed.cause.label()) {
+                keep(noted.finish(header, closed));
             }
         };
         Recorded::new(machine, tape, 0, Some(Box::new(done)))
@@ -206,12 +206,12 @@ impl fmt::Debug for Begun {
 
 impl Noted {
     /// All of it, under what was known at the beginning.
-    fn finish(self, mut header: Header) -> Recording {
+    fn finish(self, mut header: Header, closed: Closed) -> Recording {
         let later = self.began.since(Instant::from_nanos(header.began));
         header.when += u64::try_from(later.as_millis()).unwrap_or_default();
         (header.began, header.exchanges) = (self.began.as_nanos(), self.exchanges);
         header.is_truncated = self.tape.is_full();
-        self.closed.map_or("", |closed| closed.cause.label()).clone_into(&mut header.cause);
+        closed.cause.label().clone_into(&mut header.cause);
         Recording::new(header, self.tape.steps().to_vec())
     }
 }

@@ -59,21 +59,25 @@ impl Recording {
     pub fn replay(&self, tell: impl FnMut(&str)) -> Report {
         let header = self.header();
         let (limits, began) = (Rc::new(header.limits.clone()), Instant::from_nanos(header.began));
-        match header.protocol {
-            Protocol::Http2 => Replay::new(self, Http2::server(limits, began)).run(tell),
-            Protocol::Http3 => {
-                let machine = Http3::server(limits, began);
-                let machine = if header.has_datagrams { machine.with_datagrams() } else { machine };
-                Replay::new(self, machine).run(tell)
+        match (header.protocol, header.is_client) {
+            (Protocol::Http2, false) => self.run(Http2::server(limits, began), tell),
+            (Protocol::Http2, true) => self.run(Http2::client(limits, began), tell),
+            (Protocol::Http3, is_client) => {
+                let make = if is_client { Http3::client } else { Http3::server };
+                let machine = make(limits, began);
+                let datagrams = header.has_datagrams;
+                self.run(if datagrams { machine.with_datagrams() } else { machine }, tell)
             }
-            Protocol::Http10 | Protocol::Http11 if header.exchanges > 0 => {
-                let machine = Http1::server_after(header.exchanges, limits, began);
-                Replay::new(self, machine).run(tell)
+            (_, true) => self.run(Http1::client(limits, began), tell),
+            (_, false) if header.exchanges > 0 => {
+                self.run(Http1::server_after(header.exchanges, limits, began), tell)
             }
-            Protocol::Http10 | Protocol::Http11 => {
-                Replay::new(self, Http1::server(limits, began)).run(tell)
-            }
+            (_, false) => self.run(Http1::server(limits, began), tell),
         }
+    }
+
+    fn run(&self, machine: impl Recordable, tell: impl FnMut(&str)) -> Report {
+        Replay::new(self, machine).run(tell)
     }
 }
 
@@ -150,6 +154,7 @@ impl<'a, M: Recordable> Replay<'a, M> {
             Step::Reset { stream, code } => machine.reset(M::Stream::of(*stream), *code),
             Step::Stopped { stream, code } => machine.stopped(M::Stream::of(*stream), *code),
             Step::Room { stream, room } => machine.set_room(M::Stream::of(*stream), size(*room)),
+            Step::Streams(more) => machine.set_streams(*more),
             Step::Revisit => {
                 let _ = machine.revisit();
             }

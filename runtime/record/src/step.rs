@@ -83,6 +83,7 @@ pub(crate) enum Step<'a> {
     Timeout,
     /// What a flush has left for `poll_timeout` to say is another time than before.
     Timer,
+    Streams(u64),
 }
 
 /// What a poll was shown, and what it took.
@@ -172,6 +173,7 @@ impl Step<'_> {
             Self::Flush => say(24, &[]),
             Self::Timeout => say(25, &[]),
             Self::Timer => say(26, &[]),
+            Self::Streams(more) => say(27, &[*more]),
         }
     }
 
@@ -230,6 +232,7 @@ impl Step<'_> {
             24 => Step::Flush,
             25 => Step::Timeout,
             26 => Step::Timer,
+            27 => Step::Streams(from.number()?),
             _ => return None,
         })
     }

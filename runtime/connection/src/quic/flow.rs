@@ -3,9 +3,8 @@
 
 use std::collections::VecDeque;
 
-use trilane_http3::Http3;
 use trilane_quic::{Read, Session};
-use trilane_semantics::{Command, Instant, Part, Payload};
+use trilane_semantics::{Command, Instant, Machine, Part, Payload};
 
 use crate::connection::{Connection, Received};
 use crate::host::Host;
@@ -50,7 +49,7 @@ impl Flow {
         host: &Host,
         now: Instant,
         session: &mut Session,
-        connection: &mut Connection<Http3>,
+        connection: &mut Connection<impl Machine<Stream = u64>>,
         scratch: &mut [u8],
     ) {
         self.look_for_stopped(host, now, session, connection);
@@ -97,7 +96,7 @@ impl Flow {
         host: &Host,
         now: Instant,
         session: &mut Session,
-        connection: &mut Connection<Http3>,
+        connection: &mut Connection<impl Machine<Stream = u64>>,
     ) {
         let stopped = session.stopped();
         if std::mem::replace(&mut self.stopped, stopped) == stopped || connection.cause().is_some()
@@ -119,7 +118,7 @@ impl Flow {
         host: &Host,
         now: Instant,
         session: &mut Session,
-        connection: &mut Connection<Http3>,
+        connection: &mut Connection<impl Machine<Stream = u64>>,
         stream: u64,
         scratch: &mut [u8],
     ) -> bool {
@@ -161,7 +160,7 @@ impl Flow {
         host: &Host,
         now: Instant,
         session: &mut Session,
-        connection: &mut Connection<Http3>,
+        connection: &mut Connection<impl Machine<Stream = u64>>,
         stream: u64,
     ) -> bool {
         let has_sent = self.write_waiting(session, stream);
@@ -191,7 +190,7 @@ impl Flow {
         host: &Host,
         now: Instant,
         session: &mut Session,
-        connection: &mut Connection<Http3>,
+        connection: &mut Connection<impl Machine<Stream = u64>>,
     ) -> bool {
         let mut has_sent = false;
         while let Some(mut out) = connection.take_output(host, now) {

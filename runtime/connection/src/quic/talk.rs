@@ -8,16 +8,18 @@ use std::time::Duration;
 use trilane_exchange::{Address, ConnectionInfo, DialError};
 use trilane_http3::{Http3, NO_ERROR as H3_NO_ERROR};
 use trilane_quic::{Ended, Path, Session, Transmit};
-use trilane_semantics::{Cause, ExchangeId, Instant, Protocol};
+use trilane_semantics::{Cause, ExchangeId, Instant, Machine, Protocol};
 
 use super::calls::Call;
 use super::flow::Flow;
+use super::spoken::{Spoken, with};
 use crate::connection::Connection;
 use crate::describe::Description;
 use crate::ending::Goal;
 use crate::guests::{Crowded, Guest};
 use crate::host::Host;
 use crate::recent::Traffic;
+use crate::recording::What;
 
 /// RFC 9000 §20.1.
 const NO_ERROR: u64 = 0;
@@ -55,7 +57,7 @@ enum Stage {
     /// Nobody speaks yet.
     Handshake { since: Instant, path: Path, drain: Option<Duration> },
     /// HTTP/3.
-    Open(Box<Connection<Http3>>),
+    Open(Spoken),
     /// QUIC tells the peer, or nobody.
     Over(Cause, Box<Description>),
 }
@@ -96,26 +98,16 @@ impl Talk {
             host.stats().migrations.add(1);
             self.moved(host, new);
         }
-        if let Stage::Open(connection) = &mut self.stage {
-            connection.set_early(self.session.is_early());
-            connection.set_datagram_room(self.session.datagram_room());
-            self.flow.run(host, now, &mut self.session, connection, scratch);
-            let mut has_come = false;
-            while let Some(len) = self.session.datagram(scratch) {
-                connection.receive_datagram(host, now, &scratch[..len]);
-                has_come = true;
-            }
-            if has_come {
-                // One may have been the end of the connection, which is to be said.
-                self.flow.put_out(host, now, &mut self.session, connection);
-            }
+        if let Stage::Open(spoken) = &mut self.stage {
+            let (session, flow) = (&mut self.session, &mut self.flow);
+            with!(spoken, connection => move_all(host, now, session, flow, connection, scratch));
         }
         self.end(host, now);
     }
 
     /// Takes a place of the client once its address is validated, which it is after the handshake: early data comes before that.
     fn take_place(&mut self, host: &Host, now: Instant) {
-        let Stage::Open(connection) = &mut self.stage else { return };
+        let Stage::Open(spoken) = &mut self.stage else { return };
         if self.has_place || !self.session.is_established() {
             return;
         }
@@ -123,7 +115,7 @@ impl Talk {
         match host.admit(Some(self.peer)) {
             Ok(guest) => self.guest = guest,
             Err(Crowded) => {
-                connection.shut(host, now, Cause::Overload);
+                with!(spoken, connection => connection.shut(host, now, Cause::Overload));
                 self.session.refuse();
                 self.over(Cause::Overload);
             }
@@ -151,8 +143,31 @@ impl Talk {
         if self.session.datagram_room().is_some() {
             machine = machine.with_datagrams();
         }
-        let mut connection = Connection::new(machine, self.key, Rc::new(info));
-        if let Some(grace) = *drain {
+        let mut what = match &self.call {
+            None => What::served(host, Protocol::Http3),
+            Some(call) => What::asked(Protocol::Http3, &call.limits),
+        };
+        what.has_datagrams = self.session.datagram_room().is_some();
+        let (begun, drain, info) = (host.record(now, what, &info), *drain, Rc::new(info));
+        self.stage = Stage::Open(match begun {
+            None => Spoken::Plain(self.open(host, now, machine, info, drain)),
+            Some(begun) => {
+                Spoken::Recorded(self.open(host, now, begun.around(machine), info, drain))
+            }
+        });
+    }
+
+    /// The connection that speaks through `machine`.
+    fn open<M: Machine<Stream = u64>>(
+        &self,
+        host: &Host,
+        now: Instant,
+        machine: M,
+        info: Rc<ConnectionInfo>,
+        drain: Option<Duration>,
+    ) -> Box<Connection<M>> {
+        let mut connection = Connection::new(machine, self.key, info);
+        if let Some(grace) = drain {
             connection.drain(host, now, grace);
         }
         if let Some(Call { desk, .. }) = &self.call {
@@ -162,7 +177,7 @@ impl Talk {
             connection.set_streams(self.session.streams_left());
             connection.look(host, now);
         }
-        self.stage = Stage::Open(Box::new(connection));
+        Box::new(connection)
     }
 
     /// How long a handshake may take.
@@ -188,8 +203,9 @@ impl Talk {
     fn moved(&mut self, host: &Host, path: Path) {
         match &mut self.stage {
             Stage::Handshake { path: known, .. } => *known = path,
-            Stage::Open(connection) => {
-                connection.moved(host, Address::Ip(path.local), Address::Ip(path.peer));
+            Stage::Open(spoken) => {
+                let (local, peer) = (Address::Ip(path.local), Address::Ip(path.peer));
+                with!(spoken, connection => connection.moved(host, local, peer));
             }
             Stage::Over(..) => {}
         }
@@ -202,13 +218,16 @@ impl Talk {
         {
             return self.over(cause(ended));
         }
-        let Stage::Open(connection) = &mut self.stage else { return };
+        let Stage::Open(spoken) = &mut self.stage else { return };
         if let Some(ended) = self.session.ended() {
-            connection.shut(host, now, cause(ended));
-            let cause = connection.cause().unwrap_or(cause(ended));
+            let cause = with!(spoken, connection => {
+                connection.shut(host, now, cause(ended));
+                connection.cause().unwrap_or(cause(ended))
+            });
             return self.over(cause);
         }
-        let code = match connection.goal() {
+        let (goal, cause) = with!(spoken, connection => (connection.goal(), connection.cause()));
+        let code = match goal {
             Goal::Open => return,
             // All was given to QUIC, which forgets it when it closes: the peer gets time to take it.
             Goal::HalfClose | Goal::Close
@@ -227,30 +246,29 @@ impl Talk {
             Goal::HalfClose | Goal::Close => self.flow.close.unwrap_or(H3_NO_ERROR),
             Goal::Reset => self.flow.close.unwrap_or(H3_INTERNAL_ERROR),
         };
-        let cause = connection.cause().unwrap_or(Cause::Transport);
         self.session.close(code);
-        self.over(cause);
+        self.over(cause.unwrap_or(Cause::Transport));
     }
 
     /// Something of that exchange was woken.
     pub(super) fn wake(&mut self, host: &Host, now: Instant, id: ExchangeId) {
-        if let Stage::Open(connection) = &mut self.stage {
-            connection.wake(host, now, id);
+        if let Stage::Open(spoken) = &mut self.stage {
+            with!(spoken, connection => connection.wake(host, now, id));
         }
     }
 
     pub(super) fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
         match &mut self.stage {
             Stage::Handshake { drain, .. } => *drain = Some(grace),
-            Stage::Open(connection) => connection.drain(host, now, grace),
+            Stage::Open(spoken) => with!(spoken, connection => connection.drain(host, now, grace)),
             Stage::Over(..) => {}
         }
     }
 
     /// Ends it at once.
     pub(super) fn shut(&mut self, host: &Host, now: Instant, cause: Cause) {
-        if let Stage::Open(connection) = &mut self.stage {
-            connection.shut(host, now, cause);
+        if let Stage::Open(spoken) = &mut self.stage {
+            with!(spoken, connection => connection.shut(host, now, cause));
         }
         let cause = self.known_cause().unwrap_or(cause);
         self.session.close(H3_NO_ERROR);
@@ -262,10 +280,12 @@ impl Talk {
         if self.session.timeout().is_some_and(|at| at <= clock) {
             self.session.on_timeout();
         }
-        if let Stage::Open(connection) = &mut self.stage
-            && connection.poll_timeout().is_some_and(|at| at <= now)
-        {
-            connection.timeout(host, now);
+        if let Stage::Open(spoken) = &mut self.stage {
+            with!(spoken, connection => {
+                if connection.poll_timeout().is_some_and(|at| at <= now) {
+                    connection.timeout(host, now);
+                }
+            });
         }
     }
 
@@ -273,7 +293,10 @@ impl Talk {
     pub(super) fn poll_timeout(&self, host: &Host) -> Option<Instant> {
         let own = match &self.stage {
             Stage::Handshake { since, .. } => Some(*since + self.handshake_timeout(host)),
-            Stage::Open(connection) => Instant::earliest(connection.poll_timeout(), self.linger),
+            Stage::Open(spoken) => {
+                let timeout = with!(spoken, connection => connection.poll_timeout());
+                Instant::earliest(timeout, self.linger)
+            }
             Stage::Over(..) => None,
         };
         Instant::earliest(own, self.paced)
@@ -293,7 +316,7 @@ impl Talk {
     fn known_cause(&self) -> Option<Cause> {
         match &self.stage {
             Stage::Handshake { .. } => None,
-            Stage::Open(connection) => connection.cause(),
+            Stage::Open(spoken) => with!(spoken, connection => connection.cause()),
             Stage::Over(cause, _) => Some(*cause),
         }
     }
@@ -305,7 +328,7 @@ impl Talk {
                 let info = ConnectionInfo::new(Address::Ip(path.local), Address::Ip(path.peer));
                 Description::of_handshake(Rc::new(info), None)
             }
-            Stage::Open(connection) => connection.describe(),
+            Stage::Open(spoken) => with!(spoken, connection => connection.describe()),
             Stage::Over(_, before) => before.as_ref().clone().over(None),
         }
     }
@@ -324,6 +347,29 @@ impl fmt::Debug for Talk {
             Stage::Over(..) => "over",
         };
         write!(f, "Talk({stage})")
+    }
+}
+
+/// Moves what can be moved between the two.
+fn move_all(
+    host: &Host,
+    now: Instant,
+    session: &mut Session,
+    flow: &mut Flow,
+    connection: &mut Connection<impl Machine<Stream = u64>>,
+    scratch: &mut [u8],
+) {
+    connection.set_early(session.is_early());
+    connection.set_datagram_room(session.datagram_room());
+    flow.run(host, now, session, connection, scratch);
+    let mut has_come = false;
+    while let Some(len) = session.datagram(scratch) {
+        connection.receive_datagram(host, now, &scratch[..len]);
+        has_come = true;
+    }
+    if has_come {
+        // One may have been the end of the connection, which is to be said.
+        flow.put_out(host, now, session, connection);
     }
 }
 

@@ -32,7 +32,8 @@ fn all() -> Plan {
 
 fn beginning<'a>(protocol: Protocol, limits: &'a Limits) -> Beginning<'a> {
     let peer = Some(([127, 0, 0, 1], 5).into());
-    Beginning { protocol, limits, has_datagrams: false, peer, when: 5, now: NOW }
+    let (is_client, has_datagrams) = (false, false);
+    Beginning { protocol, is_client, limits, has_datagrams, peer, when: 5, now: NOW, chance: 0 }
 }
 
 /// A recorded machine, a peer that is told nothing, and handlers that answer at once.
