@@ -45,7 +45,8 @@ impl Host {
         };
         let since_epoch = self.shard().wall().duration_since(SystemTime::UNIX_EPOCH);
         let millis = since_epoch.unwrap_or_default().as_millis();
-        let (when, chance) = (u64::try_from(millis).unwrap_or(u64::MAX), self.shard().random());
+        let when = u64::try_from(millis).unwrap_or(u64::MAX);
+        let chance = if recorder.draws() { self.shard().random() } else { 0 };
         recorder.begin(&Beginning {
             protocol,
             is_client,

@@ -122,7 +122,7 @@ pub struct Beginning<'a> {
     pub when: u64,
     /// When, as its machine is told.
     pub now: Instant,
-    /// A number that a peer cannot guess, for the sample.
+    /// A number that a peer cannot guess, if the recorder [draws](Recorder::draws).
     pub chance: u64,
 }
 
@@ -142,6 +142,12 @@ impl Recorder {
         let most = plan.budget.unwrap_or(16 << 20);
         let account = Rc::new(Account { most, used: Cell::new(0) });
         Self { plan, account, keep: Rc::new(keep) }
+    }
+
+    /// Whether chance decides which connections are recorded.
+    #[must_use]
+    pub fn draws(&self) -> bool {
+        self.plan.sample.is_some_and(|one_of| one_of.get() > 1)
     }
 
     /// What is to be recorded of a connection that begins, if it is.

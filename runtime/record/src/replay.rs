@@ -10,7 +10,9 @@ use bytes::Bytes;
 use trilane_http1::Http1;
 use trilane_http2::Http2;
 use trilane_http3::Http3;
-use trilane_semantics::{ExchangeId, Input, Instant, Machine, Outbox, Payload, Protocol, Stamp};
+use trilane_semantics::{
+    ExchangeId, Input, Instant, Machine, Outbox, Payload, Protocol, Reason, Stamp,
+};
 
 use crate::recorded::{Recordable, Recorded};
 use crate::recording::{Entry, Recording, Steps};
@@ -29,8 +31,10 @@ const MOST: u64 = 1 << 30;
 pub struct Report {
     /// How many steps it made.
     pub steps: usize,
-    /// Why the machine said that it is over, if it did.
+    /// Why the machine said that the connection is over, if it did: a label, as [`Header::cause`](crate::Header::cause).
     pub verdict: Option<String>,
+    /// It is not that of the recording, though only a machine can say it.
+    pub is_other: bool,
     /// Where it was no longer the same.
     pub difference: Option<Difference>,
 }
@@ -45,6 +49,14 @@ pub struct Difference {
     pub recorded: String,
     /// What happened.
     pub replayed: String,
+}
+
+impl Report {
+    /// Whether all went as it was recorded.
+    #[must_use]
+    pub const fn is_same(&self) -> bool {
+        self.difference.is_none() && !self.is_other
+    }
 }
 
 impl fmt::Display for Difference {
@@ -105,7 +117,7 @@ impl<'a, M: Recordable> Replay<'a, M> {
 
     fn run(mut self, mut tell: impl FnMut(&str)) -> Report {
         let entries: Vec<_> = self.recording.steps().flatten().collect();
-        let mut report = Report { steps: 0, verdict: None, difference: None };
+        let mut report = Report { steps: 0, verdict: None, is_other: false, difference: None };
         let Some(mut streams) = Streams::of(&entries) else {
             report.difference = Some(impossible(0, "more content than there can be"));
             return report;
@@ -126,14 +138,18 @@ impl<'a, M: Recordable> Replay<'a, M> {
             same = steps.len();
             self.out.clear(0);
             report.steps += 1;
-            if entry.outcome.starts_with("closed ") || is_final(entry.outcome) {
-                report.verdict.get_or_insert_with(|| entry.outcome.to_owned());
+            if let Some(verdict) = verdict(entry.outcome) {
+                report.verdict.get_or_insert_with(|| verdict.to_owned());
             }
             if !matches!(entry.step, Step::Clock(_)) {
                 let began = Instant::from_nanos(self.recording.header().began);
                 tell(&format!("{:>13.6} {}", self.now.since(began).as_secs_f64(), describe(entry)));
             }
         }
+        let header = self.recording.header();
+        let is_fault = Reason::ALL.iter().any(|reason| reason.label() == header.cause);
+        let is_same = report.verdict.as_ref() == Some(&header.cause);
+        report.is_other = is_fault && !is_same && !header.is_truncated;
         report
     }
 
@@ -233,9 +249,15 @@ fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Whether it is a fault of the connection.
-fn is_final(outcome: &str) -> bool {
-    outcome.starts_with("fault ") && !outcome.contains(" of ")
+/// Why the connection is over, if it is.
+fn verdict(outcome: &str) -> Option<&str> {
+    let (what, rest) = outcome.split_once(' ')?;
+    match what {
+        "closed" => rest.split(' ').next(),
+        // Those of an exchange say of which.
+        "fault" if !rest.contains(' ') => Some(rest),
+        _ => None,
+    }
 }
 
 fn impossible(step: usize, recorded: &str) -> Difference {

@@ -4,7 +4,7 @@
 //! service. The reading order: [`rng`] and [`clock`] (chance and time), [`capabilities`] (what handlers may
 //! ask), [`pipe`] (the network), [`server`] (the loop, and the rule of use that it asserts), [`ask`],
 //! [`plan`] and [`client`] (who calls, with all their faults), [`answer`] (a parser that shares nothing with
-//! ours), [`h2`] (the same for HTTP/2), [`world`] (all of it together). It never touches a socket, a thread or a real clock.
+//! ours), [`h2`] (the same for HTTP/2), [`world`] (all of it together), [`replays`] (connections that are recorded). It never touches a socket, a thread or a real clock.
 #![forbid(unsafe_code)]
 
 pub mod answer;
@@ -17,6 +17,7 @@ pub mod h2;
 pub mod pipe;
 pub mod plan;
 pub mod recorder;
+pub mod replays;
 pub mod rng;
 pub mod server;
 pub mod strange;

@@ -103,6 +103,13 @@ impl Server {
         }
     }
 
+    /// The same, and its connections are recorded.
+    #[must_use]
+    pub fn recording(mut self, recorder: trilane_record::Recorder) -> Self {
+        self.host = self.host.recording(Some(recorder));
+        self
+    }
+
     /// The counters.
     #[must_use]
     pub fn stats(&self) -> &Stats {

@@ -105,6 +105,13 @@ impl World {
         self
     }
 
+    /// The same, and the server's connections are recorded.
+    #[must_use]
+    pub fn recording(mut self, recorder: trilane_record::Recorder) -> Self {
+        self.server = self.server.recording(recorder);
+        self
+    }
+
     /// With a drain that begins at `at`: idle connections live `grace` longer, others until `deadline`.
     #[must_use]
     pub const fn draining(mut self, at: Duration, grace: Duration, deadline: Duration) -> Self {
