@@ -1,0 +1,2 @@
+//! Profiles.
+#![forbid(unsafe_code)]
