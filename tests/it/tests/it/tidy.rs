@@ -22,10 +22,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("record", &["http1", "http2", "http3"]),
     ("connection", &["exchange", "http1", "http2", "http3", "quic", "record", "tls"]),
     ("shard", &["connection", "quic", "tls"]),
+    ("profile", &[]),
     ("coding", &["exchange"]),
     ("service", &["coding", "exchange", "websocket"]),
     ("admin", &["service", "shard"]),
     ("client", &["coding", "exchange", "websocket"]),
+    ("pprof", &["exchange", "profile", "service"]),
     ("proxy", &["client", "exchange"]),
     ("trilane", &["client", "proxy", "quic", "service", "shard", "tls"]),
     ("cli", &["admin", "trilane"]),
@@ -44,6 +46,7 @@ const PROTO_MAY_USE: &[&str] =
 /// Outside crates that one crate alone names.
 const OWNED: &[(&str, &str)] = &[
     ("aws-lc-rs", "tls"),
+    ("backtrace", "profile"),
     ("boring", "quic"),
     ("boring-sys", "quic"),
     ("foreign-types-shared", "quic"),
@@ -70,6 +73,8 @@ const IMPURE: &[&str] = &[
 
 /// The only files with unsafe code, each with its reason in its header.
 const UNSAFE: &[&str] = &[
+    "runtime/profile/src/heap/allocator.rs",
+    "runtime/profile/src/sys.rs",
     "runtime/quic/src/sys.rs",
     "runtime/shard/src/buffers.rs",
     "runtime/shard/src/ring.rs",
