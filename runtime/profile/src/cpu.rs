@@ -147,7 +147,8 @@ impl CpuSampler {
         let mut failed = None;
         let mut known = std::mem::take(&mut self.threads);
         for entry in fs::read_dir("/proc/self/task")?.take(MOST_THREADS) {
-            let Some(thread) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            let Some(thread) = entry?.file_name().to_str().and_then(|name| name.parse().ok())
+            else {
                 continue;
             };
             let begun = match known.remove(&thread) {

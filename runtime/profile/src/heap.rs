@@ -13,8 +13,8 @@ use std::sync::{Mutex, PoisonError};
 
 pub use allocator::Sampled;
 use filter::Filter;
-pub use table::{Amount, HeapStack};
 use table::Table;
+pub use table::{Amount, HeapStack};
 
 use crate::samples::DEPTH;
 use crate::sys;

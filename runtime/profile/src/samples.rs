@@ -1,6 +1,8 @@
 //! Where a signal's handler leaves what it has seen: places that were made before, taken with one atomic word and never waited for.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 /// Frames of a stack, at most; of a deeper one, the innermost are kept.
 pub(crate) const DEPTH: usize = 128;

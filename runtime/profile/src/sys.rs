@@ -1,11 +1,15 @@
 //! The system's part: a signal when a thread has run for a while, and the stack that it interrupts. The only file with unsafe code but
-//! `heap`'s allocator: signals, timers and stacks have no safe interface.
+//! `heap`'s allocator: signals, timers, stacks and mapped files have no safe interface.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
+use std::fs::File;
 use std::mem::{MaybeUninit, zeroed};
+use std::ops::Deref;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::time::Duration;
-use std::{io, ptr};
+use std::{io, ptr, slice};
 
 use crate::samples::Samples;
 
@@ -114,6 +118,43 @@ pub(crate) fn walk(interrupted: Option<usize>, each: &mut dyn FnMut(usize) -> bo
     if let Some(from) = skips {
         // Whoever was interrupted is not known to the unwinder.
         each(from + 1);
+    }
+}
+
+/// A file as memory, to be read alone. Who cuts it meanwhile ends the process: a binary that runs cannot be.
+pub(crate) struct Mapped {
+    start: *mut c_void,
+    len: usize,
+}
+
+impl Mapped {
+    /// All of the file.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let (read, private, file) = (libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd());
+        // SAFETY: the kernel chooses a place where nothing is.
+        let start = unsafe { libc::mmap(ptr::null_mut(), len, read, private, file, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { start, len })
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: it is mapped, as long as it says, until it is dropped.
+        unsafe { slice::from_raw_parts(self.start.cast(), self.len) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped by `new`, and nobody borrows it any more.
+        unsafe { libc::munmap(self.start, self.len) };
     }
 }
 

@@ -16,12 +16,11 @@ fn makes_boxes(count: usize) -> Vec<Box<[u8; 4096]>> {
 /// What was allocated, and is in use, by stacks that lead through `makes_boxes`.
 fn of_boxes() -> (Amount, Amount) {
     let (mut allocated, mut in_use) = (Amount::default(), Amount::default());
-    for stack in stacks() {
-        let mut is_ours = false;
-        for frame in &stack.frames {
-            crate::resolve(*frame, |symbol| is_ours |= symbol.name.contains("makes_boxes"));
-        }
-        if is_ours {
+    let stacks = stacks();
+    let names = crate::resolve(stacks.iter().flat_map(|stack| stack.frames.iter().copied()));
+    for stack in stacks {
+        let is_ours = |frame| names[frame].iter().any(|it| it.name.ends_with("::makes_boxes"));
+        if stack.frames.iter().any(is_ours) {
             allocated.objects += stack.allocated.objects;
             allocated.bytes += stack.allocated.bytes;
             in_use.objects += stack.in_use.objects;

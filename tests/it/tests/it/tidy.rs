@@ -52,6 +52,7 @@ const OWNED: &[(&str, &str)] = &[
     ("foreign-types-shared", "quic"),
     ("glommio", "shard"),
     ("io-uring", "shard"),
+    ("object", "profile"),
     ("quiche", "quic"),
     ("rustls", "tls"),
     ("rustls-native-certs", "tls"),

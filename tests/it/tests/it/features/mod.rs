@@ -30,6 +30,7 @@ mod messages;
 mod metrics;
 mod multipart;
 mod piped;
+mod pprof;
 mod probe;
 mod proxied;
 mod proxy;
