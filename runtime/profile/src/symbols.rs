@@ -27,8 +27,7 @@ pub struct Symbol {
 #[must_use]
 pub fn resolve(addresses: impl IntoIterator<Item = usize>) -> HashMap<usize, Vec<Symbol>> {
     let binary = env::current_exe().ok();
-    // Without it there are the names that debuggers have.
-    // By this name it is found also when it was replaced meanwhile.
+    // By this name it is found also when it was replaced meanwhile. Without it there are the names that debuggers have.
     let mapped = Mapped::new(Path::new("/proc/self/exe")).ok();
     let names = mapped.as_ref().and_then(|mapped| Names::new(mapped, binary.as_deref()?));
     let symbols = |address| (address, symbols(address, names.as_ref()));
