@@ -305,7 +305,7 @@ impl<M: Machine> Connection<M> {
             bytes_out: slot.bytes_out,
         };
         host.stats().finished.add(1);
-        host.app().finished(&slot.exchange, &summary);
+        slot.app(host).finished(&slot.exchange, &summary);
     }
 
     /// Gives an exchange's memory back.

@@ -205,7 +205,7 @@ impl<M: Machine> Connection<M> {
             Role::Client { asked: None, .. } => {
                 slot.writer.as_ref().is_some_and(|it| !it.has_reader() && !it.is_ended())
             }
-            Role::Server => false,
+            Role::Server(_) => false,
         }
     }
 
@@ -257,7 +257,7 @@ impl Slot {
     pub(crate) fn broken(&self) -> Option<Reason> {
         match self.role {
             Role::Client { broken, .. } => broken,
-            Role::Server => None,
+            Role::Server(_) => None,
         }
     }
 

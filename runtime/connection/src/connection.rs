@@ -283,9 +283,10 @@ impl<M: Machine> Connection<M> {
     ) {
         host.stats().requests.add(1);
         self.begun += 1;
+        let app = Rc::clone(host.app());
         let is_refused = self.is_early
             && !head.method.is_safe()
-            && !(host.limits().early_any && host.app().takes_early(&head));
+            && !(host.limits().early_any && app.takes_early(&head));
         let exchange = host.new_exchange(head, &self.info, now);
         if self.is_early {
             exchange.note_early();
@@ -317,7 +318,7 @@ impl<M: Machine> Connection<M> {
             bytes_out: 0,
             takes_pipes: false,
             is_piped: false,
-            role: Role::Server,
+            role: Role::Server(app),
         };
         if is_refused {
             // It is to be answered, as what no handler saw.
@@ -360,7 +361,8 @@ impl<M: Machine> Connection<M> {
     /// Calls the service. Whether the exchange is over already.
     fn start(&mut self, host: &Host, now: Instant, slot: &mut Slot, request: Request) -> bool {
         let mut cx = std::task::Context::from_waker(slot.waker.waker());
-        match host.run(&slot.exchange, || host.app().call(request, &mut cx)) {
+        let app = slot.app(host);
+        match host.run(&slot.exchange, || app.call(request, &mut cx)) {
             Reply::Ready(response) => {
                 let is_over = self.answer(host, now, slot, response);
                 self.send_datagrams(slot);

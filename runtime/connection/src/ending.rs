@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use trilane_exchange::{
-    AskFailure, BodyError, DialError, Exchange, Outcome, Outgoing, Refusal, Response,
-};
+use trilane_exchange::{AskFailure, BodyError, DialError, Outcome, Outgoing, Refusal, Response};
 use trilane_semantics::{
     Cause, Closed, Content, Effect, ExchangeId, Instant, Linger, Machine, Outbox, Reason,
 };
@@ -94,7 +92,7 @@ impl<M: Machine> Connection<M> {
         } else {
             // Drop the handler first, so that it sees nothing of what follows.
             slot.stage = Stage::Sent;
-            let response = self.refusal(host, reason, Some(&slot.exchange));
+            let response = self.refusal(host, reason, Some(&slot));
             if !self.answer(host, now, &mut slot, response) {
                 self.slots.push(slot);
                 return;
@@ -104,9 +102,11 @@ impl<M: Machine> Connection<M> {
     }
 
     /// What the service answers to what it never saw, or was too slow for.
-    fn refusal(&self, host: &Host, reason: Reason, exchange: Option<&Exchange>) -> Response {
+    fn refusal(&self, host: &Host, reason: Reason, slot: Option<&Slot>) -> Response {
         let (connection, shard) = (&*self.info, host.shard());
-        host.app().refuse(&Refusal { reason, exchange, connection, shard })
+        let app = slot.map_or(&**host.app(), |slot| slot.app(host));
+        let exchange = slot.map(|slot| &*slot.exchange);
+        app.refuse(&Refusal { reason, exchange, connection, shard })
     }
 
     /// Answers an exchange that never got as far as having a slot.

@@ -160,10 +160,17 @@ impl Host {
         *self.stamp.borrow_mut() = Stamp::new(&date, self.server);
     }
 
-    /// The service.
+    /// The service of what begins from now on.
     #[must_use]
-    pub fn app(&self) -> &dyn Service {
-        &*self.app
+    pub const fn app(&self) -> &Rc<dyn Service> {
+        &self.app
+    }
+
+    /// Another service and other limits, from the next request on. What is under way goes on with the service that it began with; of the
+    /// limits, connections keep those that their protocol was begun with.
+    pub fn renew(&mut self, app: Rc<dyn Service>, limits: &Limits) {
+        self.app = app;
+        self.limits = Rc::new(limits.clone().usable());
     }
 
     /// The limits of every connection.

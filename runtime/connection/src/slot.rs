@@ -5,10 +5,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use trilane_exchange::{Asked, Exchange, ExchangeWaker, IncomingWriter, Request, Running, Source};
+use trilane_exchange::{
+    Asked, Exchange, ExchangeWaker, IncomingWriter, Request, Running, Service, Source,
+};
 use trilane_semantics::{ExchangeId, Instant, Method, Payload, Reason, StatusCode};
 
 use crate::guarded::Guarded;
+use crate::host::Host;
 use crate::reading::Ahead;
 
 /// One exchange under way.
@@ -33,10 +36,9 @@ pub(crate) struct Slot {
 }
 
 /// Which side of an exchange we are.
-#[derive(Debug)]
 pub(crate) enum Role {
-    /// The server: a handler of ours answers.
-    Server,
+    /// The server: this service answers, also if another one has taken its place on the shard since.
+    Server(Rc<dyn Service>),
     /// The client, who waits for the response of that server.
     Client {
         /// Who waits, until there is a response.
@@ -70,6 +72,15 @@ pub(crate) enum Stage {
 }
 
 impl Slot {
+    /// The service that it began with.
+    #[inline]
+    pub(crate) fn app<'a>(&'a self, host: &'a Host) -> &'a dyn Service {
+        match &self.role {
+            Role::Server(app) => &**app,
+            Role::Client { .. } => &**host.app(),
+        }
+    }
+
     /// Whether the answer has made a tunnel of the exchange (RFC 9110 §7.8, §9.3.6).
     pub(crate) fn is_tunnel(&self) -> bool {
         self.status.is_some_and(|status| {
