@@ -30,7 +30,7 @@ struct Inner {
 }
 
 /// What was wanted, and what was made of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     wanted: TlsConfig,
     config: Arc<ServerConfig>,
@@ -85,13 +85,36 @@ impl Acceptor {
     /// As [`Acceptor::new`]; then all stays as it was.
     pub fn replace(&self, config: TlsConfig) -> Result<(), TlsError> {
         // Files are read before the lock is taken, so that no shard waits for a disk.
-        let state = State::load(config, &self.0.random)?;
+        self.put(State::load(config, &self.0.random)?);
+        Ok(())
+    }
+
+    /// Reads and checks all that `config` names, for whoever may want it in the place of this one: [`Acceptor::adopt`]. Tickets of the one
+    /// are good with the other. It blocks: not for a shard.
+    ///
+    /// # Errors
+    /// As [`Acceptor::new`].
+    pub fn prepare(&self, config: TlsConfig) -> Result<Self, TlsError> {
+        let random = Arc::clone(&self.0.random);
+        let state = RwLock::new(State::load(config, &random)?);
+        Ok(Self(Arc::new(Inner { state, random })))
+    }
+
+    /// Takes what is in force with another one. Connections that there are live on as they are.
+    pub fn adopt(&self, other: &Self) {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return;
+        }
+        let state = other.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.put(state);
+    }
+
+    fn put(&self, state: State) {
         // The old one is taken apart when the lock is free again.
         let _old = std::mem::replace(
             &mut *self.0.state.write().unwrap_or_else(PoisonError::into_inner),
             state,
         );
-        Ok(())
     }
 }
 
