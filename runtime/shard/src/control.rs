@@ -1,10 +1,11 @@
 //! What a server's shards are told from outside: wait, serve, drain, stop.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::reload::Step;
 use crate::ring::Waker;
 
 /// What the shards should do.
@@ -25,8 +26,12 @@ pub(crate) enum Order {
 #[derive(Default)]
 pub(crate) struct Control {
     order: AtomicU8,
-    grace: Duration,
-    deadline: Duration,
+    /// Grace and deadline.
+    drain: Mutex<(Duration, Duration)>,
+    /// How many steps were asked for.
+    steps: AtomicU64,
+    /// The last one.
+    step: Mutex<Step>,
     wakers: Mutex<Vec<Waker>>,
     /// The listening sockets once more, as long as we serve: what another process can have of us.
     estate: Mutex<Vec<OwnedFd>>,
@@ -36,7 +41,7 @@ pub(crate) struct Control {
 impl Control {
     /// Wait; a drain keeps idle connections `grace`, and ends by `deadline`.
     pub(crate) fn new(grace: Duration, deadline: Duration) -> Self {
-        Self { grace, deadline, ..Self::default() }
+        Self { drain: Mutex::new((grace, deadline)), ..Self::default() }
     }
 
     /// The order of now.
@@ -72,28 +77,57 @@ impl Control {
 
     /// The listening sockets once more; none when they are to be closed.
     pub(crate) fn estate(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
-        self.estate.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.estate)
+    }
+
+    /// Asks all shards for a step. Whoever does sees to it that all have done the one before, or need not.
+    pub(crate) fn ask(&self, step: Step) {
+        let mut last = lock(&self.step);
+        let _old = std::mem::replace(&mut *last, step);
+        self.steps.fetch_add(1, Ordering::Release);
+        drop(last);
+        self.wake_all();
+    }
+
+    /// The last step, if there was one since the shard has looked: one load if not.
+    pub(crate) fn step_after(&self, seen: &mut u64) -> Option<Step> {
+        if self.steps.load(Ordering::Acquire) == *seen {
+            return None;
+        }
+        let last = lock(&self.step);
+        *seen = self.steps.load(Ordering::Acquire);
+        Some(last.clone())
     }
 
     /// Wakes every shard: there is something to look at.
     pub(crate) fn wake_all(&self) {
-        for waker in self.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for waker in lock(&self.wakers).iter() {
             waker.wake();
         }
     }
 
     /// A shard that wants to be woken by orders.
     pub(crate) fn enlist(&self, waker: Waker) {
-        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+        lock(&self.wakers).push(waker);
     }
 
     /// How long a drain keeps idle connections.
-    pub(crate) const fn grace(&self) -> Duration {
-        self.grace
+    pub(crate) fn grace(&self) -> Duration {
+        lock(&self.drain).0
     }
 
     /// How long a drain may take.
-    pub(crate) const fn deadline(&self) -> Duration {
-        self.deadline
+    pub(crate) fn deadline(&self) -> Duration {
+        lock(&self.drain).1
     }
+
+    /// Another grace and another deadline for a drain that has not begun.
+    pub(crate) fn set_drain(&self, drain: (Duration, Duration)) {
+        *lock(&self.drain) = drain;
+    }
+}
+
+/// No code panics while it holds one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,8 @@
 //!
 //! The file order is the reading order. What happens before a shard starts: [`topology`] (which cores),
 //! [`preflight`] and [`memory`] (can we run here, and what to do if not), [`listen`] (the sockets), [`server`] (which starts the
-//! shards, and ends them by [`signals`] and `control`), [`handover`] (how another process takes over). What a shard does: `shard` (the loop), `accept`,
+//! shards, ends them by [`signals`] and `control`, and has them serve something else by [`mod@reload`]), [`handover`] (how another process
+//! takes over). What a shard does: `shard` (the loop), `accept`,
 //! `balance` and `shard::places` (who gets a connection), `socket`, `sending` and `pipes` (what the ring does for one, and what it does not), `quic` and `udp`
 //! (datagrams), `wires` (connections that we begin). What others may know of it: [`inspect`], [`inspector`], `questions` and `shard::answering`. What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
@@ -35,6 +36,7 @@ mod quic;
 #[cfg(not(feature = "http3"))]
 #[path = "no_quic.rs"]
 mod quic;
+pub mod reload;
 mod ring;
 mod sending;
 pub mod server;
@@ -61,6 +63,7 @@ pub use preflight::StartError;
 pub use proxies::{InvalidProxyProtocol, ProxyProtocol};
 #[cfg(feature = "http3")]
 pub use quic::QuicConfig;
+pub use reload::{ReloadError, Reloader};
 pub use server::{AppError, Config, Secure, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals, on_signals, on_upgrade_signals};
 pub use topology::{InvalidCpus, Topology};

@@ -30,6 +30,7 @@ use crate::preflight::{self, StartError};
 use crate::proxies::{Proxies, ProxyProtocol};
 use crate::questions::Questions;
 use crate::quic::{Common, Quic};
+use crate::reload::Reloader;
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
 use crate::shard::{Shard, State};
@@ -122,7 +123,19 @@ impl Config {
         })
     }
 
-    fn proxies(&self) -> Option<Proxies> {
+    /// Another one for a server that listens where this one says.
+    pub(crate) fn renewed(&self, other: Self) -> Self {
+        let Self { listen, secure, .. } = self.clone();
+        Self {
+            #[cfg(feature = "http3")]
+            quic: self.quic.clone(),
+            listen,
+            secure,
+            ..other
+        }
+    }
+
+    pub(crate) fn proxies(&self) -> Option<Proxies> {
         let protocol = self.proxy_protocol.clone()?;
         Some(Proxies::new(protocol, &self.all_listen()))
     }
@@ -148,6 +161,7 @@ pub struct Server {
     control: Arc<Control>,
     upgrader: Upgrader,
     inspector: Inspector,
+    reloader: Reloader,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
     // Last: removes the files of unix sockets.
     listeners: Listeners,
@@ -240,7 +254,9 @@ impl Server {
         let inspector =
             Inspector::new(Arc::clone(&questions), Arc::clone(&stats), Arc::clone(&control), start);
         let guests = guests(&config);
+        let reloader = Reloader::new(Arc::clone(&control), Arc::clone(&config), cpus.len());
         let mut server = Self {
+            reloader,
             addresses,
             secure_addresses,
             udp_addresses,
@@ -361,6 +377,12 @@ impl Server {
         self.upgrader.clone()
     }
 
+    /// A handle that gives it another application.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Waits until all shards have ended.
     ///
     /// # Errors
@@ -474,7 +496,7 @@ impl Plan {
             sockets: Slots::new(),
             outward: 0,
             ends_by: None,
-            host: Rc::new(host),
+            host,
             state: State::Serving,
             starved: VecDeque::new(),
             most: self.config.connections.get(),
@@ -491,6 +513,8 @@ impl Plan {
             pipes: Pipes::at_most(self.pipes),
             trims: false,
             quic,
+            built: None,
+            followed: 0,
             control: self.control,
             questions: self.questions,
             balance: self.balance,

@@ -8,6 +8,7 @@ mod answering;
 mod ending;
 mod outward;
 mod places;
+mod renewal;
 
 use std::collections::VecDeque;
 use std::io;
@@ -32,6 +33,7 @@ use crate::pipes::Pipes;
 use crate::proxies::Proxies;
 use crate::questions::Questions;
 use crate::quic::Quic;
+use crate::reload::Built;
 use crate::ring::{Completion, Extent, Ring};
 use crate::sending::{Reader, Reads, Sendings};
 use crate::slots::{Key, Slots};
@@ -60,7 +62,7 @@ pub(crate) struct Shard {
     /// When those that were ended at once are waited for no longer.
     pub(crate) ends_by: Option<Instant>,
     pub(crate) core: Rc<Core>,
-    pub(crate) host: Rc<Host>,
+    pub(crate) host: Host,
     pub(crate) queue: WakeQueue,
     pub(crate) control: Arc<Control>,
     /// What others want to know of it.
@@ -93,6 +95,10 @@ pub(crate) struct Shard {
     /// A timer is set that takes buffers out of use.
     pub(crate) trims: bool,
     pub(crate) quic: Option<Quic>,
+    /// What it will serve if all shards can.
+    pub(crate) built: Option<Built>,
+    /// How many steps towards something else it has followed.
+    pub(crate) followed: u64,
 }
 
 /// Whether the shard takes new connections.

@@ -23,6 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 impl Shard {
     /// Looks whether somebody outside wants something.
     pub(super) fn obey(&mut self, now: Instant) -> ControlFlow<()> {
+        self.follow();
         match self.control.order() {
             Order::Wait | Order::Serve => return ControlFlow::Continue(()),
             Order::Drain if self.state == State::Serving => {
