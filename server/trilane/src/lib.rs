@@ -21,11 +21,13 @@
 pub mod log;
 mod log_file;
 mod redirect;
+pub mod reload;
 pub mod running;
 pub mod server;
 
 pub use bytes::Bytes;
 pub use log::{LogWriter, Rotation};
+pub use reload::Reloader;
 pub use running::Running;
 pub use server::{Log, RunError, Server};
 pub use trilane_client as client;
@@ -42,7 +44,7 @@ pub use trilane_semantics::{Known, Limits, Payload, RequestHead, ResponseHead};
 pub use trilane_service::*;
 pub use trilane_shard::handover::HandoverError;
 pub use trilane_shard::{
-    Inherited, InvalidProxyProtocol, ListenAddress, ProxyProtocol, SignalGuard, StartError,
-    Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
+    Inherited, InvalidProxyProtocol, ListenAddress, ProxyProtocol, ReloadError, SignalGuard,
+    StartError, Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
 };
 pub use trilane_tls as tls;

@@ -17,19 +17,23 @@ pub(crate) struct RedirectAll {
 }
 
 impl RedirectAll {
-    pub(crate) fn new(redirect: HttpsRedirect, listeners: Range<usize>) -> Self {
-        Self { redirect, listeners, port: Arc::default() }
+    /// Where it is to listen for TLS is known before it does, unless the system chooses the port.
+    pub(crate) fn new(
+        redirect: HttpsRedirect,
+        listeners: Range<usize>,
+        secure: &[ListenAddress],
+    ) -> Self {
+        let port = Arc::<OnceLock<u16>>::default();
+        if let Some(known) = first_port(secure).filter(|port| *port != 0) {
+            // It is only ever one.
+            let _ = port.set(known);
+        }
+        Self { redirect, listeners, port }
     }
 
-    /// Whether there is somewhere to redirect to, where it listens there for TLS. Notes what is known before it does.
-    pub(crate) fn has_somewhere(&self, secure: &[ListenAddress]) -> bool {
-        if let Some(port) =
-            self.redirect.to_port().or_else(|| first_port(secure)).filter(|&port| port != 0)
-        {
-            // It is only ever one.
-            let _ = self.port.set(port);
-        }
-        self.redirect.to_port().is_some() || first_port(secure).is_some()
+    /// The same listeners, that redirect otherwise.
+    pub(crate) fn renewed(&self, redirect: HttpsRedirect) -> Self {
+        Self { redirect, ..self.clone() }
     }
 
     /// It listens, ports chosen.
@@ -39,6 +43,11 @@ impl RedirectAll {
             let _ = self.port.set(port);
         }
     }
+}
+
+/// Whether there is somewhere to redirect to, where it listens there for TLS.
+pub(crate) fn has_somewhere(redirect: &HttpsRedirect, secure: &[ListenAddress]) -> bool {
+    redirect.to_port().or_else(|| first_port(secure)).is_some()
 }
 
 /// The port of the first that has one.
@@ -59,8 +68,8 @@ impl Hook for RedirectAll {
         if !self.listeners.contains(&listener) {
             return None;
         }
-        match self.port.get() {
-            Some(port) => self.redirect.answer(request.head(), *port),
+        match self.redirect.to_port().or_else(|| self.port.get().copied()) {
+            Some(port) => self.redirect.answer(request.head(), port),
             // Between two lines of the start, if the system is to choose the port.
             None => Some(Error::new(StatusCode::SERVICE_UNAVAILABLE).into()),
         }

@@ -9,7 +9,7 @@ use trilane_shard::{
     on_upgrade_signals,
 };
 
-use crate::log::LogWriter;
+use crate::reload::Reloader;
 use crate::server::RunError;
 
 /// A server at work. Dropping it stops it.
@@ -18,16 +18,16 @@ pub struct Running {
     server: trilane_shard::Server,
     /// How many of its addresses in clear do more than redirect.
     open: usize,
-    log: Option<LogWriter>,
+    reloader: Reloader,
 }
 
 impl Running {
     pub(crate) const fn new(
         server: trilane_shard::Server,
         open: usize,
-        log: Option<LogWriter>,
+        reloader: Reloader,
     ) -> Self {
-        Self { server, open, log }
+        Self { server, open, reloader }
     }
 
     /// Where it listens for HTTP in clear, ports chosen.
@@ -112,10 +112,16 @@ impl Running {
         self.server.stopper()
     }
 
+    /// Sets it up anew while it is at work, from elsewhere.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Log lines that were dropped because they could not be written, or not fast enough.
     #[must_use]
     pub fn dropped_log_lines(&self) -> u64 {
-        self.log.as_ref().map_or(0, LogWriter::dropped)
+        self.reloader.dropped_log_lines()
     }
 
     /// Has another process take over from it. A service manager's or an operator's way to say so is a signal:

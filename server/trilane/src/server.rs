@@ -3,21 +3,24 @@
 use std::fmt;
 use std::io;
 use std::num::NonZero;
+use std::ops::Range;
 #[cfg(feature = "http3")]
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use trilane_exchange::Service;
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, HttpsRedirect, Router, Shard, default_layers};
 use trilane_shard::{
-    Config, Inherited, ListenAddress, ProxyProtocol, Secure, StartError, Topology,
+    AppError, Config, Inherited, ListenAddress, ProxyProtocol, Secure, StartError, Topology,
 };
 
 use trilane_tls::Acceptor;
 
 use crate::log::LogWriter;
-use crate::redirect::RedirectAll;
+use crate::redirect::{RedirectAll, has_somewhere};
+use crate::reload::Reloader;
 use crate::running::Running;
 
 /// The form of the access log.
@@ -79,6 +82,8 @@ pub enum RunError {
     Start(StartError),
     /// It was torn down by the system.
     System(io::Error),
+    /// At work, it could not be set up anew: [`Reloader::reload`].
+    Reload(trilane_shard::ReloadError),
     /// It listens for TLS, and was given no certificate: [`Server::tls`].
     NoCertificate,
     /// It is to listen for HTTP/3 on what is no UDP address.
@@ -93,6 +98,7 @@ impl fmt::Display for RunError {
             Self::Address(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
+            Self::Reload(error) => error.fmt(f),
             Self::NotUdp(address) => write!(f, "{address} is no UDP address: HTTP/3 needs one"),
             Self::Nowhere => f.write_str("there is no HTTPS to redirect to"),
             Self::NoCertificate => f.write_str("HTTP over TLS or QUIC needs a certificate"),
@@ -354,7 +360,24 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     ///
     /// # Errors
     /// What stands in the way, and what to do about it.
-    pub fn start(self) -> Result<Running, RunError> {
+    pub fn start(mut self) -> Result<Running, RunError> {
+        let inherited = self.inherited.take();
+        let plan = self.plan()?;
+        let writer = plan.log.writer()?;
+        let secure = plan.config.secure.as_ref().map_or(&[][..], |secure| &secure.listen);
+        let redirect = plan.redirect.map(|(to, listeners)| RedirectAll::new(to, listeners, secure));
+        let acceptor = plan.acceptor;
+        let app = on_shards(plan.app, redirect.clone(), plan.log, writer.clone());
+        let server = trilane_shard::Server::start_with(plan.config, inherited, app)?;
+        if let Some(redirect) = &redirect {
+            redirect.found(server.secure_addresses());
+        }
+        let reloader = Reloader::new(server.reloader(), acceptor, redirect, writer);
+        Ok(Running::new(server, plan.open, reloader))
+    }
+
+    /// What it is to be, before anything is opened.
+    pub(crate) fn plan(self) -> Result<Plan<F>, RunError> {
         let mut listen = self.addresses;
         for text in &self.listen {
             listen.push(text.parse().map_err(RunError::Address)?);
@@ -364,18 +387,19 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             for text in &addresses {
                 listen.push(text.parse().map_err(RunError::Address)?);
             }
-            redirect = Some(RedirectAll::new(to, open..listen.len()));
+            redirect = Some((to, open..listen.len()));
         }
         let mut config = Config::new(listen)?;
         let secure: Result<Vec<_>, _> = self.secure.iter().map(|text| text.parse()).collect();
         let secure: Vec<ListenAddress> = secure.map_err(RunError::Address)?;
-        if redirect.as_ref().is_some_and(|redirect| !redirect.has_somewhere(&secure)) {
+        if redirect.as_ref().is_some_and(|(to, _)| !has_somewhere(to, &secure)) {
             return Err(RunError::Nowhere);
         }
         #[cfg(feature = "http3")]
         {
             config.quic = quic(self.quic, self.tls.as_ref())?;
         }
+        let acceptor = self.tls.clone();
         config.secure = match self.tls {
             Some(acceptor) if !secure.is_empty() => Some(Secure { listen: secure, acceptor }),
             None if !secure.is_empty() => return Err(RunError::NoCertificate),
@@ -396,31 +420,8 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         config.connections_per_ip = self.connections_per_ip;
         config.connections = self.connections.unwrap_or(config.connections);
         (config.drain_idle_grace, config.drain_deadline) = self.drain;
-        let (app, log) = (self.app, self.log);
-        let writer = match log {
-            Log::Off => None,
-            Log::Json | Log::Text => match self.log_to {
-                Some(writer) => Some(writer),
-                None => Some(LogWriter::new(io::stdout())?),
-            },
-        };
-        let (of_shards, to_https, excluded) = (writer.clone(), redirect.clone(), self.log_excluded);
-        let server = trilane_shard::Server::start_with(config, self.inherited, move |shard| {
-            let format = if log == Log::Text { Format::Text } else { Format::Json };
-            let log = of_shards.clone().map(|writer| {
-                let log = AccessLog::new(writer).format(format);
-                excluded.iter().fold(log, AccessLog::exclude_prefix)
-            });
-            let mut app = app(shard);
-            if let Some(redirect) = &to_https {
-                app = app.layer(redirect.clone());
-            }
-            Ok(Rc::new(app.layer(default_layers(log)).build()?) as _)
-        })?;
-        if let Some(redirect) = redirect {
-            redirect.found(server.secure_addresses());
-        }
-        Ok(Running::new(server, open, writer))
+        let log = LogPlan { form: self.log, to: self.log_to, excluded: self.log_excluded };
+        Ok(Plan { app: self.app, config, open, redirect, acceptor, log })
     }
 
     /// Starts it, and waits until SIGTERM or SIGINT has drained it.
@@ -429,6 +430,63 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     /// As [`Server::start`], or the system tore it down.
     pub fn run(self) -> Result<(), RunError> {
         self.start()?.run()
+    }
+}
+
+/// What a server is to be, before anything is opened.
+pub(crate) struct Plan<F> {
+    pub(crate) app: F,
+    pub(crate) config: Config,
+    /// How many of the addresses in clear do more than redirect.
+    open: usize,
+    /// How the others do, and which they are.
+    pub(crate) redirect: Option<(HttpsRedirect, Range<usize>)>,
+    pub(crate) acceptor: Option<Acceptor>,
+    pub(crate) log: LogPlan,
+}
+
+/// What becomes of the access log.
+#[derive(Clone)]
+pub(crate) struct LogPlan {
+    form: Log,
+    pub(crate) to: Option<LogWriter>,
+    excluded: Vec<String>,
+}
+
+impl LogPlan {
+    /// Where it goes, if it goes anywhere.
+    pub(crate) fn writer(&self) -> io::Result<Option<LogWriter>> {
+        match (self.form, &self.to) {
+            (Log::Off, _) => Ok(None),
+            (Log::Json | Log::Text, Some(writer)) => Ok(Some(writer.clone())),
+            (Log::Json | Log::Text, None) => LogWriter::new(io::stdout()).map(Some),
+        }
+    }
+
+    /// The same writer, if it is still wanted.
+    pub(crate) fn continued(&self, writer: &LogWriter) -> Option<LogWriter> {
+        (self.form != Log::Off).then(|| writer.clone())
+    }
+}
+
+/// Makes the service of each shard: `app`, with the default layers around it.
+pub(crate) fn on_shards(
+    app: impl Fn(Shard) -> Router + Send + Sync + 'static,
+    redirect: Option<RedirectAll>,
+    log: LogPlan,
+    writer: Option<LogWriter>,
+) -> impl Fn(Shard) -> Result<Rc<dyn Service>, AppError> + Send + Sync + 'static {
+    let format = if log.form == Log::Text { Format::Text } else { Format::Json };
+    move |shard| {
+        let layer = writer.clone().map(|writer| {
+            let layer = AccessLog::new(writer).format(format);
+            log.excluded.iter().fold(layer, AccessLog::exclude_prefix)
+        });
+        let mut app = app(shard);
+        if let Some(redirect) = &redirect {
+            app = app.layer(redirect.clone());
+        }
+        Ok(Rc::new(app.layer(default_layers(layer)).build()?) as _)
     }
 }
 
