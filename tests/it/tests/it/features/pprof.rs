@@ -22,7 +22,7 @@ fn alone() -> MutexGuard<'static, ()> {
 fn house() -> House {
     House::serving(|_| {
         let busy = get(|| async { busy_handler().to_string() });
-        trilane_pprof::routes(Router::new().route("/busy", busy))
+        trilane_pprof::routes(Router::new().route("/busy", busy), Default::default())
     })
 }
 

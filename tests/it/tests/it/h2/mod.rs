@@ -93,6 +93,14 @@ fn rows() -> Vec<Row> {
     all.into_iter().flatten().collect()
 }
 
+/// Plays every case of what makes a message malformed, whatever comes of it, and names each to `look`.
+pub(crate) fn play_messages(house: &House, look: &mut dyn FnMut(&str)) {
+    for row in messages::rows() {
+        let _ = row.run(house, Over::Tcp);
+        look(row.section);
+    }
+}
+
 fn check(over: Over) {
     // Who leaves while a window is closed is waited for no longer than that.
     let house = House::new(|limits| limits.write_timeout = Duration::from_secs(2));

@@ -129,6 +129,14 @@ fn rows() -> Vec<Row> {
     all.into_iter().flatten().collect()
 }
 
+/// Plays every case of what makes a message malformed, whatever comes of it, and names each to `look`.
+pub(crate) fn play_messages(house: &House, look: &mut dyn FnMut(&str)) {
+    for row in messages::rows() {
+        let _ = row.run(house);
+        look(row.section);
+    }
+}
+
 #[test]
 fn a_peer_sees_what_the_rfc_says() {
     // Who leaves while a window is closed is waited for no longer than that.

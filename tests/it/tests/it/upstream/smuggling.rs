@@ -2,7 +2,8 @@
 //! then the upstream tells what it has understood. Either the front refuses, or the upstream saw exactly what the front did;
 //! nothing besides; and each answer is its own request's.
 //!
-//! The rows are those of `hostile`, and `proxied` has more, of what only proxies have to do.
+//! The rows are those of `hostile`, and `proxied` has more, of what only proxies have to do. What `h2` and `h3` have of malformed
+//! messages goes through too: whatever the upstream sees of it is a whole request with one framing (RFC 9113 §10.3, RFC 9114 §10.3).
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,6 +15,7 @@ use super::lenient::{Kind, Lenient, Seen};
 use super::proxied;
 use crate::hostile::{Row, Wire, rows};
 use crate::parity::{House, front};
+use crate::{h2, h3};
 
 /// What is sent after each row on the same connection, and then on another one, which gets the same upstream connections.
 const PROBE: &str = "/probe";
@@ -138,7 +140,6 @@ fn wrong_in(seen: &Seen, hops: &[String]) -> Option<String> {
 
 /// Sends one row and looks at what came of it; what is wrong then.
 fn check(front: SocketAddr, upstream: &Lenient, row: &Row) -> Result<(), String> {
-    let probe = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: probe\r\n\r\n");
     let mut wire = Wire::open(front);
     wire.send(&row.bytes);
     if row.half_closes() {
@@ -166,20 +167,7 @@ fn check(front: SocketAddr, upstream: &Lenient, row: &Row) -> Result<(), String>
             break;
         }
     }
-    // Somebody else, who must notice nothing.
-    let mut other = Wire::open(front);
-    other.send(probe(CLEAN).as_bytes());
-    let reply = other.reply(false).map_err(|why| format!("somebody else: {why}"))?;
-    let id = String::from_utf8_lossy(&reply.body).into_owned();
-    if reply.status != 200 {
-        return Err(format!("somebody else is answered {}", reply.status));
-    }
-    let mut seen = upstream.seen(&id);
-    let clean = seen.pop().ok_or("nothing was seen")?;
-    if (&*clean.target, &*clean.method, &*clean.content) != (CLEAN, "GET", "") {
-        return Err(format!("somebody else's request is {clean:?}"));
-    }
-    wrong_in(&clean, &[]).map_or(Ok(()), |why| Err(format!("somebody else's: {why}")))?;
+    let seen = seen_since(front, upstream)?;
     // One by one: who was answered by the upstream was understood by it, and nothing else was.
     let mut seen = seen.into_iter().peekable();
     for (at, (meant, is_passed, id, is_head)) in answered.iter().enumerate() {
@@ -211,6 +199,41 @@ fn check(front: SocketAddr, upstream: &Lenient, row: &Row) -> Result<(), String>
         Some(more) => Err(format!("nobody's request: {more:?}")),
         None => Ok(()),
     }
+}
+
+/// What the upstream has seen since it was asked last; somebody else asks now, who must notice nothing.
+fn seen_since(front: SocketAddr, upstream: &Lenient) -> Result<Vec<Seen>, String> {
+    let mut other = Wire::open(front);
+    other.send(probe(CLEAN).as_bytes());
+    let reply = other.reply(false).map_err(|why| format!("somebody else: {why}"))?;
+    let id = String::from_utf8_lossy(&reply.body).into_owned();
+    if reply.status != 200 {
+        return Err(format!("somebody else is answered {}", reply.status));
+    }
+    let mut seen = upstream.seen(&id);
+    let clean = seen.pop().ok_or("nothing was seen")?;
+    if (&*clean.target, &*clean.method, &*clean.content) != (CLEAN, "GET", "") {
+        return Err(format!("somebody else's request is {clean:?}"));
+    }
+    wrong_in(&clean, &[]).map_or(Ok(seen), |why| Err(format!("somebody else's: {why}")))
+}
+
+/// What is wrong with what the upstream has seen of a case of `h2` or `h3`.
+fn check_streams(front: SocketAddr, upstream: &Lenient) -> Result<usize, String> {
+    let seen = seen_since(front, upstream)?;
+    for seen in &seen {
+        let is_odd = |text: &str| text.bytes().any(|byte| byte <= b' ' || byte == 0x7f);
+        if is_odd(&seen.method) || is_odd(&seen.target) {
+            return Err(format!("two lines in one: {seen:?}"));
+        }
+        wrong_in(seen, &[]).map_or(Ok(()), |why| Err(format!("{why}: {seen:?}")))?;
+    }
+    Ok(seen.len())
+}
+
+/// A request of this suite's own.
+fn probe(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: probe\r\n\r\n")
 }
 
 /// What a front gets wrong of all rows.
@@ -291,7 +314,15 @@ fn ours(upstream: SocketAddr) -> House {
 fn run(kind: Kind) {
     let Some(upstream) = Lenient::start(kind) else { return };
     let house = ours(upstream.address);
-    let wrong = wrong(house.address(), &upstream);
+    let mut wrong = wrong(house.address(), &upstream);
+    let mut passed = 0;
+    for play in [h2::play_messages, h3::play_messages] {
+        play(&house, &mut |section| match check_streams(house.address(), &upstream) {
+            Ok(seen) => passed += seen,
+            Err(why) => wrong.push(format!("{section}: {why}")),
+        });
+    }
+    assert!(passed > 0, "none of the honest ones has come through");
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
 }
 
