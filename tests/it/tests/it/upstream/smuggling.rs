@@ -221,7 +221,9 @@ fn seen_since(front: SocketAddr, upstream: &Lenient) -> Result<Vec<Seen>, String
 /// What is wrong with what the upstream has seen of a case of `h2` or `h3`.
 fn check_streams(front: SocketAddr, upstream: &Lenient) -> Result<usize, String> {
     let seen = seen_since(front, upstream)?;
-    for seen in &seen {
+    // A method that it does not know an upstream may refuse.
+    let is_unknown = |it: &&Seen| it.error.as_deref() == Some("HPE_INVALID_METHOD");
+    for seen in seen.iter().filter(|it| !is_unknown(it)) {
         let is_odd = |text: &str| text.bytes().any(|byte| byte <= b' ' || byte == 0x7f);
         if is_odd(&seen.method) || is_odd(&seen.target) {
             return Err(format!("two lines in one: {seen:?}"));
@@ -314,15 +316,7 @@ fn ours(upstream: SocketAddr) -> House {
 fn run(kind: Kind) {
     let Some(upstream) = Lenient::start(kind) else { return };
     let house = ours(upstream.address);
-    let mut wrong = wrong(house.address(), &upstream);
-    let mut passed = 0;
-    for play in [h2::play_messages, h3::play_messages] {
-        play(&house, &mut |section| match check_streams(house.address(), &upstream) {
-            Ok(seen) => passed += seen,
-            Err(why) => wrong.push(format!("{section}: {why}")),
-        });
-    }
-    assert!(passed > 0, "none of the honest ones has come through");
+    let wrong = wrong(house.address(), &upstream);
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -339,4 +333,20 @@ fn python_understands_what_we_do() {
 #[test]
 fn nginx_understands_what_we_do() {
     run(Kind::Nginx);
+}
+
+/// One is enough: what is looked at is whether it is one request, with one framing.
+#[test]
+fn what_comes_by_streams_is_understood_as_it_was_meant() {
+    let Some(upstream) = Lenient::start(Kind::Node) else { return };
+    let house = ours(upstream.address);
+    let (mut passed, mut wrong) = (0, Vec::new());
+    for play in [h2::play_messages, h3::play_messages] {
+        play(&house, &mut |section| match check_streams(house.address(), &upstream) {
+            Ok(seen) => passed += seen,
+            Err(why) => wrong.push(format!("{section}: {why}")),
+        });
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(passed > 0, "none of the honest ones has come through");
 }
