@@ -11,7 +11,7 @@ use crate::probe::Probe;
 
 /// An HTTP server with one shard a core.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "trilane", version, about)]
+#[command(name = "trilane", version)]
 pub struct Args {
     /// What to do; without it, `demo`.
     #[command(subcommand)]

@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, CommandFactory};
 use clap_complete::Shell;
-use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use roff::{Roff, bold, italic, roman};
 
 use crate::args::Args;
+
+/// When the words of the page were last looked at.
+const DATE: &str = "2026-11-22";
 
 /// What the arguments do not say: sections with paragraphs, each with a term, or without one.
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
@@ -69,54 +71,66 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
 /// # Errors
 /// What the writer says.
 pub(crate) fn man(out: &mut dyn Write) -> io::Result<()> {
-    let mut command = Args::command();
+    let mut command = Args::command().disable_help_subcommand(true);
     command.build();
-    let page = Man::new(command.clone()).manual("User Commands");
-    let mut text = Vec::new();
-    page.render_title(&mut text)?;
-    page.render_name_section(&mut text)?;
-    page.render_synopsis_section(&mut text)?;
-    page.render_description_section(&mut text)?;
-    page.render_options_section(&mut text)?;
-    subcommands(&command, &mut text)?;
-    let mut rest = Roff::new();
-    for (name, paragraphs) in SECTIONS {
-        rest.control("SH", [*name]);
-        for (term, said) in *paragraphs {
-            if !term.is_empty() {
-                rest.control("TP", []).text([bold(*term)]);
-            }
-            rest.text([roman(*said)]);
-        }
-    }
-    rest.to_writer(&mut text)?;
-    out.write_all(quoted(&String::from_utf8_lossy(&text)).as_bytes())
-}
-
-/// What the commands do, with the flags that are theirs alone.
-fn subcommands(command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
-    let mut roff = Roff::new();
-    roff.control("SH", ["COMMANDS"]);
-    let is_of_all = |id| command.get_arguments().any(|arg| arg.get_id() == id);
+    let mut page = Roff::new();
+    let source = format!("trilane {}", env!("CARGO_PKG_VERSION"));
+    page.control("TH", ["trilane", "1", DATE, &source, "User Commands"]);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    page.control("SH", ["NAME"]).text([roman(format!("trilane - {about}"))]);
+    page.control("SH", ["SYNOPSIS"]).text([bold("trilane"), roman(" [OPTIONS]")]);
+    page.control("PP", []).text([bold("trilane"), roman(" COMMAND [OPTIONS]")]);
+    page.control("SH", ["OPTIONS"]);
+    arguments(&mut page, command.get_arguments());
+    page.control("SH", ["COMMANDS"]);
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-        roff.control("TP", []).text([bold(format!("trilane {}", sub.get_name()))]);
-        roff.text([roman(about)]);
-        let own = sub.get_arguments().filter(|arg| !is_of_all(arg.get_id()));
-        for arg in own.filter(|arg| !arg.is_hide_set()) {
-            let names = arg.get_value_names().unwrap_or_default();
-            let value = names.first().map(ToString::to_string).unwrap_or_default();
-            let term = match arg.get_long() {
-                Some(long) if arg.get_action().takes_values() => format!("--{long} {value}"),
-                Some(long) => format!("--{long}"),
-                None => value,
-            };
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            roff.control("RS", []).control("TP", []).text([bold(term)]);
-            roff.text([roman(help)]).control("RE", []);
+        page.control("TP", []).text([bold(format!("trilane {}", sub.get_name()))]);
+        page.text([roman(about)]);
+        // Those that are nobody else's.
+        let is_of_all = |arg: &&Arg| command.get_arguments().any(|it| it.get_id() == arg.get_id());
+        let own: Vec<_> = sub.get_arguments().filter(|arg| !is_of_all(arg)).collect();
+        if !own.is_empty() {
+            page.control("RS", []);
+            arguments(&mut page, own.into_iter());
+            page.control("RE", []);
         }
     }
-    roff.to_writer(out)
+    for (name, paragraphs) in SECTIONS {
+        page.control("SH", [*name]);
+        for (term, said) in *paragraphs {
+            if !term.is_empty() {
+                page.control("TP", []).text([bold(*term)]);
+            }
+            page.text([roman(*said)]);
+        }
+    }
+    out.write_all(quoted(&page.to_roff()).as_bytes())
+}
+
+/// Each with what it takes, and what that may be.
+fn arguments<'a>(page: &mut Roff, all: impl Iterator<Item = &'a Arg>) {
+    for arg in all.filter(|arg| !arg.is_hide_set()) {
+        let names = arg.get_value_names().unwrap_or_default();
+        let value = names.first().map(ToString::to_string).unwrap_or_default();
+        let mut term = match arg.get_long() {
+            Some(long) => vec![bold(format!("--{long}"))],
+            None => Vec::new(),
+        };
+        if arg.get_action().takes_values() {
+            term.extend([roman(" "), italic(value)]);
+        }
+        page.control("TP", []).text(term);
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let values = arg.get_possible_values();
+        let values: Vec<_> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
+        let choice = if values.is_empty() || !arg.get_action().takes_values() {
+            String::new()
+        } else {
+            format!(" It is one of {}.", values.join(", "))
+        };
+        page.text([roman(format!("{help}.{choice}"))]);
+    }
 }
 
 /// Words between backticks in bold, as manual pages have them.
@@ -154,7 +168,7 @@ mod tests {
 
     /// Each flag and command that is shown, once and with those of the commands.
     fn flags() -> Vec<String> {
-        let mut command = Args::command();
+        let mut command = Args::command().disable_help_subcommand(true);
         command.build();
         let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
         let all: Vec<_> = shown.chain([&command]).collect();
