@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps run test soak autobahn planted bench fuzz lint doc
+.PHONY: help deps run test soak autobahn planted bench fuzz lint doc binary package deb
 
 CARGO ?= cargo
 ARGS ?=
@@ -24,7 +24,7 @@ BUILD = cc:build-essential c++:build-essential make:build-essential cmake:cmake 
 LIBCLANG = $(firstword $(wildcard $(or $(LIBCLANG_PATH),/usr/lib/llvm-*/lib)/libclang*.so* /usr/lib/*/libclang*.so*))
 CAN_QUIC = $(and $(LIBCLANG),$(shell command -v cmake),$(shell command -v c++))
 # Peers that tests start. Without one its cases say that they are skipped.
-PEERS = nghttp:nghttp2-client nginx:nginx-light node:nodejs h2o:h2o chromium:chromium redis-server:redis-server promtool:prometheus
+PEERS = nghttp:nghttp2-client nginx:nginx-light node:nodejs h2o:h2o chromium:chromium redis-server:redis-server promtool:prometheus mandoc:mandoc
 soak planted fuzz: PEERS =
 
 help: ## List the targets
@@ -51,7 +51,7 @@ deps: ## Look for what is needed; install it as root, else say how
 		echo "not here: $$wished; their cases are skipped; for them: sudo $$install $$wished" >&2; \
 	fi
 	@venv="$${CARGO_TARGET_DIR:-target}/aioquic"; \
-	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic, h2, kosoku, websockets" 2> /dev/null; then \
+	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic, h2, kosoku, kubernetes_validate, websockets" 2> /dev/null; then \
 		{ python3 -m venv "$$venv" && "$$venv/bin/pip" install --quiet -r tests/it/aioquic.txt; } || \
 			echo "not here: clients in Python; their cases are skipped; they need python3 with venv" >&2; \
 	fi
@@ -102,6 +102,28 @@ lint: ## Formatting, clippy and rustdoc, warnings refused
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+binary: ## The binary as packages have it: target/max/trilane
+	$(CARGO) build --locked --profile max -p trilane-cli --bin trilane
+
+# BINARY is any that was built already; what packages install beside it is made by itself.
+PACKAGE = $${CARGO_TARGET_DIR:-target}/max
+package:
+ifdef BINARY
+	mkdir -p "$(PACKAGE)" && cp "$(BINARY)" "$(PACKAGE)/trilane"
+else
+	$(MAKE) binary
+endif
+	mkdir -p "$(PACKAGE)/package"
+	"$(PACKAGE)/trilane" man | gzip -9n > "$(PACKAGE)/package/trilane.1.gz"
+	gzip -9nc CHANGELOG.md > "$(PACKAGE)/package/changelog.gz"
+	"$(PACKAGE)/trilane" completions bash > "$(PACKAGE)/package/trilane.bash"
+	"$(PACKAGE)/trilane" completions zsh > "$(PACKAGE)/package/_trilane"
+	"$(PACKAGE)/trilane" completions fish > "$(PACKAGE)/package/trilane.fish"
+
+deb: package ## A Debian package: target/debian/*.deb
+	@command -v cargo-deb > /dev/null || $(CARGO) install cargo-deb --locked
+	$(CARGO) deb --locked --no-build --profile max -p trilane-cli
 
 doc: ## Build the documentation: target/doc/trilane/index.html
 	$(CARGO) doc --workspace --no-deps --locked
