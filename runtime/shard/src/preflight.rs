@@ -9,6 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use std::thread;
 
+use glommio::CpuSet;
+
 use crate::listen::ListenAddress;
 use crate::ring;
 use crate::sys::{self, Resource, ResourceLimit};
@@ -62,6 +64,11 @@ pub enum StartError {
         have: u64,
         /// Bytes it needs.
         need: u64,
+    },
+    /// The machine's CPUs cannot be read in sysfs.
+    NoSysfs {
+        /// What was said instead.
+        error: io::Error,
     },
     /// We may not listen there.
     PermissionDenied {
@@ -121,6 +128,10 @@ impl fmt::Display for StartError {
                  in a systemd unit `LimitMEMLOCK={need}`, in a container `--ulimit memlock={need}`",
                 need.div_ceil(1024)
             ),
+            Self::NoSysfs { error } => write!(
+                f,
+                "the CPUs cannot be read below /sys/devices/system ({error}): mount sysfs, or have the sandbox show it"
+            ),
             Self::PermissionDenied {
                 address: address @ (ListenAddress::Tcp(_) | ListenAddress::Udp(_)),
             } => write!(
@@ -157,6 +168,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::IoUringBlocked { error, .. }
+            | Self::NoSysfs { error }
             | Self::UnixPath { error, .. }
             | Self::Other { error, .. } => Some(error),
             Self::Cpus(error) => Some(error),
@@ -207,6 +219,16 @@ pub fn check_ring() -> Result<(), StartError> {
     });
     // Nothing in there panics; if it did, the shards would say more.
     tried.join().unwrap_or(Ok(()))
+}
+
+/// Whether the CPUs can be told: glommio panics where they cannot.
+///
+/// # Errors
+/// [`StartError::NoSysfs`].
+pub(crate) fn check_cpus() -> Result<(), StartError> {
+    let online = CpuSet::online().map_err(|error| StartError::NoSysfs { error: error.into() })?;
+    drop(online);
+    Ok(())
 }
 
 /// Raises the limit of open descriptors to the hard limit; the answer is what holds then.

@@ -225,6 +225,7 @@ impl Server {
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
         let for_all = |error| preflight::of_all(error, count.get());
         preflight::check_ring().map_err(for_all)?;
+        preflight::check_cpus()?;
         let need = preflight::descriptors(cpus.len(), config.all_listen().len());
         let descriptors = preflight::raise_descriptors(need)?;
         let mut listeners =

@@ -53,6 +53,25 @@ fn an_administrator_who_has_switched_rings_off() {
 }
 
 #[test]
+fn a_sandbox_without_sysfs() {
+    let launcher =
+        ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /sys && exec \"$@\"", "sh"];
+    let arguments = [&ARGUMENTS[..], &["0"]].concat();
+    let Some((is_well, said)) = Process::said_by(&launcher, &arguments, |_| {}) else {
+        return super::say("skipped: unshare is not here");
+    };
+    if said.contains("unshare") || said.contains("mount:") {
+        return super::say(&format!("skipped: no namespace of mounts is to be had: {said}"));
+    }
+    assert!(!is_well);
+    assert_eq!(
+        said,
+        "trilane: the CPUs cannot be read below /sys/devices/system (No such file or directory (os error 2)): mount sysfs, or have the \
+         sandbox show it\n"
+    );
+}
+
+#[test]
 fn too_little_memory_may_be_locked() {
     // A limit that root has as well.
     let (is_well, said) = said_with("--memlock=524287");
