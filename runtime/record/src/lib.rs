@@ -3,9 +3,11 @@
 //!
 //! It stands around the machine ([`Recorded`]), so a connection that is not recorded has none of it. The reading order: `step` (one
 //! call), `outcome` (what came out of it), `tape` (those of a connection, up to a limit), [`recorded`], [`recorder`] (which connections),
-//! [`header`] and [`recording`] (the file), `shown` and [`replay`], with `wire`, `stream` and `secret` beside them.
+//! [`header`] and [`recording`] (the file), [`folder`] (where it is kept), `shown` and [`replay`], `corpus` (for fuzzers), with `wire`, `stream` and `secret` beside them.
 #![forbid(unsafe_code)]
 
+mod corpus;
+pub mod folder;
 pub mod header;
 mod outcome;
 pub mod recorded;
@@ -21,6 +23,7 @@ mod tape;
 mod tests;
 mod wire;
 
+pub use folder::{Folder, Place};
 pub use header::{Header, Unreadable};
 pub use recorded::{Recordable, Recorded};
 pub use recorder::{Beginning, Begun, Plan, Recorder};
@@ -28,3 +31,4 @@ pub use recording::Recording;
 pub use replay::{Difference, Report};
 pub use stream::Stream;
 pub use tape::Depth;
+pub use trilane_semantics::Cause;
