@@ -5,7 +5,7 @@
 //! shards, ends them by [`signals`] and `control`, and has them serve something else by [`mod@reload`]), [`handover`] (how another process
 //! takes over). What a shard does: `shard` (the loop), `accept`,
 //! `balance` and `shard::places` (who gets a connection), `socket`, `sending` and `pipes` (what the ring does for one, and what it does not), `quic` and `udp`
-//! (datagrams), `wires` (connections that we begin). What others may know of it: [`inspect`], [`inspector`], `questions` and `shard::answering`. What it is made of:
+//! (datagrams), `wires` (connections that we begin), [`recordings`] (which of them are recorded). What others may know of it: [`inspect`], [`inspector`], `questions` and `shard::answering`. What it is made of:
 //! `ring` (the net ring and how it sleeps), `buffers` (memory that the kernel fills), `slots`, `chunks` and
 //! `token` (who a completion belongs to), `wheel` (timers), `core` and `blocking` (what handlers may ask for).
 //! `unsafe` is in `sys`, `ring`, `buffers`, `sending`, `udp::sends` and `wires`, nowhere else.
@@ -36,6 +36,7 @@ mod quic;
 #[cfg(not(feature = "http3"))]
 #[path = "no_quic.rs"]
 mod quic;
+pub mod recordings;
 pub mod reload;
 mod ring;
 mod sending;
@@ -63,6 +64,7 @@ pub use preflight::StartError;
 pub use proxies::{InvalidProxyProtocol, ProxyProtocol};
 #[cfg(feature = "http3")]
 pub use quic::QuicConfig;
+pub use recordings::Recordings;
 pub use reload::{ReloadError, Reloader};
 pub use server::{AppError, Config, Secure, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals, on_signals, on_upgrade_signals};

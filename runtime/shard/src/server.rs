@@ -30,6 +30,7 @@ use crate::preflight::{self, StartError};
 use crate::proxies::{Proxies, ProxyProtocol};
 use crate::questions::Questions;
 use crate::quic::{Common, Quic};
+use crate::recordings::Recordings;
 use crate::reload::Reloader;
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
@@ -79,6 +80,8 @@ pub struct Config {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Connections that closed last, and why: so many are remembered on each shard. Default 128.
     pub recent_closes: usize,
+    /// Connections that are recorded. Default: none.
+    pub recordings: Option<Recordings>,
     /// Whether the threads of shards stay on their CPUs. Default: yes. A server beside another one, which is hardly ever asked, is better off
     /// without.
     pub is_pinned: bool,
@@ -117,6 +120,7 @@ impl Config {
             h2c: false,
             proxy_protocol: None,
             recent_closes: 128,
+            recordings: None,
             is_pinned: true,
             drain_idle_grace: Duration::from_secs(2),
             drain_deadline: Duration::from_secs(30),
@@ -459,6 +463,8 @@ impl Plan {
         core.tick();
         let handle = ShardHandle::new(Rc::clone(&core) as _);
         self.mail.open(&handle);
+        let recordings = self.config.recordings.as_ref();
+        let recorder = recordings.map(|recordings| recordings.recorder(&handle));
         let host = Host::new(
             app(handle.clone()).map_err(StartError::Application)?,
             Rc::new(self.config.limits.clone()),
@@ -467,6 +473,7 @@ impl Plan {
             self.config.server_field,
         );
         let host = host.limiting(self.guests).remembering(self.config.recent_closes);
+        let host = host.recording(recorder);
         let port = self.udp.first().map(|socket| socket.address().port());
         // The port alone, for the host is the same (RFC 7838 §3).
         let alt_svc = port.map(|port| format!("h3=\":{port}\"; ma=86400"));

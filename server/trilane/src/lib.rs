@@ -40,11 +40,12 @@ pub use trilane_exchange::{
 pub use trilane_proxy as proxy;
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;
+pub use trilane_record as record;
 pub use trilane_semantics::{Known, Limits, Payload, RequestHead, ResponseHead};
 pub use trilane_service::*;
 pub use trilane_shard::handover::HandoverError;
 pub use trilane_shard::{
-    Inherited, InvalidProxyProtocol, ListenAddress, ProxyProtocol, ReloadError, SignalGuard,
-    StartError, Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
+    Inherited, InvalidProxyProtocol, ListenAddress, ProxyProtocol, Recordings, ReloadError,
+    SignalGuard, StartError, Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
 };
 pub use trilane_tls as tls;

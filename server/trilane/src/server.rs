@@ -13,7 +13,8 @@ use trilane_exchange::Service;
 use trilane_semantics::Limits;
 use trilane_service::{AccessLog, Format, HttpsRedirect, Router, Shard, default_layers};
 use trilane_shard::{
-    AppError, Config, Inherited, ListenAddress, ProxyProtocol, Secure, StartError, Topology,
+    AppError, Config, Inherited, ListenAddress, ProxyProtocol, Recordings, Secure, StartError,
+    Topology,
 };
 
 use trilane_tls::Acceptor;
@@ -59,6 +60,7 @@ pub struct Server<F> {
     drain: (Duration, Duration),
     inherited: Option<Inherited>,
     recent_closes: Option<usize>,
+    recordings: Option<Recordings>,
     is_unpinned: bool,
 }
 
@@ -146,6 +148,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
             drain: (Duration::from_secs(2), Duration::from_secs(30)),
             inherited: None,
             recent_closes: None,
+            recordings: None,
             is_unpinned: false,
         }
     }
@@ -252,6 +255,28 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[must_use]
     pub const fn recent_closes(mut self, most: usize) -> Self {
         self.recent_closes = Some(most);
+        self
+    }
+
+    /// Records connections: what each was sent, what it answered and when, to be run again by `trilane replay`. A connection that is not
+    /// recorded costs nothing more. Default: none is.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    ///
+    /// use trilane::record::{Folder, Plan};
+    /// use trilane::{Recordings, Router, Server};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (plan, folder) = (Plan::new().faults(), Folder::open("recordings", 100)?);
+    /// let recordings = Recordings { plan: Arc::new(plan), folder: Arc::new(folder) };
+    /// Server::new(|_| Router::new()).record(recordings).run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn record(mut self, recordings: Recordings) -> Self {
+        self.recordings = Some(recordings);
         self
     }
 
@@ -415,6 +440,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         config.zero_copy_from = self.zero_copy_from;
         config.is_pinned = !self.is_unpinned;
         config.recent_closes = self.recent_closes.unwrap_or(config.recent_closes);
+        config.recordings = self.recordings;
         config.h2c = self.h2c;
         config.proxy_protocol = self.proxy_protocol;
         config.connections_per_ip = self.connections_per_ip;

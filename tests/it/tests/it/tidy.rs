@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("quic", &["tls"]),
     ("record", &["http1", "http2", "http3"]),
     ("connection", &["exchange", "http1", "http2", "http3", "quic", "record", "tls"]),
-    ("shard", &["connection", "quic", "tls"]),
+    ("shard", &["connection", "quic", "record", "tls"]),
     ("profile", &[]),
     ("coding", &["exchange"]),
     ("service", &["coding", "exchange", "websocket"]),
@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["coding", "exchange", "websocket"]),
     ("pprof", &["exchange", "profile", "service"]),
     ("proxy", &["client", "exchange"]),
-    ("trilane", &["client", "proxy", "quic", "service", "shard", "tls"]),
+    ("trilane", &["client", "proxy", "quic", "record", "service", "shard", "tls"]),
     ("cli", &["admin", "trilane"]),
 ];
 
