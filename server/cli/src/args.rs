@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::health::Health;
 use crate::probe::Probe;
+use crate::record::Replay;
 
 /// An HTTP server with one shard a core.
 #[derive(Clone, Debug, Parser)]
@@ -36,6 +37,8 @@ pub enum Command {
     },
     /// Say what a server speaks, a line a protocol.
     Probe(Probe),
+    /// Run recordings of connections again, and say whether all went as it was recorded.
+    Replay(Replay),
     /// Say whether a server is well, by how it ends.
     Health(Health),
     /// Write the manual page to standard output.

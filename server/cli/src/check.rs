@@ -26,6 +26,9 @@ pub(crate) fn check(flags: &Serve) -> Result<String, Failure> {
     let acceptor = acceptor.map_err(|error| in_file(flags, &error.to_string()))?;
     let redirects = redirect(flags, &config, acceptor.as_ref());
     redirects.map_err(|error| in_file(flags, &error))?;
+    if let Some(section) = &config.record {
+        section.plan().map_err(|error| in_file(flags, &error))?;
+    }
     let routes = config.hosts.iter().map(|host| host.routes.len()).sum::<usize>();
     let names = config.hosts.iter().map(|host| host.names.len()).sum::<usize>();
     let path = flags.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();

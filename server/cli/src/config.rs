@@ -22,6 +22,7 @@ use crate::layers::{
 };
 use crate::nearest::suggestion;
 use crate::quic::{EarlyChoice, QuicSection};
+use crate::record::RecordSection;
 use crate::redirect::RedirectSection;
 use crate::site::headers::HeadersSection;
 use crate::site::schema::{HostSection, RouteSection};
@@ -91,6 +92,8 @@ pub struct Config {
     pub compression: Option<CompressionSection>,
     /// Whether answers are stored.
     pub cache: Option<CacheSection>,
+    /// Which connections are recorded.
+    pub record: Option<RecordSection>,
     /// Requests have a place in a trace.
     pub trace: Option<TraceSection>,
     /// What operators see.

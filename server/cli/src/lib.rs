@@ -18,6 +18,7 @@ mod manual;
 mod nearest;
 pub mod probe;
 pub mod quic;
+pub mod record;
 pub mod redirect;
 pub mod run;
 pub mod secure;

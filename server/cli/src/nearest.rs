@@ -6,9 +6,14 @@ pub(crate) fn suggestion(message: &str) -> Option<String> {
     // Every other piece is in backticks, the unknown one first.
     let mut words = list.split('`').skip(1).step_by(2);
     let unknown = words.next()?;
-    let near = words.map(|known| (distance(unknown, known), known)).min()?;
+    nearest(unknown, words).map(|known| format!("did you mean `{known}`?"))
+}
+
+/// The nearest of the known words, if one is near.
+pub(crate) fn nearest<'w>(unknown: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let near = known.map(|known| (distance(unknown, known), known)).min()?;
     let is_near = near.0 <= 2.min(unknown.chars().count() / 2);
-    is_near.then(|| format!("did you mean `{}`?", near.1))
+    is_near.then_some(near.1)
 }
 
 /// How many letters must be put in, taken out, or changed (Levenshtein).

@@ -15,6 +15,7 @@ use crate::health::health;
 use crate::layers::Layers;
 use crate::manual;
 use crate::probe::probe;
+use crate::record::replay;
 use crate::redirect::redirect;
 use crate::secure::Tls;
 use crate::upgrade::Again;
@@ -71,6 +72,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             let none = || Failure::Setting(format!("{}: no answer", wanted.url));
             return is_any.then_some(()).ok_or_else(none);
         }
+        Some(Command::Replay(wanted)) => return replay(&wanted, say),
         Some(Command::Health(wanted)) => return say(&health(&wanted)?),
         Some(Command::Man) => return manual::man(&mut io::stdout()).map_err(Failure::Output),
         Some(Command::Completions { shell }) => {
@@ -182,6 +184,9 @@ fn serve(
     }
     if let Some(most) = config.admin.recent_closes {
         server = server.recent_closes(most);
+    }
+    if let Some(section) = &config.record {
+        server = server.record(section.recordings().map_err(|error| in_file(&flags, &error))?);
     }
     if let Some(cpus) = flags.cpus.or(config.cpus) {
         server = server.cpus(cpus);
