@@ -35,6 +35,7 @@ mod probe;
 mod proxied;
 mod proxy;
 mod rate;
+mod record;
 mod redirect;
 mod redis;
 mod security_headers;
