@@ -12,6 +12,7 @@ use trilane_semantics::{Instant, Limits};
 use trilane_sim::capabilities::SimShard;
 use trilane_sim::clock;
 use trilane_sim::recorder::Recorder;
+use trilane_sim::replays::Replays;
 use trilane_sim::rng::Rng;
 
 use crate::net::{Datagram, Net};
@@ -23,11 +24,15 @@ const TRAINS: usize = 64;
 /// Connections of a lane.
 const CONNECTIONS: usize = 1 << 12;
 
+/// What is recorded of a connection, in bytes.
+const KEPT: usize = 64 << 10;
+
 /// One shard.
 pub(crate) struct Shard {
     pub(crate) host: Host,
     pub(crate) lane: Lane,
     pub(crate) recorder: Rc<Recorder>,
+    pub(crate) replays: Rc<Replays>,
     sim: Rc<SimShard>,
     queue: WakeQueue,
     cars: Cars,
@@ -50,9 +55,12 @@ impl Shard {
         let capabilities = Capabilities::new(Rc::clone(&sim) as _);
         let service = Rc::clone(&recorder);
         let host = Host::new(service, limits, capabilities, queue.clone(), "trilane");
+        // Whatever else is tried: each connection comes to the same end when it is run again.
+        let (recorder, replays) = Replays::recorder(KEPT);
+        let host = host.recording(Some(recorder));
         let lane = Lane::new(endpoint, epoch, CONNECTIONS);
         let cars = Cars::new();
-        Self { host, lane, recorder, sim, queue, cars, is_touched: false }
+        Self { host, lane, recorder, replays, sim, queue, cars, is_touched: false }
     }
 
     /// A datagram comes. The shard whose it is, if it is another one's.
