@@ -13,7 +13,7 @@ SOAK ?= 300
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= head chunked connection client router cache fields targets hpack_decode hpack_encode \
 	qpack_decode qpack_pair h2_frames h2_connection h2_client tls_session h3_operations h3_client quic_route \
-	websocket
+	websocket recording
 
 # What is needed, each program with the Debian package it comes from. `make test` asks for less.
 TOOLS = $(BUILD) git:git curl:curl openssl:openssl wrk:wrk h2load:nghttp2-client

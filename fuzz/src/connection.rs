@@ -1,6 +1,6 @@
 //! A whole connection, server role: machine, connection and handlers of every kind, under arbitrary operations.
 //!
-//! Steps: `<bytes` come, `c bytes` come one by one, `f` fin, `t 5` milliseconds pass, `w` the peer takes nothing by
+//! Steps: `<bytes` come, `X` bytes in hexadecimal digits come, `c bytes` come one by one, `f` fin, `t 5` milliseconds pass, `w` the peer takes nothing by
 //! itself any more, or again, `s 5` it takes so many bytes, `d` drain, `x` the drain's deadline, `r` the transport
 //! fails. No panic; the rule of use (`transport`); bounded memory; every request that begins ends, and every answer
 //! is the right one, as a parser that shares nothing with ours reads them.
@@ -19,7 +19,7 @@ use trilane_exchange::{
 use trilane_semantics::{Known, Limits, Method, StatusCode};
 use trilane_sim::answer::Parser;
 
-use crate::script::Script;
+use crate::script::{Script, Step};
 use crate::transport::{BUFFER, LARGEST, Speaks, Transport};
 
 /// What handlers panic with, so that it can be told from what must not happen.
@@ -34,6 +34,11 @@ pub fn connection(data: &[u8]) {
         match step.op {
             b'<' => {
                 let pieces = step.rest.chunks(BUFFER).map(<[u8]>::to_vec);
+                transport.waiting.extend(pieces.filter(|_| transport.fin.is_none()));
+            }
+            b'X' => {
+                let bytes = Step::hex(step.rest);
+                let pieces = bytes.chunks(BUFFER).map(<[u8]>::to_vec);
                 transport.waiting.extend(pieces.filter(|_| transport.fin.is_none()));
             }
             b'c' => transport.waiting.extend(step.rest.chunks(1).map(<[u8]>::to_vec)),

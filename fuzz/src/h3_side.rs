@@ -1,6 +1,6 @@
 //! An HTTP/3 machine, what has come to it and what it has sent: what must hold of both roles.
 //!
-//! Steps of the peer: `<4:bytes` come as they are on a stream, `H4:GET` a head of that method, `S0:200` one of that status, `D4:100` a frame
+//! Steps of the peer: `<4:bytes` come as they are on a stream, `X4:` bytes in hexadecimal digits, `H4:GET` a head of that method, `S0:200` one of that status, `D4:100` a frame
 //! of so much content, `F4:7` a frame of that type with zeros, `f4` the end of a stream, `r4` it is reset, `o4` nothing more is wanted of
 //! it, `w4:100` so much can be sent on it. Of the caller: `i4` the exchange that is meant from now on, `a200` the head of an answer, with
 //! content, `A200` without, `b 500` so much content is sent, `e` it ends, `p` proceed, `c` cancel, `l 500` release, `q` a request,
@@ -125,6 +125,7 @@ impl Side {
         let after = Step { op: 0, rest }.number();
         match step.op {
             b'<' => self.come(stream, rest),
+            b'X' => self.come(stream, &Step::hex(rest)),
             b'H' => self.head(stream, &[(":method", rest), (":scheme", b"https"), (":path", b"/")]),
             b'S' => self.head(stream, &[(":status", rest)]),
             b'D' => self.come(stream, &frame(0, after.min(PIECE))),

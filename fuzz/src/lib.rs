@@ -22,6 +22,7 @@ mod hpack_encode;
 mod qpack_decode;
 mod qpack_pair;
 mod quic_route;
+mod recording;
 mod router;
 mod script;
 mod targets;
@@ -45,6 +46,7 @@ pub use hpack_encode::hpack_encode;
 pub use qpack_decode::qpack_decode;
 pub use qpack_pair::qpack_pair;
 pub use quic_route::quic_route;
+pub use recording::recording;
 pub use router::router;
 pub use targets::targets;
 pub use tls_session::tls_session;
@@ -71,6 +73,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("qpack_decode", qpack_decode),
     ("qpack_pair", qpack_pair),
     ("quic_route", quic_route),
+    ("recording", recording),
     ("router", router),
     ("targets", targets),
     ("tls_session", tls_session),

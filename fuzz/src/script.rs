@@ -48,6 +48,13 @@ impl<'a> Step<'a> {
         number.min(1_000_000)
     }
 
+    /// Bytes that the rest has as hexadecimal digits, where any byte can be: up to the first that are none.
+    pub(crate) fn hex(bytes: &[u8]) -> Vec<u8> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+        let pairs = bytes.as_chunks::<2>().0.iter();
+        pairs.map_while(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    }
+
     /// The rest as a name and what stands after its first colon.
     pub(crate) fn pair(&self) -> (&'a [u8], &'a [u8]) {
         let colon = self.rest.iter().position(|&byte| byte == b':').unwrap_or(self.rest.len());
