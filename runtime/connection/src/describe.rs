@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use trilane_exchange::ConnectionInfo;
+use trilane_exchange::{ConnectionInfo, Exchange};
 use trilane_semantics::{Instant, Machine, Protocol, Reason};
 
 use crate::connection::Connection;
@@ -92,6 +92,8 @@ pub struct Description {
     pub waits: Waits,
     /// Exchanges under way.
     pub open: usize,
+    /// What is known of them, and what each waits for, the oldest first.
+    pub exchanges: Vec<(Rc<Exchange>, Waits)>,
     /// Exchanges that were begun.
     pub begun: u64,
     /// The last message that was refused.
@@ -109,6 +111,7 @@ impl Description {
             state: State::Handshake,
             waits: Waits::Handshake,
             open: 0,
+            exchanges: Vec::new(),
             begun: 0,
             fault: None,
             deadline,
@@ -117,7 +120,14 @@ impl Description {
 
     /// The same, over.
     pub(crate) fn over(self, deadline: Option<Instant>) -> Self {
-        Self { state: State::Lingering, waits: Waits::Close, open: 0, deadline, ..self }
+        Self {
+            state: State::Lingering,
+            waits: Waits::Close,
+            open: 0,
+            exchanges: Vec::new(),
+            deadline,
+            ..self
+        }
     }
 }
 
@@ -143,6 +153,11 @@ impl<M: Machine> Connection<M> {
             state,
             waits: self.waits(),
             open: self.slots.len(),
+            exchanges: self
+                .slots
+                .iter()
+                .map(|slot| (Rc::clone(&slot.exchange), slot.waits()))
+                .collect(),
             begun: self.begun,
             fault: self.last_fault,
             deadline: self.poll_timeout(),

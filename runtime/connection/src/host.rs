@@ -16,6 +16,7 @@ use trilane_semantics::{Cause, ExchangeId, Instant, Limits, Outbox, RequestHead,
 use crate::describe::Description;
 use crate::guests::{Crowded, Guest, Guests};
 use crate::recent::{Close, Recent, Traffic};
+use crate::watch::Watch;
 
 /// Spare exchanges and outboxes kept, a shard.
 const KEEP: usize = 64;
@@ -49,6 +50,8 @@ pub struct Host {
     queued: Cell<usize>,
     /// Connections that closed last.
     recent: RefCell<Recent>,
+    /// What has kept the shard from everything else.
+    watch: Watch,
 }
 
 impl Host {
@@ -77,6 +80,7 @@ impl Host {
             outboxes: RefCell::default(),
             spare: Cell::new(0),
             queued: Cell::new(0),
+            watch: Watch::default(),
             recent: RefCell::new(Recent::new(Recent::MOST)),
         };
         host.tick();
@@ -183,6 +187,12 @@ impl Host {
     #[must_use]
     pub const fn shard(&self) -> &Shard {
         &self.shard
+    }
+
+    /// What has kept the shard from everything else.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The shard's counters.

@@ -33,6 +33,7 @@ mod slot;
 mod step;
 mod streams;
 mod throttle;
+pub mod watch;
 
 pub use cleartext::cleartext;
 pub use connection::{Connection, LEASE_FROM, Received, Sends};
@@ -45,3 +46,4 @@ pub use piping::{PIPE_FROM, PIPE_LEAST, Piping};
 pub use proxied::{Follow, proxied};
 pub use recent::{Close, Traffic};
 pub use secured::{client_secured, secured};
+pub use watch::{Event, STALL, Stall, Watch, Work};

@@ -1,11 +1,13 @@
 //! Steps of the application: whose each is while it runs, and which of them take so long that all others wait.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use trilane_exchange::current::enter;
 use trilane_exchange::{BLOCKED, Exchange};
 
 use crate::host::Host;
+use crate::watch::STALL;
 
 impl Host {
     /// Runs a step of what is done for an exchange: a poll of its handler, or of its content.
@@ -23,13 +25,35 @@ impl Host {
     /// The clock for this is a coarse one, which costs next to nothing.
     #[inline]
     fn timed<T>(&self, exchange: Option<&Exchange>, step: impl FnOnce() -> T) -> T {
+        if self.watch().is_recording() {
+            return self.recorded(exchange, step);
+        }
         let began = self.shard().coarse_clock();
         let value = step();
-        let took = self.shard().coarse_clock().since(began);
+        self.judge(exchange, self.shard().coarse_clock().since(began));
+        value
+    }
+
+    /// The same, by a clock that tells short times, for who wants to see them all.
+    #[cold]
+    fn recorded<T>(&self, exchange: Option<&Exchange>, step: impl FnOnce() -> T) -> T {
+        let began = self.shard().clock();
+        let value = step();
+        let took = self.shard().clock().since(began);
+        self.watch().stepped(exchange, began, took);
+        self.judge(exchange, took);
+        value
+    }
+
+    #[inline]
+    fn judge(&self, exchange: Option<&Exchange>, took: Duration) {
+        if took < STALL {
+            return;
+        }
+        self.watch().stalled(exchange, took);
         if took >= BLOCKED {
             self.stats().blocked.add(1);
             self.app().blocked(exchange, took);
         }
-        value
     }
 }

@@ -65,7 +65,7 @@ impl Mailboxes {
     pub fn open(self: &Arc<Self>, shard: &Shard) {
         let mut postman = Postman { mail: Arc::clone(self), me: shard.id(), taken: Vec::new() };
         let handle = shard.clone();
-        shard.spawn_task(Box::pin(poll_fn(move |cx| postman.deliver(&handle, cx))));
+        shard.spawn_task("mailbox", Box::pin(poll_fn(move |cx| postman.deliver(&handle, cx))));
     }
 
     fn send(&self, to: usize, work: Work) -> Result<(), Undelivered> {
@@ -153,7 +153,7 @@ impl Shard {
             Some(mail) => mail.send(shard, Box::new(work)),
             None if shard == self.id() => {
                 let here = self.clone();
-                self.spawn_task(Box::pin(async move { work(&here) }));
+                self.spawn_task("message", Box::pin(async move { work(&here) }));
                 Ok(())
             }
             None => Err(Undelivered::Gone),

@@ -56,6 +56,11 @@ pub trait Capabilities {
     fn cancel_timer(&self, timer: u64);
     /// Runs a task, first polled in a later turn.
     fn spawn(&self, task: LocalTask);
+    /// As [`Capabilities::spawn`], with a name for those who look. Who shows nobody need not know it.
+    fn spawn_as(&self, name: &'static str, task: LocalTask) {
+        let _ = name;
+        self.spawn(task);
+    }
     /// Runs work that may block, on another thread.
     fn blocking(&self, work: Box<dyn FnOnce() + Send>);
     /// Reads at most `most` bytes of `file` from offset `at`, and gives them to `done`: none at all is the end of the
@@ -196,8 +201,8 @@ impl Shard {
     }
 
     /// Runs a task, first polled in a later turn.
-    pub(crate) fn spawn_task(&self, task: LocalTask) {
-        self.0.spawn(task);
+    pub(crate) fn spawn_task(&self, name: &'static str, task: LocalTask) {
+        self.0.spawn_as(name, task);
     }
 
     /// At most `most` bytes of an open file from offset `at`, without waiting for a disk; none is its end.

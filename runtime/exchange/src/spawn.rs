@@ -1,6 +1,7 @@
 //! Tasks beside the one that starts them: left to themselves, or cancelled with whoever holds the
 //! guard.
 
+use std::any::type_name;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -34,7 +35,7 @@ impl Shard {
         let task = Rc::new(Task { stage, joiner, own, exchange });
         let shared = Rc::clone(&task);
         let shard = self.clone();
-        self.spawn_task(Box::pin(poll_fn(move |cx| shared.poll(&shard, cx))));
+        self.spawn_task(type_name::<F>(), Box::pin(poll_fn(move |cx| shared.poll(&shard, cx))));
         JoinHandle { task }
     }
 }

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Waker};
 
+use trilane_semantics::Instant;
+
 use crate::shard::LocalTask;
 use crate::wake::{Wake, WakeQueue};
 
@@ -18,6 +20,8 @@ pub struct Tasks {
 struct Slot {
     generation: u32,
     task: Option<(LocalTask, Waker)>,
+    name: &'static str,
+    since: Instant,
 }
 
 impl std::fmt::Debug for Slot {
@@ -75,6 +79,11 @@ impl Tasks {
 
     /// Adds a task and wakes it.
     pub fn spawn(&mut self, task: LocalTask) {
+        self.spawn_as("task", Instant::default(), task);
+    }
+
+    /// The same; its name and its beginning are for those who look.
+    pub fn spawn_as(&mut self, name: &'static str, since: Instant, task: LocalTask) {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             (self.slots.len() - 1) as u32
@@ -83,7 +92,13 @@ impl Tasks {
         let key = u64::from(slot.generation) << 32 | u64::from(index);
         let waker = self.queue.waker(Wake::Task(key));
         waker.wake_by_ref();
-        slot.task = Some((task, waker));
+        (slot.task, slot.name, slot.since) = (Some((task, waker)), name, since);
+    }
+
+    /// Those that are there, by name, and since when.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, Instant)> {
+        let there = self.slots.iter().filter(|slot| slot.task.is_some());
+        there.map(|slot| (slot.name, slot.since))
     }
 
     /// How many there are.

@@ -165,7 +165,11 @@ impl Capabilities for Core {
     }
 
     fn spawn(&self, task: LocalTask) {
-        self.tasks.borrow_mut().spawn(task);
+        self.spawn_as("task", task);
+    }
+
+    fn spawn_as(&self, name: &'static str, task: LocalTask) {
+        self.tasks.borrow_mut().spawn_as(name, self.now.get(), task);
     }
 
     fn blocking(&self, work: Box<dyn FnOnce() + Send>) {

@@ -184,6 +184,19 @@ pub struct ConnectionEntry {
     pub sent: u64,
 }
 
+/// Something that a shard is at: an exchange, or a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskEntry {
+    /// Method and route, or the type of a task's future.
+    pub what: String,
+    /// It is a task, and no exchange.
+    pub is_task: bool,
+    /// What it waits for.
+    pub waits: &'static str,
+    /// How long there has been one.
+    pub age: Duration,
+}
+
 /// What TLS has agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsEntry {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
-use trilane_connection::Close;
+use trilane_connection::{Close, Event, Stall, Work};
 use trilane_exchange::reply::reply;
 use trilane_exchange::{Shard as ShardHandle, Stats};
 use trilane_semantics::Instant;
 
 use crate::control::{Control, Order};
-use crate::inspect::{Around, ConnectionEntry, ConnectionId, Filter, Report};
+use crate::inspect::{Around, ConnectionEntry, ConnectionId, Filter, Report, TaskEntry};
 use crate::questions::Questions;
 use crate::server::Stopper;
 use crate::shard::Shard;
@@ -146,6 +146,55 @@ impl Inspector {
         shard: usize,
     ) -> Result<(Instant, Vec<Close>), Silent> {
         self.question(from, shard, |shard, now| (now, shard.closes())).await
+    }
+
+    /// What a shard is at: exchanges and tasks, some thousands at most.
+    ///
+    /// # Errors
+    /// [`Silent`].
+    pub async fn tasks(&self, from: &ShardHandle, shard: usize) -> Result<Vec<TaskEntry>, Silent> {
+        let (mut all, mut next) = (Vec::new(), Some(Around::Sockets(0)));
+        while let Some(around) = next {
+            let before = all.len();
+            let look = move |shard: &mut Shard, now| shard.under_way(now, around, before);
+            let found;
+            (found, next) = self.question(from, shard, look).await?;
+            all.extend(found);
+        }
+        Ok(all)
+    }
+
+    /// What kept a shard from everything else, since it began.
+    ///
+    /// # Errors
+    /// [`Silent`].
+    pub async fn stalls(
+        &self,
+        from: &ShardHandle,
+        shard: usize,
+    ) -> Result<Vec<(Work, Stall)>, Silent> {
+        self.question(from, shard, |shard, _| shard.stalls()).await
+    }
+
+    /// Has a shard record all of its steps for so long, which costs it some; [`Inspector::recorded`] gives them.
+    ///
+    /// # Errors
+    /// [`Silent`].
+    pub async fn record(
+        &self,
+        from: &ShardHandle,
+        shard: usize,
+        time: Duration,
+    ) -> Result<(), Silent> {
+        self.question(from, shard, move |shard, now| shard.record(now, time)).await
+    }
+
+    /// Ends recording on a shard, and gives what was recorded; times are those of [`Inspector::age`].
+    ///
+    /// # Errors
+    /// [`Silent`].
+    pub async fn recorded(&self, from: &ShardHandle, shard: usize) -> Result<Vec<Event>, Silent> {
+        self.question(from, shard, |shard, _| shard.recorded()).await
     }
 
     /// Ends a connection at once ([`Cause::Operator`](trilane_semantics::Cause::Operator)). Whether there was one of that name.

@@ -54,7 +54,7 @@ mod wires;
 
 pub use handover::inherited::Inherited;
 pub use handover::upgrade::{UpgradeError, Upgrader};
-pub use inspect::{ConnectionEntry, ConnectionId, Filter, Report};
+pub use inspect::{ConnectionEntry, ConnectionId, Filter, Report, TaskEntry};
 pub use inspector::{Inspector, Silent};
 pub use listen::{
     ConnectionIds, InvalidAddress, ListenAddress, Listener, Listeners, UdpConfig, UdpSocket,
@@ -69,4 +69,4 @@ pub use reload::{ReloadError, Reloader};
 pub use server::{AppError, Config, Secure, Server, Stopper};
 pub use signals::{SignalGuard, drain_on_signals, on_signals, on_upgrade_signals};
 pub use topology::{InvalidCpus, Topology};
-pub use trilane_connection::{Close, State as ConnectionState, Traffic, Waits};
+pub use trilane_connection::{Close, Event, Stall, State as ConnectionState, Traffic, Waits, Work};

@@ -9,6 +9,7 @@ mod ending;
 mod outward;
 mod places;
 mod renewal;
+mod under_way;
 
 use std::collections::VecDeque;
 use std::io;
@@ -123,10 +124,15 @@ impl Shard {
         if let Some(quic) = &mut self.quic {
             quic.receive(&mut self.ring);
         }
+        // When the turn before began, if it did not end in sleep.
+        let mut before = None;
         loop {
             self.buffers.publish();
             self.ring.turn(&mut completions)?;
             let now = self.core.tick();
+            if let Some(before) = before.replace(now) {
+                self.host.watch().turned(before, now);
+            }
             self.host.tick();
             let mut quiet = completions.is_empty();
             for completion in completions.drain(..) {
@@ -168,6 +174,7 @@ impl Shard {
                 self.buffers.publish();
                 self.ring.sleep(Some(nap)).await?;
                 self.queue.unparked();
+                before = None;
             } else {
                 // Others on this executor have their turn when glommio says so.
                 glommio::yield_if_needed().await;

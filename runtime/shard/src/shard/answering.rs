@@ -60,13 +60,22 @@ impl Shard {
         filter: Filter,
     ) -> (Vec<ConnectionEntry>, Option<Around>) {
         let mut found = Vec::new();
-        let mut take = |key, is_outward, description: Description, traffic: Traffic| {
+        let next = self.walk(around, |key, is_outward, description, traffic| {
             if filter.wants(&description) {
                 let id = ConnectionId { shard: self.core.number(), key };
                 found.push(ConnectionEntry::new(id, now, is_outward, &description, traffic));
             }
-        };
-        let next = match around {
+        });
+        (found, next)
+    }
+
+    /// Gives the connections of the next [`SLICE`] slots from `around` on to `take`. Where to go on.
+    pub(super) fn walk(
+        &self,
+        around: Around,
+        mut take: impl FnMut(u64, bool, Description, Traffic),
+    ) -> Option<Around> {
+        match around {
             Around::Sockets(from) => {
                 for (key, socket) in self.sockets.iter_from(from).take(SLICE) {
                     if let Some(socket) = socket {
@@ -75,15 +84,14 @@ impl Shard {
                     }
                 }
                 let is_last = from + SLICE >= self.sockets.capacity();
-                if is_last { Around::Quic(0) } else { Around::Sockets(from + SLICE) }
+                Some(if is_last { Around::Quic(0) } else { Around::Sockets(from + SLICE) })
             }
             Around::Quic(from) => {
                 let quic = self.quic.as_ref();
                 let left = quic.is_some_and(|quic| quic.look(from, SLICE, &mut take));
-                return (found, left.then_some(Around::Quic(from + SLICE)));
+                left.then_some(Around::Quic(from + SLICE))
             }
-        };
-        (found, Some(next))
+        }
     }
 
     /// Those that closed last, the youngest first.
