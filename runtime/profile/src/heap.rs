@@ -8,6 +8,7 @@ mod filter;
 mod table;
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +22,9 @@ use crate::sys;
 
 /// Bytes between two samples where nobody says: a server that allocates 1 GiB a second takes 2000.
 pub const EVERY: usize = 512 << 10;
+
+/// Bytes between two samples, at least and at most.
+pub const RANGE: RangeInclusive<usize> = 1 << 10..=1 << 30;
 
 /// Bytes between two samples; 0 while none are taken.
 static RATE: AtomicUsize = AtomicUsize::new(0);
@@ -46,7 +50,7 @@ struct Local {
 }
 
 /// Takes a sample once in `every` bytes of allocations on average, or none any more if that is 0. What was known is forgotten if that
-/// changes anything. Only of a process whose allocator is [`Sampled`].
+/// changes anything. [`RANGE`] has what makes sense. Only of a process whose allocator is [`Sampled`].
 pub fn sample_every(every: usize) {
     if every == RATE.load(Ordering::Relaxed) {
         return;

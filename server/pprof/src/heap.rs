@@ -9,9 +9,6 @@ use trilane_service::Query;
 use crate::answer::download;
 use crate::profile::{Place, Profile, Symbols};
 
-/// Bytes between two samples, at least and at most.
-const EVERY: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 30;
-
 /// How often samples are to be taken.
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
@@ -31,8 +28,9 @@ pub(crate) async fn allocations(request: Request) -> Result<Response, Error> {
 /// Begins to take samples, one in so many bytes on average, or ends that if it is 0.
 pub(crate) async fn switch(Query(wanted): Query<Wanted>) -> Result<String, Error> {
     let every = wanted.every.unwrap_or(heap::EVERY);
-    if every != 0 && !EVERY.contains(&every) {
-        let text = format!("every is {} to {}, or 0 for off", EVERY.start(), EVERY.end());
+    if every != 0 && !heap::RANGE.contains(&every) {
+        let (least, most) = heap::RANGE.into_inner();
+        let text = format!("every is {least} to {most}, or 0 for off");
         return Err(Error::new(StatusCode::BAD_REQUEST).message(text));
     }
     heap::sample_every(every);

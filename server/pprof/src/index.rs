@@ -13,6 +13,10 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/debug/flamegraph", "the same, as a picture"),
     ("/debug/pprof/heap", "memory in use by stacks; POST begins it: every=524288, 0 ends it"),
     ("/debug/pprof/allocs", "the same, and all that was allocated"),
+    ("/debug/pprof/goroutine", "exchanges and tasks by shard; debug=1 and debug=2 are text"),
+    ("/debug/pprof/block", "stalls of shards: turns that took 10 ms and more; debug=1 is text"),
+    ("/debug/pprof/mutex", "the same"),
+    ("/debug/pprof/trace", "every step of all shards, for Perfetto: seconds=1"),
     ("/debug/pprof/cmdline", "the command line"),
     ("/debug/pprof/symbol", "functions at addresses"),
 ];
