@@ -22,6 +22,7 @@ use trilane_shard::Inspector;
 
 pub use exposure::Exposed;
 use guard::{HostGuard, Token};
+pub use trilane_pprof::About;
 
 /// The routes for operators: made once, before the shard that serves them.
 ///
@@ -33,10 +34,12 @@ use guard::{HostGuard, Token};
 /// | `/shards` | how each shard is |
 /// | `/connections` | the connections of all shards |
 /// | `/closes` | those that closed last, and how many there were of each cause |
+/// | `/debug/info`, `/debug/flamegraph`, `/debug/pprof/` | profiles, for people and `go tool pprof` |
 #[derive(Clone)]
 pub struct Admin {
     inspector: Inspector,
     metrics: Metrics,
+    about: About,
     token: Option<Arc<str>>,
     is_guarded: bool,
 }
@@ -45,13 +48,21 @@ impl Admin {
     /// Of that server, to be had without a token by who asks for a loopback name.
     #[must_use]
     pub fn new(inspector: Inspector) -> Self {
-        Self { inspector, metrics: Metrics::new(), token: None, is_guarded: false }
+        let (metrics, about) = (Metrics::new(), About::new());
+        Self { inspector, metrics, about, token: None, is_guarded: false }
     }
 
     /// Shows these metrics, of the same server. Without, those of requests are missing.
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// Tells this of the program, at `/debug/info`.
+    #[must_use]
+    pub fn about(mut self, about: About) -> Self {
+        self.about = about;
         self
     }
 
@@ -80,6 +91,8 @@ impl Admin {
             .route("/shards", get(asked::of(inspector, shards::shards)))
             .route("/connections", get(asked::of(inspector, connections::table)))
             .route("/closes", get(asked::of(inspector, closes::closes)))
+            .merge(trilane_pprof::of_process(self.about.clone()))
+            .merge(trilane_pprof::of_shards(inspector))
             .layer(SecurityHeaders::new())
             .layer(Csrf::new());
         if let Some(token) = &self.token {

@@ -1,13 +1,15 @@
 //! The listener for operators: from `--admin` and `[admin]` to a second server beside the main one.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use trilane::tls::Acceptor;
 use trilane::{ListenAddress, Metrics, Running, Server};
-use trilane_admin::{Admin, Exposed};
+use trilane_admin::{About, Admin, Exposed};
+use trilane_profile::heap;
 
 use crate::args::Serve;
 use crate::config::Config;
@@ -30,6 +32,8 @@ pub struct AdminSection {
     pub client_roots: Option<PathBuf>,
     /// Connections that closed last, and why: so many are remembered on each shard.
     pub recent_closes: Option<usize>,
+    /// Take samples of the heap, one in so many bytes of allocations; 0 takes none. Default 0; 524288 costs little.
+    pub heap_profile: usize,
 }
 
 /// A token is this long at least: it is all that stands in front of strangers.
@@ -63,6 +67,8 @@ pub(crate) struct Wanted {
     token: Option<String>,
     acceptor: Option<Acceptor>,
     has_clients: bool,
+    heap_profile: usize,
+    about: About,
 }
 
 impl Wanted {
@@ -85,12 +91,19 @@ impl Wanted {
             .then(|| secure::for_operators(flags, config, roots))
             .transpose()
             .map_err(|error| format!("[admin] {error}"))?;
-        Ok(Some(Self { listen, token, acceptor, has_clients }))
+        let heap_profile = section.heap_profile;
+        if heap_profile != 0 && !heap::RANGE.contains(&heap_profile) {
+            let (least, most) = heap::RANGE.into_inner();
+            return Err(format!("[admin] heap_profile is 0, or {least} to {most} bytes"));
+        }
+        let about = about(flags);
+        Ok(Some(Self { listen, token, acceptor, has_clients, heap_profile, about }))
     }
 
     /// Begins to tell of `main`.
     pub(crate) fn start(self, main: &Running, metrics: Metrics) -> Result<Running, Failure> {
-        let mut admin = Admin::new(main.inspector()).metrics(metrics);
+        heap::sample_every(self.heap_profile);
+        let mut admin = Admin::new(main.inspector()).metrics(metrics).about(self.about);
         if let Some(token) = &self.token {
             admin = admin.token(token);
         }
@@ -108,6 +121,21 @@ impl Wanted {
         };
         server.start().map_err(Failure::Server)
     }
+}
+
+/// What this program is, and what file it was told its configuration by.
+fn about(flags: &Serve) -> About {
+    let features = if cfg!(feature = "http3") { "http3" } else { "" };
+    let mut about =
+        vec![("version", env!("CARGO_PKG_VERSION").to_owned()), ("features", features.to_owned())];
+    if let Some(path) = &flags.config {
+        about.push(("config", path.display().to_string()));
+        // Only to be compared with others of this version.
+        let mut digest = DefaultHasher::new();
+        fs::read(path).unwrap_or_default().hash(&mut digest);
+        about.push(("config_digest", format!("{:016x}", digest.finish())));
+    }
+    about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Where it listens, ports chosen.
@@ -141,6 +169,7 @@ mod tests {
             ("token = 'a'\ntoken_file = 'b'", "not both"),
             ("token_file = '/nowhere/at/all'", "/nowhere/at/all"),
             ("listen = ['x']", "x"),
+            ("listen = ['127.0.0.1:0']\nheap_profile = 1", "1024 to 1073741824"),
             ("port = 1", "`listen`"),
         ] {
             let error = wanted(&format!("[admin]\n{text}\n")).err().unwrap();

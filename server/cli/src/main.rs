@@ -5,12 +5,14 @@ use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use trilane::Format;
 use trilane::log::{LevelFilter, install};
 use trilane_cli::args::Args;
+use trilane_profile::Sampled;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Sampled<MiMalloc> = Sampled::new(MiMalloc);
 
 fn main() -> ExitCode {
     // Before anything is allocated to speak of. Without it there is a little more memory in use, that is all.
