@@ -45,9 +45,8 @@ pub use trilane_semantics::{Known, Limits, Payload, RequestHead, ResponseHead};
 pub use trilane_service::*;
 pub use trilane_shard::handover::HandoverError;
 pub use trilane_shard::{
-    Inherited, InvalidProxyProtocol, ListenAddress, ProxyProtocol, Recordings, ReloadError,
-    SignalGuard, StartError, Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
-    Inherited, Inspector, InvalidProxyProtocol, ListenAddress, ProxyProtocol, SignalGuard,
-    StartError, Stopper, Topology, UpgradeError, Upgrader, refuse_huge_pages,
+    Inherited, Inspector, InvalidProxyProtocol, ListenAddress, ProxyProtocol, Recordings,
+    ReloadError, SignalGuard, StartError, Stopper, Topology, UpgradeError, Upgrader,
+    refuse_huge_pages,
 };
 pub use trilane_tls as tls;

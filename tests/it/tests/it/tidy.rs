@@ -25,12 +25,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("profile", &[]),
     ("coding", &["exchange"]),
     ("service", &["coding", "exchange", "websocket"]),
-    ("admin", &["service", "shard"]),
+    ("admin", &["pprof", "service", "shard"]),
     ("client", &["coding", "exchange", "websocket"]),
-    ("pprof", &["exchange", "profile", "service"]),
+    ("pprof", &["profile", "service", "shard"]),
     ("proxy", &["client", "exchange"]),
     ("trilane", &["client", "proxy", "quic", "record", "service", "shard", "tls"]),
-    ("cli", &["admin", "trilane"]),
+    ("cli", &["admin", "profile", "trilane"]),
 ];
 
 /// The two vocabularies: whoever has them behind an arrow may name them directly too.

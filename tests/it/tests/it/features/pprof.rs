@@ -1,43 +1,52 @@
 //! Profiles (FEATURES W10) as `go tool pprof` sees them, which somebody else wrote, of a server under load.
 
-use std::hint::black_box;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use trilane::{Router, get};
+use flate2::read::GzDecoder;
+use trilane::{Request, Router, get};
+use trilane_pprof::About;
 
-use super::super::parity::{Ask, House, LANES, Lane, Over};
+use super::super::parity::{Ask, House, LANES, Length, Over, Place, eventually};
+use super::super::process::Process;
 
-/// A process takes one CPU profile at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Where operators ask.
+struct Operators(SocketAddr);
+
+impl Operators {
+    fn of(process: &Process) -> Self {
+        let address = process.ready.split_once(" admin=").unwrap().1;
+        Self(address.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0)
+    }
 }
 
-/// A route that keeps its shard busy, beside the profiles.
-fn house() -> House {
-    House::serving(|_| {
-        let busy = get(|| async { busy_handler().to_string() });
-        trilane_pprof::routes(Router::new().route("/busy", busy), Default::default())
-    })
+impl Place for Operators {
+    fn address(&self, _: Over) -> SocketAddr {
+        self.0
+    }
 }
 
-#[inline(never)]
-fn busy_handler() -> u64 {
-    (0..20_000).fold(0, |sum, round| black_box(sum ^ round))
-}
-
-/// Does `what` while a client asks over `lane`, one request after the other.
-fn under_load<T>(house: &House, lane: &dyn Lane, what: impl FnOnce() -> T) -> T {
+/// Does `what` while clients of all protocols ask for `target`.
+fn under_load<T>(place: &(dyn Place + Sync), target: &str, what: impl FnOnce() -> T) -> T {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                lane.open(house).ask(&Ask::get("/busy")).status(200);
+            for lane in LANES.iter().cycle() {
+                let mut client = lane.open(place);
+                client.ask(&Ask::get(target)).status(200);
+                client.leave();
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
             }
         });
         let result = catch_unwind(AssertUnwindSafe(what));
@@ -46,10 +55,10 @@ fn under_load<T>(house: &House, lane: &dyn Lane, what: impl FnOnce() -> T) -> T 
     })
 }
 
-/// What `go tool pprof` says; nothing where there is none.
-fn go(arguments: &[&str], from: &str) -> Option<String> {
+/// The rows that `go tool pprof` makes of a profile; nothing where there is none.
+fn go(options: &[&str], from: &str) -> Option<String> {
     let mut command = Command::new("go");
-    command.args(["tool", "pprof"]).args(arguments).arg(from);
+    command.args(["tool", "pprof", "-top", "-nodecount=5000"]).args(options).arg(from);
     let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let command = command.env("HOME", home).env("PPROF_TMPDIR", home.join("pprof"));
     let Ok(output) = command.output() else {
@@ -59,20 +68,94 @@ fn go(arguments: &[&str], from: &str) -> Option<String> {
         return None;
     };
     let (said, wrong) = (&output.stdout, String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "go tool pprof {arguments:?} {from}: {wrong}");
+    assert!(output.status.success(), "go tool pprof {options:?} {from}: {wrong}");
     Some(String::from_utf8_lossy(said).into_owned())
 }
 
 #[test]
-fn go_reads_a_cpu_profile_of_every_protocol() {
-    let _alone = alone();
-    let house = house();
-    let url = format!("http://{}/debug/pprof/profile?seconds=1&hz=500", house.at(Over::Tcp));
-    for lane in LANES {
-        let top = || go(&["-top", "-nodecount=1000"], &url);
-        let Some(top) = under_load(&house, *lane, top) else { return };
+fn go_reads_profiles_of_the_binary_under_load() {
+    let process = Process::demo(&["--admin", "127.0.0.1:0", "--log", "off"]);
+    let operators = Operators::of(&process);
+    let begin = Ask::post("/debug/pprof/heap?every=16384", Length::Exact(0));
+    LANES[0].open(&operators).ask(&begin).status(200);
+    under_load(&process.addresses(), "/users/7", || {
+        let Some(top) = go(&[], &operators.url("/debug/pprof/profile?seconds=2&hz=500")) else {
+            return;
+        };
         assert!(top.contains("Type: cpu"), "{top}");
-        assert!(top.contains("features::pprof::busy_handler"), "{}: {top}", lane.name());
-        assert!(top.contains("trilane_shard::shard::Shard::run"), "{}: {top}", lane.name());
+        assert!(top.contains("trilane_shard::shard::Shard::run"), "{top}");
+        let top = go(&[], &operators.url("/debug/pprof/heap")).unwrap();
+        assert!(top.contains("Type: inuse_space"), "{top}");
+        assert!(top.contains("trilane_"), "{top}");
+        assert!(!top.contains("trilane_profile::heap"), "{top}");
+        let top = go(&["-sample_index=alloc_objects"], &operators.url("/debug/pprof/allocs"));
+        assert!(top.unwrap().contains("trilane_connection::"));
+    });
+}
+
+/// Over each protocol: what is under way there, what has kept a shard from all else, and all of its steps.
+#[test]
+fn operators_see_what_shards_are_at() {
+    let main = House::serving(|_| {
+        let stalls = || async {
+            std::thread::sleep(Duration::from_millis(30));
+            "stalled"
+        };
+        let spawns = |request: Request| async move {
+            let nap = request.shard().sleep(Duration::from_secs(600));
+            drop(request.shard().spawn(nap));
+            "spawned"
+        };
+        let waits = |request: Request| async move {
+            request.shard().sleep(Duration::from_secs(600)).await;
+            "waited"
+        };
+        Router::new()
+            .route("/quick", get(|| async { "quick" }))
+            .route("/spawns", get(spawns))
+            .route("/stalls/{id}", get(stalls))
+            .route("/waits/{id}", get(waits))
+    });
+    let inspector = main.inspector();
+    let house = House::serving(move |_| {
+        trilane_pprof::of_shards(&inspector).merge(trilane_pprof::of_process(About::new()))
+    });
+    for (round, lane) in (1..).zip(LANES) {
+        let ask = |path: &str| lane.open(&house).ask(&Ask::get(path)).status(200);
+        let mut waiting = lane.open(&main);
+        waiting.begin(&Ask::get("/waits/1"));
+        lane.open(&main).ask(&Ask::get("/spawns")).status(200);
+        lane.open(&main).ask(&Ask::get("/stalls/1")).status(200);
+        let has = |path: &str, row: &str| {
+            eventually(&format!("{row} over {}", lane.name()), || ask(path).text().contains(row));
+        };
+        has("/debug/pprof/goroutine?debug=2", "GET /waits/{id}  waits for: handler  age: ");
+        has("/debug/pprof/goroutine?debug=1", "Sleep  waits for: being woken");
+        has("/debug/pprof/block?debug=1", "handler /stalls/{id}  total: ");
+        let stalls = || {
+            let text = ask("/debug/pprof/mutex?debug=1").text();
+            let rows = text.lines().filter(|line| line.contains("handler /stalls/{id}"));
+            rows.map(|row| row.trim().split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+        };
+        eventually("all are counted", || round == stalls());
+        let mut profile = Vec::new();
+        let packed = ask("/debug/pprof/goroutine").body;
+        GzDecoder::new(&packed[..]).read_to_end(&mut profile).unwrap();
+        assert!(String::from_utf8_lossy(&profile).contains("GET /waits/{id}"), "{}", lane.name());
+        waiting.leave();
     }
+    let trace = || LANES[0].open(&house).ask(&Ask::get("/debug/pprof/trace?seconds=1")).text();
+    let trace: serde_json::Value =
+        serde_json::from_str(&under_load(&main, "/quick", trace)).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    for name in ["handler /quick", "turn"] {
+        assert!(
+            events.iter().any(|event| event["name"] == name && event["dur"].as_f64() > Some(0.0))
+        );
+    }
+    let url = |path: &str| format!("http://{}{path}", house.at(Over::Tcp));
+    let Some(top) = go(&[], &url("/debug/pprof/goroutine")) else { return };
+    assert!(top.contains("Type: goroutine") && top.contains("being woken"), "{top}");
+    let top = go(&[], &url("/debug/pprof/block")).unwrap();
+    assert!(top.contains("Type: delay") && top.contains("handler /stalls/{id}"), "{top}");
 }

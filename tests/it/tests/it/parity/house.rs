@@ -7,8 +7,9 @@ use std::sync::{Arc, Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use trilane::{
-    Bytes, Error, Fields, Frame, Incoming, IntoResponse, Known, Limits, ListenAddress, Outgoing,
-    Request, Response, Router, Running, Server, Shard, State, Stats, StatusCode, get, post,
+    Bytes, Error, Fields, Frame, Incoming, Inspector, IntoResponse, Known, Limits, ListenAddress,
+    Outgoing, Request, Response, Router, Running, Server, Shard, State, Stats, StatusCode, get,
+    post,
 };
 
 use super::lane::{Over, Place, SOON};
@@ -143,6 +144,11 @@ impl House {
         let ListenAddress::Udp(quic) = running.udp_addresses()[0] else { panic!("not UDP") };
         let (stats, probe) = (running.stats().to_vec(), Arc::default());
         Self { address, secure, quic, stats, probe, running, back: None }
+    }
+
+    /// A handle on what it does.
+    pub(crate) fn inspector(&self) -> Inspector {
+        self.running.inspector()
     }
 
     /// Begins to drain.
