@@ -24,8 +24,8 @@ BUILD = cc:build-essential c++:build-essential make:build-essential cmake:cmake 
 LIBCLANG = $(firstword $(wildcard $(or $(LIBCLANG_PATH),/usr/lib/llvm-*/lib)/libclang*.so* /usr/lib/*/libclang*.so*))
 CAN_QUIC = $(and $(LIBCLANG),$(shell command -v cmake),$(shell command -v c++))
 # Peers that tests start. Without one its cases say that they are skipped.
-PEERS = nghttp:nghttp2-client nginx:nginx-light node:nodejs h2o:h2o chromium:chromium redis-server:redis-server promtool:prometheus mandoc:mandoc
-PEERS = nghttp:nghttp2-client nginx:nginx-light node:nodejs h2o:h2o chromium:chromium redis-server:redis-server promtool:prometheus go:golang-go
+PEERS = nghttp:nghttp2-client nginx:nginx-light node:nodejs h2o:h2o chromium:chromium redis-server:redis-server promtool:prometheus mandoc:mandoc \
+	go:golang-go
 soak planted fuzz: PEERS =
 
 help: ## List the targets

@@ -56,8 +56,8 @@ impl Shard {
         let service = Rc::clone(&recorder);
         let host = Host::new(service, limits, capabilities, queue.clone(), "trilane");
         // Whatever else is tried: each connection comes to the same end when it is run again.
-        let (recorder, replays) = Replays::recorder(KEPT);
-        let host = host.recording(Some(recorder));
+        let (recording, replays) = Replays::recorder(KEPT);
+        let host = host.recording(Some(recording));
         let lane = Lane::new(endpoint, epoch, CONNECTIONS);
         let cars = Cars::new();
         Self { host, lane, recorder, replays, sim, queue, cars, is_touched: false }

@@ -135,7 +135,8 @@ fn operators_see_what_shards_are_at() {
         let stalls = || {
             let text = ask("/debug/pprof/mutex?debug=1").text();
             let rows = text.lines().filter(|line| line.contains("handler /stalls/{id}"));
-            rows.map(|row| row.trim().split(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+            rows.map(|row| row.trim().split(' ').next().unwrap().parse::<u64>().unwrap())
+                .sum::<u64>()
         };
         eventually("all are counted", || round == stalls());
         let mut profile = Vec::new();
