@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use trilane_exchange::{ConnectionInfo, Desk, DialError};
 use trilane_semantics::{Cause, Command, ExchangeId, Instant, Limits, Outbox, Piece, Protocol};
-use trilane_tls::{Broken, Heard, Session};
+use trilane_tls::{ACME_TLS, Broken, Heard, Session};
 
 use crate::connection::Received;
 use crate::conversation::Conversation;
@@ -99,6 +99,12 @@ enum Closes {
 impl Stage {
     fn hear(&mut self, host: &Host, now: Instant, heard: Heard<'_>) {
         match (heard, &mut *self) {
+            // RFC 8737 §3: the certificate was all there is to see.
+            (Heard::Ready(found), Self::Handshake(_))
+                if found.alpn.as_deref() == Some(ACME_TLS) =>
+            {
+                *self = self.over(host, now, Cause::LastMessage);
+            }
             (Heard::Ready(found), Self::Handshake(pending)) => {
                 *self = Self::Open(pending.open(host, now, found));
             }

@@ -9,8 +9,9 @@ use rustls::server::NoServerSessionStorage;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 
 use crate::certificates::{self, Loaded, warn_if_open};
+use crate::challenge::{self, Proofs};
 use crate::clients;
-use crate::config::{Tickets, TlsConfig};
+use crate::config::{Identity, Tickets, TlsConfig};
 use crate::error::TlsError;
 use crate::key_log::{self, KeyLogFile};
 use crate::material::Material;
@@ -33,7 +34,12 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct State {
     wanted: TlsConfig,
+    /// What was made of it alone.
+    base: Arc<ServerConfig>,
+    /// That, with the proofs.
     config: Arc<ServerConfig>,
+    /// What an authority looks for at the moment.
+    proofs: Proofs,
     material: Arc<Material>,
     warnings: Vec<String>,
 }
@@ -109,12 +115,34 @@ impl Acceptor {
         self.put(state);
     }
 
-    fn put(&self, state: State) {
+    /// What an authority looks for at the moment stays.
+    fn put(&self, mut new: State) {
         // The old one is taken apart when the lock is free again.
-        let _old = std::mem::replace(
-            &mut *self.0.state.write().unwrap_or_else(PoisonError::into_inner),
-            state,
-        );
+        let _old = {
+            let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
+            new.prove(Arc::clone(&state.proofs));
+            std::mem::replace(&mut *state, new)
+        };
+    }
+
+    /// Shows these certificates, by name, to handshakes that offer `acme-tls/1` alone (RFC 8737): over TCP, until others are set, or
+    /// none. It blocks: not for a shard.
+    ///
+    /// # Errors
+    /// One of them cannot be used; or nobody could look at them: without ALPN (RFC 7301), and where each client must show a certificate.
+    /// Then all stays as it was.
+    pub fn prove(&self, proofs: &[(String, Identity)]) -> Result<(), TlsError> {
+        let loaded = challenge::load(proofs)?;
+        let mut state = self.0.state.write().unwrap_or_else(PoisonError::into_inner);
+        let refused = |what: &str| Err(TlsError::Setting(format!("tls-alpn-01 {what}")));
+        if !loaded.is_empty() && state.wanted.alpn.is_empty() {
+            return refused("needs ALPN, which is off");
+        }
+        if !loaded.is_empty() && state.material.asks_clients() == Some(true) {
+            return refused("cannot be where each client must show a certificate");
+        }
+        state.prove(loaded);
+        Ok(())
     }
 }
 
@@ -122,7 +150,13 @@ impl State {
     fn load(wanted: TlsConfig, random: &Arc<Keys>) -> Result<Self, TlsError> {
         let mut warnings = Vec::new();
         let (config, material) = server_config(&wanted, random, &mut warnings)?;
-        Ok(Self { wanted, config: Arc::new(config), material: Arc::new(material), warnings })
+        let (base, material) = (Arc::new(config), Arc::new(material));
+        let (config, proofs) = (Arc::clone(&base), Proofs::default());
+        Ok(Self { wanted, base, config, proofs, material, warnings })
+    }
+
+    fn prove(&mut self, proofs: Proofs) {
+        (self.config, self.proofs) = (challenge::with(&self.base, &proofs), proofs);
     }
 }
 

@@ -44,13 +44,7 @@ pub(crate) fn load(
     let (certificate, key) = (&identity.certificate, &identity.key);
     let bad =
         |error: &dyn ToString| TlsError::Certificate(certificate.to_string(), error.to_string());
-    let chain = chain(certificate)?;
-    let der = private_key(key)?;
-    let signer = provider
-        .key_provider
-        .load_private_key(der.clone_key())
-        .map_err(|error| TlsError::Key(key.to_string(), error.to_string()))?;
-    let mut certified = CertifiedKey::new(chain, signer);
+    let (mut certified, der) = certified(identity, provider)?;
     match certified.keys_match() {
         Ok(()) => {}
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
@@ -73,6 +67,18 @@ pub(crate) fn load(
         certified.ocsp = Some(ocsp::load(path, now, warnings)?);
     }
     Ok(Loaded { certified: Arc::new(certified), key: der, names: facts.names })
+}
+
+/// A chain with its key, which may be another one's.
+pub(crate) fn certified(
+    identity: &Identity,
+    provider: &CryptoProvider,
+) -> Result<(CertifiedKey, PrivateKeyDer<'static>), TlsError> {
+    let chain = chain(&identity.certificate)?;
+    let (key, der) = (&identity.key, private_key(&identity.key)?);
+    let signer = provider.key_provider.load_private_key(der.clone_key());
+    let signer = signer.map_err(|error| TlsError::Key(key.to_string(), error.to_string()))?;
+    Ok((CertifiedKey::new(chain, signer), der))
 }
 
 /// The bytes of a source.

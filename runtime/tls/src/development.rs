@@ -2,9 +2,6 @@
 //! trusts it once need not do so again tomorrow. It vouches for nobody else: with its key no other certificate can be made
 //! that is believed.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +15,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use crate::certificates;
 use crate::config::{Identity, Pem};
 use crate::error::TlsError;
+use crate::keep::{hold, keep};
 use crate::x509::Facts;
 
 /// Whom it is for.
@@ -50,18 +48,16 @@ impl Development {
     /// A file cannot be written.
     pub fn kept(folder: &Path) -> Result<Self, TlsError> {
         let failed = |error| TlsError::Write(folder.display().to_string(), error);
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         // Until it is dropped no other process looks.
-        let lock = File::create(folder.join("lock")).map_err(failed)?;
-        lock.lock().map_err(failed)?;
+        let _lock = hold(folder).map_err(failed)?;
         let path = folder.join("certificate.pem");
         let identity = Identity::new(Pem::File(path.clone()), Pem::File(folder.join("key.pem")));
         if let Some(fingerprint) = usable(&identity, seconds()) {
             return Ok(Self { identity, fingerprint, path: Some(path) });
         }
         let (certificate, key) = made()?;
-        write(folder, "key.pem", 0o600, &key).map_err(failed)?;
-        write(folder, "certificate.pem", 0o644, &certificate).map_err(failed)?;
+        keep(folder, "key.pem", 0o600, &key).map_err(failed)?;
+        keep(folder, "certificate.pem", 0o644, &certificate).map_err(failed)?;
         let fingerprint = fingerprint(&identity)?;
         Ok(Self { identity, fingerprint, path: Some(path) })
     }
@@ -113,16 +109,6 @@ fn made() -> Result<(String, String), TlsError> {
     let key = KeyPair::generate().map_err(refused)?;
     let certificate = params.self_signed(&key).map_err(refused)?;
     Ok((certificate.pem(), key.serialize_pem()))
-}
-
-/// Writes a file of `folder`, so that there is never half of it.
-fn write(folder: &Path, name: &str, mode: u32, text: &str) -> io::Result<()> {
-    let new = folder.join(format!("{name}.new"));
-    // What a process has left that ended in here may have another mode.
-    let _ = fs::remove_file(&new);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(new, folder.join(name))
 }
 
 /// Seconds since 1970.

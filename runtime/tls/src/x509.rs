@@ -2,6 +2,7 @@
 //! text. It verifies nothing: rustls does.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use crate::der::{BOOLEAN, INTEGER, OCTETS, OID, Reader, SEQUENCE, SET, Value, time};
 
@@ -9,6 +10,12 @@ use crate::der::{BOOLEAN, INTEGER, OCTETS, OID, Reader, SEQUENCE, SET, Value, ti
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// `dNSName` in it.
 const DNS_NAME: u8 = 0x82;
+/// `iPAddress` in it.
+const IP_ADDRESS: u8 = 0x87;
+/// `id-ce-authorityKeyIdentifier`, 2.5.29.35.
+const AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 0x23];
+/// `keyIdentifier` in it.
+const KEY_IDENTIFIER: u8 = 0x80;
 /// Kinds of attribute that have short names (RFC 4514 §3).
 const KINDS: [(&[u8], &str); 9] = [
     (&[0x55, 4, 3], "CN"),
@@ -27,12 +34,18 @@ const KINDS: [(&[u8], &str); 9] = [
 pub(crate) struct Facts {
     /// The DNS names of its subject, in small letters; `*.example.com` among them.
     pub(crate) names: Vec<String>,
+    /// Its IP addresses.
+    pub(crate) addresses: Vec<IpAddr>,
     /// When it begins to be valid, in seconds since 1970.
     pub(crate) not_before: i64,
     /// When it ends.
     pub(crate) not_after: i64,
     /// Its subject (RFC 4514).
     pub(crate) subject: String,
+    /// Its number, as DER has it.
+    pub(crate) serial: Vec<u8>,
+    /// Which key of its authority has signed it; empty if that is not said.
+    pub(crate) authority_key: Vec<u8>,
 }
 
 impl Facts {
@@ -42,7 +55,7 @@ impl Facts {
         let mut body = Reader::new(certificate.required(SEQUENCE)?);
         // Version, serial number, signature, issuer.
         body.optional(0xa0);
-        body.required(INTEGER)?;
+        let serial = body.required(INTEGER)?.to_vec();
         body.required(SEQUENCE)?;
         body.required(SEQUENCE)?;
         let mut validity = Reader::new(body.required(SEQUENCE)?);
@@ -52,35 +65,56 @@ impl Facts {
         body.required(SEQUENCE)?;
         body.optional(0x81);
         body.optional(0x82);
-        let names = match body.optional(0xa3) {
-            Some(extensions) => names(extensions)?,
-            None => Vec::new(),
-        };
-        Some(Self { names, not_before, not_after, subject })
-    }
-}
-
-/// The DNS names among the extensions.
-fn names(extensions: &[u8]) -> Option<Vec<String>> {
-    let mut extensions = Reader::new(Reader::new(extensions).required(SEQUENCE)?);
-    let mut names = Vec::new();
-    while !extensions.is_empty() {
-        let mut extension = Reader::new(extensions.required(SEQUENCE)?);
-        let kind = extension.required(OID)?;
-        extension.optional(BOOLEAN);
-        let content = extension.required(OCTETS)?;
-        if kind != SUBJECT_ALT_NAME {
-            continue;
+        let (names, addresses, authority_key) = (Vec::new(), Vec::new(), Vec::new());
+        let mut facts =
+            Self { names, addresses, not_before, not_after, subject, serial, authority_key };
+        match body.optional(0xa3) {
+            Some(extensions) => facts.extend(extensions).map(|()| facts),
+            None => Some(facts),
         }
+    }
+
+    /// Takes what is told among the extensions.
+    fn extend(&mut self, extensions: &[u8]) -> Option<()> {
+        let mut extensions = Reader::new(Reader::new(extensions).required(SEQUENCE)?);
+        while !extensions.is_empty() {
+            let mut extension = Reader::new(extensions.required(SEQUENCE)?);
+            let kind = extension.required(OID)?;
+            extension.optional(BOOLEAN);
+            let content = extension.required(OCTETS)?;
+            match kind {
+                SUBJECT_ALT_NAME => self.name(content)?,
+                AUTHORITY_KEY => {
+                    let mut parts = Reader::new(Reader::new(content).required(SEQUENCE)?);
+                    self.authority_key = parts.optional(KEY_IDENTIFIER).unwrap_or(&[]).to_vec();
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// Takes the names of a `SubjectAltName`.
+    fn name(&mut self, content: &[u8]) -> Option<()> {
         let mut general = Reader::new(Reader::new(content).required(SEQUENCE)?);
         while !general.is_empty() {
             let name = general.value()?;
-            if name.tag == DNS_NAME {
-                names.push(str::from_utf8(name.content).ok()?.to_ascii_lowercase());
+            match name.tag {
+                DNS_NAME => {
+                    self.names.push(str::from_utf8(name.content).ok()?.to_ascii_lowercase());
+                }
+                // RFC 5280 §4.2.1.6: 4 or 16 bytes.
+                IP_ADDRESS => self.addresses.extend(address(name.content)),
+                _ => {}
             }
         }
+        Some(())
     }
-    Some(names)
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 /// A `Name` as text: its parts in reverse order (RFC 4514 §2.1).

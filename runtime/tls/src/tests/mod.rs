@@ -1,6 +1,7 @@
 //! Tests with rustls's own client, in memory.
 
 mod both;
+mod challenge;
 mod client;
 mod clients;
 mod connector;
