@@ -31,7 +31,8 @@ pub(crate) fn load(proofs: &[(String, Identity)]) -> Result<Proofs, TlsError> {
 
 /// `base`, for who looks for one of `proofs` too.
 pub(crate) fn with(base: &Arc<ServerConfig>, proofs: &Proofs) -> Arc<ServerConfig> {
-    if proofs.is_empty() {
+    // Where ALPN is off nobody is refused for it.
+    if proofs.is_empty() || base.alpn_protocols.is_empty() {
         return Arc::clone(base);
     }
     let mut config = ServerConfig::clone(base);

@@ -11,6 +11,7 @@ use toml::Spanned;
 use trilane::{Limits, Rotation};
 
 use crate::access::{AccessSection, AuthSection, CsrfSection};
+use crate::acme::AcmeSection;
 use crate::admin::AdminSection;
 use crate::args::{Alpn, Serve};
 use crate::caching::CacheSection;
@@ -58,6 +59,8 @@ pub struct Config {
     pub quic: QuicSection,
     /// How TLS is done.
     pub tls: TlsSection,
+    /// Certificates that are ordered and renewed.
+    pub acme: Option<AcmeSection>,
     /// From HTTP to HTTPS.
     pub redirect: RedirectSection,
     /// How to stop.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use trilane::acme::Challenges;
 use trilane::{
     Bandwidth, BodyLimit, Cache, ClientField, ConcurrencyLimit, Cors, Csrf, IpList, ProxyProtocol,
     Quota, RateLimit, Redis, Router, SecurityHeaders, Trace, TrustedProxies,
@@ -153,6 +154,7 @@ pub struct Layers {
     compression: Option<CompressionSection>,
     cache: Option<Cache>,
     trace: Option<Trace>,
+    challenges: Option<Challenges>,
 }
 
 impl Layers {
@@ -182,6 +184,7 @@ impl Layers {
             compression: sections.compression.cloned(),
             cache: sections.cache.map(CacheSection::cache),
             trace: sections.trace.copied().map(trace),
+            challenges: None,
         };
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;
@@ -189,6 +192,12 @@ impl Layers {
         layers.auth.as_ref().map_or(Ok(()), AuthSection::check)?;
         layers.compression.as_ref().map_or(Ok(()), CompressionSection::check)?;
         Ok(layers)
+    }
+
+    /// An authority is answered before all else.
+    pub(crate) fn challenged(mut self, challenges: Challenges) -> Self {
+        self.challenges = Some(challenges);
+        self
     }
 
     /// Puts them around what a shard serves. From the outside in: who asks, headers, from where, other origins, how often, what they
@@ -245,6 +254,9 @@ impl Layers {
         }
         if let Some(trace) = self.trace {
             router = router.layer(trace);
+        }
+        if let Some(challenges) = &self.challenges {
+            router = router.layer(challenges.clone());
         }
         router
     }

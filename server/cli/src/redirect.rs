@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use trilane::HttpsRedirect;
+use trilane::acme::challenges::WELL_KNOWN;
 use trilane::tls::Acceptor;
 
 use crate::args::Serve;
@@ -14,7 +15,7 @@ pub struct RedirectSection {
     /// Where to listen, as `--redirect`.
     pub listen: Vec<String>,
     /// The hosts that are redirected, `*.example.org` among them; another one is 421. Default: the names in the certificates, as
-    /// they are at the start.
+    /// they are at the start, and those of `[acme]`.
     pub hosts: Vec<String>,
     /// All to that host. Default: each to its own.
     pub to: Option<String>,
@@ -44,7 +45,13 @@ pub fn redirect(
     }
     let material = acceptor.map(Acceptor::material);
     let named = material.iter().flat_map(|material| material.names()).map(str::to_owned);
-    let hosts = if section.hosts.is_empty() { named.collect() } else { section.hosts.clone() };
+    // Those that are ordered have no certificate yet.
+    let ordered = config.acme.iter().flat_map(|acme| acme.domains.iter().cloned());
+    let hosts = if section.hosts.is_empty() {
+        named.chain(ordered).collect()
+    } else {
+        section.hosts.clone()
+    };
     if hosts.is_empty() {
         return Err("--redirect: no certificate has a name: [redirect] hosts says which".to_owned());
     }
@@ -58,6 +65,9 @@ pub fn redirect(
     }
     if section.moved_permanently {
         redirect = redirect.moved_permanently();
+    }
+    if config.acme.is_some() {
+        redirect = redirect.except(WELL_KNOWN);
     }
     Ok(Some((listen, section.except.iter().fold(redirect, HttpsRedirect::except))))
 }

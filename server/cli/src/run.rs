@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use trilane::{Inherited, ListenAddress, Log, LogWriter, Metrics, RunError, Server};
 
+use crate::acme;
 use crate::admin;
 use crate::app::{App, app};
 use crate::args::{Args, Command, LogFormat, Serve};
@@ -84,7 +85,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let metrics = Metrics::new();
     let admin = admin::Wanted::new(&flags, &config).map_err(|error| in_file(&flags, &error))?;
     let app = app(kind, &flags, &config, (&metrics, admin.is_some()))?;
-    serve(flags, config, kind, app, admin.map(|admin| (admin, metrics)))
+    serve(flags, config, kind, app, (admin, metrics))
 }
 
 /// Writes a line to standard output.
@@ -113,9 +114,14 @@ fn serve(
     config: Config,
     kind: Kind,
     app: App,
-    admin: Option<(admin::Wanted, Metrics)>,
+    (admin, metrics): (Option<admin::Wanted>, Metrics),
 ) -> Result<(), Failure> {
-    let layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
+    let mut layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
+    let ordered = acme::acme(&config).map_err(|error| in_file(&flags, &error))?;
+    if let Some(acme) = &ordered {
+        layers = layers.challenged(acme.challenges());
+        metrics.collect(acme.gauge());
+    }
     let mut server = Server::new(move |shard| layers.around(app(&shard)))
         .limits(config.limits())
         .zero_copy_from(config.ring.zero_copy_from)
@@ -202,13 +208,14 @@ fn serve(
         // Nowhere is left to report that standard error is closed.
         let _ = writeln!(io::stderr(), "trilane: {warning}");
     }
-    let admin = admin.map(|(admin, metrics)| admin.start(&running, metrics)).transpose()?;
+    let admin = admin.map(|admin| admin.start(&running, metrics)).transpose()?;
+    let _keeper = acme::keep(ordered, tls.as_ref())?;
     // Before anybody is told that we are ready: from then on a signal drains.
     let reload = move || {
         if let Some(writer) = &log_file {
             writer.reopen();
         }
-        if let Some(tls) = &mut tls {
+        if let Some(tls) = &tls {
             tls.reload();
         }
     };

@@ -3,20 +3,30 @@
 use std::fmt;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trilane::tls::{
     Acceptor, ClientAuth, ClientRoots, Development, Identity, Pem, Tickets, TlsConfig, TlsError,
     Version,
 };
 
+use crate::acme::AcmeSection;
 use crate::args::{Alpn, Serve};
 use crate::config::{ClientsChoice, Config, Floor, TlsSection};
 
 /// TLS from a command line and a configuration file.
-#[derive(Debug)]
+/// Clones are the same one.
+#[derive(Clone, Debug)]
 pub struct Tls {
     acceptor: Acceptor,
     flags: Serve,
+    read: Arc<Mutex<Read>>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Read {
+    config: Config,
     /// The certificate that was made because none was given.
     development: Option<Development>,
 }
@@ -29,7 +39,8 @@ impl Tls {
     pub fn new(flags: &Serve, config: &Config) -> Result<Self, TlsError> {
         let mut development = None;
         let acceptor = Acceptor::new(wanted(flags, config, &mut development)?)?;
-        let tls = Self { acceptor, flags: flags.clone(), development };
+        let read = Arc::new(Mutex::new(Read { config: config.clone(), development }));
+        let tls = Self { acceptor, flags: flags.clone(), read };
         tls.tell();
         Ok(tls)
     }
@@ -54,8 +65,18 @@ impl Tls {
 
     /// Reads the `[tls]` section again, and all files that it or the flags name. What cannot be used changes nothing. Says on
     /// standard error what came of it.
-    pub fn reload(&mut self) {
-        match self.replace() {
+    pub fn reload(&self) {
+        self.replaced(Config::of(&self.flags).map_err(Into::into));
+    }
+
+    /// Reads all files again, by the section as it is: one that was ordered is there.
+    pub(crate) fn renew(&self) {
+        let config = self.read().config.clone();
+        self.replaced(Ok(config));
+    }
+
+    fn replaced(&self, config: Result<Config, Box<dyn std::error::Error>>) {
+        match config.and_then(|config| self.replace(config)) {
             Ok(()) => {
                 say(&"TLS: certificates and keys were read again");
                 self.tell();
@@ -64,15 +85,22 @@ impl Tls {
         }
     }
 
-    fn replace(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        let config = Config::of(&self.flags)?;
-        let wanted = wanted(&self.flags, &config, &mut self.development)?;
-        Ok(self.acceptor.replace(wanted)?)
+    fn replace(&self, config: Config) -> Result<(), Box<dyn std::error::Error>> {
+        let mut read = self.read();
+        let wanted = wanted(&self.flags, &config, &mut read.development)?;
+        self.acceptor.replace(wanted)?;
+        read.config = config;
+        Ok(())
+    }
+
+    /// A panic while it was held leaves it whole.
+    fn read(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the operator what is odd, and what to trust.
     fn tell(&self) {
-        if let Some(Development { fingerprint, path, .. }) = &self.development {
+        if let Some(Development { fingerprint, path, .. }) = &self.read().development {
             let place = match path {
                 Some(path) => path.display().to_string(),
                 None => "not kept, since it cannot be written".to_owned(),
@@ -104,7 +132,7 @@ pub(crate) fn for_operators(
 }
 
 /// Writes a line to standard error.
-fn say(text: &dyn fmt::Display) {
+pub(crate) fn say(text: &dyn fmt::Display) {
     // Nowhere is left to report that standard error is closed.
     let _ = writeln!(stderr(), "trilane: {text}");
 }
@@ -168,6 +196,7 @@ fn identities(flags: &Serve, config: &Config) -> Result<Vec<Identity>, TlsError>
         ..identity(&entry.certificate, entry.key.as_ref())
     });
     let mut all: Vec<_> = of_file.collect();
+    all.extend(config.acme.iter().filter_map(AcmeSection::identity));
     for host in &config.hosts {
         match &host.certificate {
             Some(certificate) => all.push(Identity {
@@ -209,11 +238,15 @@ fn make(section: &TlsSection) -> Result<Development, TlsError> {
     if let Some(folder) = &section.development {
         return Development::kept(folder);
     }
-    let folder = state(|name| std::env::var_os(name).map(PathBuf::from));
-    match folder.map(|folder| Development::kept(&folder)) {
+    match state_folder().map(|folder| Development::kept(&folder)) {
         Some(Ok(made)) => Ok(made),
         Some(Err(_)) | None => Development::passing(),
     }
+}
+
+/// Where this process keeps what should survive it.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    state(|name| std::env::var_os(name).map(PathBuf::from))
 }
 
 /// Where programs keep what should survive them: `$XDG_STATE_HOME/trilane`, else `~/.local/state/trilane`. A relative path

@@ -30,6 +30,7 @@ pub use log::{LogWriter, Rotation};
 pub use reload::Reloader;
 pub use running::Running;
 pub use server::{Log, RunError, Server};
+pub use trilane_acme as acme;
 pub use trilane_client as client;
 pub use trilane_exchange::{
     AbortOnDrop, Address, Answer, Ask, AskError, AskFailure, BodyError, ByteStream, Caller,

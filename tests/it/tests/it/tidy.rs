@@ -28,8 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["pprof", "service", "shard"]),
     ("client", &["coding", "exchange", "websocket"]),
     ("pprof", &["profile", "service", "shard"]),
+    ("errand", &["http1", "tls"]),
+    ("acme", &["errand", "service", "tls"]),
     ("proxy", &["client", "exchange"]),
-    ("trilane", &["client", "proxy", "quic", "record", "service", "shard", "tls"]),
+    ("trilane", &["acme", "client", "proxy", "quic", "record", "service", "shard", "tls"]),
     ("cli", &["admin", "profile", "trilane"]),
 ];
 

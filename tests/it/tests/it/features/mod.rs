@@ -4,6 +4,7 @@
 //! [`LANES`](super::parity::LANES) with it.
 
 mod access_log;
+mod acme;
 mod auth;
 mod bandwidth;
 mod cache;
