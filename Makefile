@@ -53,7 +53,7 @@ deps: ## Look for what is needed; install it as root, else say how
 		echo "not here: $$wished; their cases are skipped; for them: sudo $$install $$wished" >&2; \
 	fi
 	@venv="$${CARGO_TARGET_DIR:-target}/aioquic"; \
-	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic, h2, kosoku, kubernetes_validate, websockets" 2> /dev/null; then \
+	if [[ -n "$(PEERS)" ]] && ! "$$venv/bin/python" -c "import aioquic, h2, kosoku, kubernetes_validate, opentelemetry.proto, websockets" 2> /dev/null; then \
 		{ python3 -m venv "$$venv" && "$$venv/bin/pip" install --quiet -r tests/it/aioquic.txt; } || \
 			echo "not here: clients in Python; their cases are skipped; they need python3 with venv" >&2; \
 	fi

@@ -69,6 +69,12 @@ impl TraceContext {
         Self { trace_id, span_id: span(shard), parent: None, is_sampled }
     }
 
+    /// The same, recorded or not.
+    #[must_use]
+    pub const fn sampled(self, is_sampled: bool) -> Self {
+        Self { is_sampled, ..self }
+    }
+
     /// A span within this one: the same trace, an id of its own.
     #[must_use]
     pub fn child(&self, shard: &Shard) -> Self {
@@ -153,6 +159,14 @@ fn key_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The id of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceId(u128);
+
+impl TraceId {
+    /// As a number.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+}
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

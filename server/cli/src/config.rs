@@ -22,6 +22,7 @@ use crate::layers::{
     sections,
 };
 use crate::nearest::suggestion;
+use crate::otlp::OtlpSection;
 use crate::quic::{EarlyChoice, QuicSection};
 use crate::record::RecordSection;
 use crate::redirect::RedirectSection;
@@ -95,6 +96,8 @@ pub struct Config {
     pub compression: Option<CompressionSection>,
     /// Whether answers are stored.
     pub cache: Option<CacheSection>,
+    /// Spans and metrics for a collector.
+    pub otlp: Option<OtlpSection>,
     /// Which connections are recorded.
     pub record: Option<RecordSection>,
     /// Requests have a place in a trace.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::acme::Challenges;
+use trilane::otlp::Otlp;
 use trilane::{
     Bandwidth, BodyLimit, Cache, ClientField, ConcurrencyLimit, Cors, Csrf, IpList, ProxyProtocol,
-    Quota, RateLimit, Redis, Router, SecurityHeaders, Trace, TrustedProxies,
+    Quota, RateLimit, Redis, Router, SampleRatio, SecurityHeaders, Trace, TrustedProxies,
 };
 
 use crate::access::{self, AccessSection, AuthSection, CsrfSection};
@@ -155,6 +156,7 @@ pub struct Layers {
     cache: Option<Cache>,
     trace: Option<Trace>,
     challenges: Option<Challenges>,
+    exported: Option<Otlp>,
 }
 
 impl Layers {
@@ -185,6 +187,7 @@ impl Layers {
             cache: sections.cache.map(CacheSection::cache),
             trace: sections.trace.copied().map(trace),
             challenges: None,
+            exported: None,
         };
         if let Some(section) = &layers.cors {
             let _ = cors(section)?;
@@ -197,6 +200,13 @@ impl Layers {
     /// An authority is answered before all else.
     pub(crate) fn challenged(mut self, challenges: Challenges) -> Self {
         self.challenges = Some(challenges);
+        self
+    }
+
+    /// Spans are exported by that layer, such a part of them as begins here: requests have a place in a trace then.
+    pub(crate) fn exported(mut self, layer: Otlp, ratio: SampleRatio) -> Self {
+        (self.trace, self.exported) =
+            (Some(self.trace.unwrap_or_default().ratio(ratio)), Some(layer));
         self
     }
 
@@ -251,6 +261,9 @@ impl Layers {
         }
         if let Some(proxies) = &self.proxies {
             router = router.layer(proxies.clone());
+        }
+        if let Some(exported) = &self.exported {
+            router = router.layer(exported.clone());
         }
         if let Some(trace) = self.trace {
             router = router.layer(trace);

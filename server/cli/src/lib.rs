@@ -17,6 +17,7 @@ pub mod health;
 pub mod layers;
 mod manual;
 mod nearest;
+pub mod otlp;
 pub mod probe;
 pub mod quic;
 pub mod record;

@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigError};
 use crate::health::health;
 use crate::layers::Layers;
 use crate::manual;
+use crate::otlp::Export;
 use crate::probe::probe;
 use crate::record::replay;
 use crate::redirect::redirect;
@@ -122,6 +123,10 @@ fn serve(
         layers = layers.challenged(acme.challenges());
         metrics.collect(acme.gauge());
     }
+    let export = Export::new(&config).map_err(|error| in_file(&flags, &error))?;
+    if let Some(export) = &export {
+        layers = export.around(layers);
+    }
     let mut server = Server::new(move |shard| layers.around(app(&shard)))
         .limits(config.limits())
         .zero_copy_from(config.ring.zero_copy_from)
@@ -208,6 +213,7 @@ fn serve(
         // Nowhere is left to report that standard error is closed.
         let _ = writeln!(io::stderr(), "trilane: {warning}");
     }
+    let _exporter = export.map(|export| export.start(&running, &metrics)).transpose()?;
     let admin = admin.map(|admin| admin.start(&running, metrics)).transpose()?;
     let _keeper = acme::keep(ordered, tls.as_ref())?;
     // Before anybody is told that we are ready: from then on a signal drains.

@@ -15,7 +15,7 @@ use trilane_exchange::{
 };
 use trilane_semantics::{Instant, Method, RequestHead, StatusCode};
 use trilane_service::{
-    AccessLog, App, Cache, CacheConfig, Hook, Next, Path, Router, ServeDir, default_layers,
+    AccessLog, App, Cache, CacheConfig, Hook, Next, Path, Router, ServeDir, Trace, default_layers,
     from_fn, get,
 };
 
@@ -129,6 +129,7 @@ fn a_warm_route_allocates_nothing() {
         .route("/plaintext", get(|| async { "Hello, World!" }))
         .route("/users/{id}", get(|Path(_): Path<u32>| async { "Hello, World!" }))
         .layer(Keep(Rc::clone(&kept)))
+        .layer(Trace::new())
         .layer(default_layers(Some(log)))
         .build()
         .unwrap();

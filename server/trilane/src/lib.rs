@@ -38,6 +38,7 @@ pub use trilane_exchange::{
     HintError, Interval, JoinHandle, Link, Outcome, Refusal, Remote, Speak, Stats, Summary,
     TlsInfo, TlsVersion, Undelivered, Writer, join, join_all,
 };
+pub use trilane_otlp as otlp;
 pub use trilane_proxy as proxy;
 #[cfg(feature = "http3")]
 pub use trilane_quic as quic;

@@ -3,6 +3,7 @@
 use trilane_exchange::{Exchange, Refusal, Request, Response, TraceContext};
 use trilane_semantics::Fields;
 
+use super::sample::SampleRatio;
 use crate::layer::{Hook, Phases};
 
 const RESPONSE: &str = "traceresponse";
@@ -25,7 +26,7 @@ const LEGACY: &str = "x-trace-id";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Trace {
     responds: bool,
-    samples: bool,
+    samples: SampleRatio,
     takes_legacy: bool,
 }
 
@@ -33,7 +34,7 @@ impl Trace {
     /// Traces are taken and begun; answers say nothing of them.
     #[must_use]
     pub const fn new() -> Self {
-        Self { responds: false, samples: false, takes_legacy: false }
+        Self { responds: false, samples: SampleRatio::NONE, takes_legacy: false }
     }
 
     /// Answers say which span they are of, in a `traceresponse` (Trace Context Level 2).
@@ -45,8 +46,14 @@ impl Trace {
 
     /// Traces that begin here are marked as sampled. Default: they are not; that of a caller is kept either way.
     #[must_use]
-    pub const fn sampled(mut self) -> Self {
-        self.samples = true;
+    pub const fn sampled(self) -> Self {
+        self.ratio(SampleRatio::ALL)
+    }
+
+    /// Such a part of the traces that begin here is marked as sampled. Default: none.
+    #[must_use]
+    pub const fn ratio(mut self, ratio: SampleRatio) -> Self {
+        self.samples = ratio;
         self
     }
 
@@ -66,7 +73,8 @@ impl Trace {
         // `from_str_radix` takes a sign too.
         let given = self.legacy(fields).filter(|id| !id.starts_with('+'));
         let given = given.and_then(|id| u128::from_str_radix(id, 16).ok());
-        TraceContext::begin(shard, given, self.samples)
+        let trace = TraceContext::begin(shard, given, false);
+        trace.sampled(self.samples.takes(&trace))
     }
 
     fn legacy<'a>(&self, fields: &'a Fields) -> Option<&'a str> {

@@ -29,9 +29,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["coding", "exchange", "websocket"]),
     ("pprof", &["profile", "service", "shard"]),
     ("errand", &["http1", "tls"]),
+    ("otlp", &["errand", "service", "tls"]),
     ("acme", &["errand", "service", "tls"]),
     ("proxy", &["client", "exchange"]),
-    ("trilane", &["acme", "client", "proxy", "quic", "record", "service", "shard", "tls"]),
+    ("trilane", &["acme", "client", "otlp", "proxy", "quic", "record", "service", "shard", "tls"]),
     ("cli", &["admin", "profile", "trilane"]),
 ];
 

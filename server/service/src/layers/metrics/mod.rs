@@ -156,6 +156,12 @@ impl Metrics {
         })
     }
 
+    /// All of it as OpenMetrics 1.0, with the counters of these shards: for who sends it somewhere. It takes a while: not for a shard.
+    #[must_use]
+    pub fn open_metrics(&self, stats: &[Arc<Stats>]) -> String {
+        self.render(stats, Form::OpenMetrics)
+    }
+
     fn render(&self, stats: &[Arc<Stats>], form: Form) -> String {
         let mut own = Registry::default();
         let (tables, settings) = (locked(&self.shared.tables).clone(), Arc::clone(&self.settings));

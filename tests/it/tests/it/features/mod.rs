@@ -30,6 +30,7 @@ mod lines;
 mod messages;
 mod metrics;
 mod multipart;
+mod otlp;
 mod piped;
 mod pprof;
 mod probe;
