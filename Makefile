@@ -25,7 +25,6 @@ LIBCLANG = $(firstword $(wildcard $(or $(LIBCLANG_PATH),/usr/lib/llvm-*/lib)/lib
 CAN_QUIC = $(and $(LIBCLANG),$(shell command -v cmake),$(shell command -v c++))
 # Peers that tests start. Without one its cases say that they are skipped.
 PEERS = nghttp:nghttp2-client nginx:nginx-light node:nodejs h2o:h2o chromium:chromium redis-server:redis-server promtool:prometheus mandoc:mandoc \
-	go:golang-go
 	go:golang-go pebble:pebble
 soak planted fuzz: PEERS =
 
