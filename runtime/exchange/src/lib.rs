@@ -5,7 +5,7 @@
 //! answers), [`hints`] (what goes before the answer), [`response`] and [`outgoing`] (the answer) with [`mod@rendered`] (memory for it) and
 //! [`allowance`] (how fast it may go),
 //! [`summary`] (how it ended). [`connection`], [`tls`], [`client`] and [`network`] are what is known of who asks. Beside that way stand
-//! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`] and [`connect`], and the way out to other servers: [`dial`], [`caller`] and [`asking`];
+//! [`shard`], the little that a handler may ask of its surroundings, with [`interval`], [`spawn`], [`mod@join`], [`mail`], [`locals`] and [`connect`], and the way out to other servers: [`dial`], [`caller`] and [`asking`];
 //! [`wake`], which leads a waker back to its shard; [`mod@current`], which tells whose handler runs, and [`trace`], which trace it is part of.
 //! `fake`, by the feature of that name, is a shard for tests.
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ pub mod hints;
 pub mod incoming;
 pub mod interval;
 pub mod join;
+pub mod locals;
 pub mod mail;
 pub mod network;
 mod notes;
@@ -64,6 +65,7 @@ pub use hints::{HintError, Link};
 pub use incoming::{BodyError, Frame, Incoming};
 pub use interval::Interval;
 pub use join::{join, join_all};
+pub use locals::Locals;
 pub use mail::{Mailboxes, Undelivered};
 pub use network::Network;
 pub use outgoing::{Outgoing, Source, Writer};

@@ -19,6 +19,7 @@ use trilane_semantics::Instant;
 use crate::caller::Caller;
 use crate::connect::{ByteStream, Pipe, Remote};
 use crate::dial::Dial;
+use crate::locals::Locals;
 use crate::mail::Mailboxes;
 use crate::read::{Read, ReadDone, read_now};
 use crate::reply::reply;
@@ -92,6 +93,10 @@ pub trait Capabilities {
     fn mail(&self) -> Option<&Mailboxes> {
         None
     }
+    /// What is kept beside the application; none where nothing outlives it.
+    fn locals(&self) -> Option<&Locals> {
+        None
+    }
 }
 
 /// A handler's handle on its shard.
@@ -161,6 +166,10 @@ impl Shard {
 
     pub(crate) fn mail(&self) -> Option<&Mailboxes> {
         self.0.mail()
+    }
+
+    pub(crate) fn locals(&self) -> Option<&Locals> {
+        self.0.locals()
     }
 
     /// Ready after `duration`.

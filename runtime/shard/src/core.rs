@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use trilane_exchange::read::ReadDone;
 use trilane_exchange::shard::LocalTask;
 use trilane_exchange::{
-    Caller, Capabilities, Dial, Mailboxes, Pipe, Remote, Stats, Tasks, WakeQueue,
+    Caller, Capabilities, Dial, Locals, Mailboxes, Pipe, Remote, Stats, Tasks, WakeQueue,
 };
 use trilane_semantics::Instant;
 
@@ -62,6 +62,7 @@ pub(crate) struct Core {
     stats: Arc<Stats>,
     all_stats: Arc<[Arc<Stats>]>,
     mail: Arc<Mailboxes>,
+    locals: Locals,
     /// Keyed by the system's randomness: a hash of a count is a number nobody can guess.
     chance: RandomState,
     count: Cell<u64>,
@@ -91,6 +92,7 @@ impl Core {
             stats: Arc::clone(&all_stats[id]),
             all_stats,
             mail,
+            locals: Locals::default(),
             chance: RandomState::new(),
             count: Cell::new(0),
         }
@@ -106,8 +108,9 @@ impl Core {
         self.id
     }
 
-    /// Drops all tasks: they may hold the shard that holds them.
+    /// Drops all tasks, and what is kept beside the application: they may hold the shard that holds them.
     pub(crate) fn drop_tasks(&self) {
+        self.locals.clear();
         let tasks = self.tasks.borrow_mut().take_all();
         drop(tasks);
     }
@@ -199,5 +202,9 @@ impl Capabilities for Core {
 
     fn mail(&self) -> Option<&Mailboxes> {
         Some(&self.mail)
+    }
+
+    fn locals(&self) -> Option<&Locals> {
+        Some(&self.locals)
     }
 }
