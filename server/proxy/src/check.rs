@@ -1,6 +1,6 @@
 //! Asks servers how they are, from time to time, over connections of its own.
 
-use std::sync::Arc;
+use std::sync::Weak;
 use std::time::Duration;
 
 use trilane_exchange::{Ask, Shard, join_all};
@@ -29,15 +29,16 @@ impl Default for CheckPolicy {
     }
 }
 
-/// Goes on for as long as the shard does.
-pub(crate) async fn run(upstream: Arc<Upstream>, shard: Shard) {
-    let Some(policy) = upstream.terms.check.clone() else { return };
-    loop {
+/// Goes on for as long as the shard does, and somebody has use for the servers.
+pub(crate) async fn run(upstream: Weak<Upstream>, shard: Shard) {
+    while let Some(upstream) = upstream.upgrade() {
+        let Some(policy) = upstream.terms.check.clone() else { return };
         let checks = upstream.targets.iter().map(|it| is_good(&upstream, it, &policy, &shard));
         let results = join_all(checks).await;
         for (server, is_good) in results.into_iter().enumerate() {
             upstream.tell(upstream.group.health().checked(server, is_good, shard.now()));
         }
+        drop(upstream);
         shard.sleep(policy.interval).await;
     }
 }

@@ -1,9 +1,9 @@
 //! A group of servers as a shard has it: its own connections, and its own turns.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::ops::Deref;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -31,18 +31,37 @@ pub(crate) struct Inner {
 }
 
 impl Servers {
-    /// What `shard` needs of `upstream`. The first shard that asks is the one that asks servers how they are, if that is wanted.
+    /// What `shard` needs of `upstream`: what it has already, if it does. The first shard that asks is the one that asks servers how they are, if that is wanted.
     #[must_use]
     pub fn new(upstream: Arc<Upstream>, shard: &Shard) -> Self {
-        if upstream.terms.check.is_some() && !upstream.is_checked.swap(true, Relaxed) {
-            shard.spawn(check::run(Arc::clone(&upstream), shard.clone()));
+        let here = shard.local::<Here>();
+        if let Some(known) = here.find(&upstream) {
+            return Self(known);
         }
-        Self(Rc::new(Inner {
+        if upstream.terms.check.is_some() && !upstream.is_checked.swap(true, Relaxed) {
+            shard.spawn(check::run(Arc::downgrade(&upstream), shard.clone()));
+        }
+        let inner = Rc::new(Inner {
             balancer: upstream.plan.balancer(shard.random()),
             pools: upstream.targets.iter().map(|_| OnceCell::new()).collect(),
             shard: shard.clone(),
             upstream,
-        }))
+        });
+        here.0.borrow_mut().push(Rc::downgrade(&inner));
+        Self(inner)
+    }
+}
+
+/// All that a shard has: another application that asks the same servers has the same connections to them.
+#[derive(Default)]
+struct Here(RefCell<Vec<Weak<Inner>>>);
+
+impl Here {
+    fn find(&self, upstream: &Arc<Upstream>) -> Option<Rc<Inner>> {
+        let mut all = self.0.borrow_mut();
+        all.retain(|it| it.strong_count() > 0);
+        let mut known = all.iter().filter_map(Weak::upgrade);
+        known.find(|it| Arc::ptr_eq(&it.upstream, upstream))
     }
 }
 
