@@ -178,14 +178,46 @@ impl Layer for Metrics {
             return;
         }
         let (bounds, sizes) = (self.settings.nanos().into(), self.settings.sizes.as_slice().into());
-        let table = Arc::new(Table::new(&bounds, &sizes));
-        locked(&self.shared.tables).push(Arc::clone(&table));
+        let table = table(&mut locked(&self.shared.tables), &bounds, &sizes);
         chain.add(Recorder::new(self.settings, table));
     }
+}
+
+/// A table that nobody writes to any more, as where another application has taken the place of one; or else a new one.
+fn table(all: &mut Vec<Arc<Table>>, bounds: &Arc<[u64]>, sizes: &Arc<[u64]>) -> Arc<Table> {
+    // Whoever has let go of it has written all that is seen now.
+    let is_free = |table: &mut Arc<Table>| {
+        Arc::get_mut(table).is_some_and(|table| table.has_bounds(bounds, sizes))
+    };
+    if let Some(free) = all.iter_mut().position(is_free).and_then(|at| all.get(at)) {
+        return Arc::clone(free);
+    }
+    let table = Arc::new(Table::new(bounds, sizes));
+    all.push(Arc::clone(&table));
+    table
 }
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Metrics({:?})", self.settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_used_again_when_nobody_writes_to_it() {
+        let (bounds, others): (Arc<[u64]>, Arc<[u64]>) = ([1].into(), [2].into());
+        let mut all = Vec::new();
+        let mut take = |bounds: &Arc<[u64]>| table(&mut all, bounds, &others);
+        let (first, second) = (take(&bounds), take(&bounds));
+        assert!(!Arc::ptr_eq(&first, &second));
+        let place = Arc::as_ptr(&first);
+        drop(first);
+        assert_ne!(Arc::as_ptr(&take(&others)), place, "it sorts otherwise");
+        assert_eq!(Arc::as_ptr(&take(&bounds)), place);
+        assert_eq!(all.len(), 3);
     }
 }

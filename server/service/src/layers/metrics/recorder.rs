@@ -8,14 +8,12 @@ use trilane_exchange::stats::Counter;
 use trilane_exchange::{Exchange, Refusal, Response, Summary};
 use trilane_semantics::Method;
 
-use super::series::{Series, Table};
+use super::series::{OTHER, Series, Table};
 use super::settings::Settings;
 use crate::layer::{Hook, Phases};
 
 /// The path of what no route has matched.
 const UNMATCHED: &str = "unmatched";
-/// What stands for methods that are not known, and for routes beyond the bound.
-const OTHER: &str = "other";
 
 /// Records the requests of one shard.
 pub(super) struct Recorder {
@@ -58,7 +56,8 @@ impl Recorder {
             return record(&known[at].1);
         }
         let is_within = known.len() < self.settings.series;
-        let series = self.table.series(name, if is_within { path } else { OTHER });
+        let series =
+            self.table.series(name, if is_within { path } else { OTHER }, self.settings.series);
         let entry = Entry { count: series.status(status), series };
         record(&entry);
         match at {

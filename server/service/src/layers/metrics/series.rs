@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trilane_exchange::stats::Counter;
 
+/// What stands for methods that are not known, and for routes beyond the bound.
+pub(super) const OTHER: &str = "other";
+
 /// Values sorted into buckets, and their sum.
 #[derive(Debug)]
 pub(super) struct Histogram {
@@ -90,10 +93,20 @@ impl Table {
         Self { bounds: Arc::clone(bounds), series, request_sizes, response_sizes }
     }
 
-    /// The series of a method and a route. Takes a lock and may allocate: its caller keeps what it gets.
-    pub(super) fn series(&self, method: &'static str, path: &str) -> Arc<Series> {
+    /// Whether it sorts into these buckets.
+    pub(super) fn has_bounds(&self, bounds: &[u64], sizes: &[u64]) -> bool {
+        *self.bounds == *bounds && *self.request_sizes.bounds == *sizes
+    }
+
+    /// The series of a method and a route, or, if `most` are there, of all other routes. Takes a lock and may allocate: its caller keeps what it gets.
+    pub(super) fn series(&self, method: &'static str, path: &str, most: usize) -> Arc<Series> {
         let mut all = locked(&self.series);
-        if let Some(known) = all.iter().find(|it| it.method == method && *it.path == *path) {
+        let find = |path: &str| all.iter().find(|it| it.method == method && *it.path == *path);
+        if let Some(known) = find(path) {
+            return Arc::clone(known);
+        }
+        let path = if all.len() < most { path } else { OTHER };
+        if let Some(known) = find(path) {
             return Arc::clone(known);
         }
         let durations = Histogram::new(&self.bounds);
@@ -134,10 +147,14 @@ mod tests {
     fn a_series_is_made_once() {
         let bounds = [1].into();
         let table = Table::new(&bounds, &bounds);
-        let first = table.series("GET", "/a");
+        let first = table.series("GET", "/a", 3);
         first.status(200).add(2);
-        assert!(Arc::ptr_eq(&first, &table.series("GET", "/a")));
-        assert!(!Arc::ptr_eq(&first, &table.series("PUT", "/a")));
-        assert_eq!(table.series("GET", "/a").statuses(), [(200, 2)]);
+        assert!(Arc::ptr_eq(&first, &table.series("GET", "/a", 3)));
+        assert!(!Arc::ptr_eq(&first, &table.series("PUT", "/a", 3)));
+        assert_eq!(table.series("GET", "/a", 3).statuses(), [(200, 2)]);
+        // Applications that follow each other have other routes, and the table stays.
+        let other = table.series("GET", "/b", 2);
+        assert_eq!((&*other.path, &*table.series("GET", "/c", 2).path), (OTHER, OTHER));
+        assert!(Arc::ptr_eq(&first, &table.series("GET", "/a", 2)));
     }
 }
