@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::acme::{Acme, Binding, Challenge, Keeper, News, Settings};
-use trilane::tls::{Identity, Pem, Trust};
+use trilane::tls::{Acceptor, Identity, Pem, Trust};
 
 use crate::config::Config;
+use crate::reload::Reload;
 use crate::run::Failure;
-use crate::secure::{Tls, say, state_folder};
+use crate::secure::{say, state_folder};
 
 /// `[acme]`: a certificate for some names, of one authority.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -106,17 +107,21 @@ pub(crate) fn acme(config: &Config) -> Result<Option<Acme>, String> {
     section.map(|section| section.settings().map(Acme::new)).transpose()
 }
 
-/// Begins to look after it: what comes is served by `tls`.
-pub(crate) fn keep(acme: Option<Acme>, tls: Option<&Tls>) -> Result<Option<Keeper>, Failure> {
+/// Begins to look after it: what comes is served by `acceptor`, once `reload` has read it.
+pub(crate) fn keep(
+    acme: Option<Acme>,
+    acceptor: Option<Acceptor>,
+    reload: &Reload,
+) -> Result<Option<Keeper>, Failure> {
     let Some(acme) = acme else { return Ok(None) };
-    let Some(tls) = tls.cloned() else {
+    let Some(acceptor) = acceptor else {
         return Err(Failure::Setting("[acme] is for TLS: --https says where".to_owned()));
     };
-    let acceptor = tls.acceptor();
+    let reload = reload.clone();
     let told = move |news: News<'_>| {
         say(&format_args!("ACME: {news}"));
         if let News::Changed(_) = news {
-            tls.renew();
+            reload.certificates();
         }
     };
     acme.keep(acceptor, told).map(Some).map_err(|error| Failure::Setting(in_section(error)))

@@ -35,6 +35,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Say with what `serve` would run: every value, who says so, and what it means on each protocol.
+    Explain(Serve),
     /// Say what a server speaks, a line a protocol.
     Probe(Probe),
     /// Run recordings of connections again, and say whether all went as it was recorded.

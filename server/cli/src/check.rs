@@ -10,6 +10,7 @@ use crate::layers::Layers;
 use crate::redirect::redirect;
 use crate::run::{Failure, Kind, in_file};
 use crate::secure::Tls;
+use crate::site::Counted;
 
 /// Whether `serve` would start with the file that the flags name; says what it would serve.
 ///
@@ -17,10 +18,10 @@ use crate::secure::Tls;
 /// What `serve` would say. Addresses that are in use are not found.
 pub(crate) fn check(flags: &Serve) -> Result<String, Failure> {
     let config = Config::of(flags).map_err(Failure::Config)?;
-    let app = app(Kind::Serve, flags, &config, (&Metrics::new(), false))?;
+    let app = app(Kind::Serve, flags, &config, None, &Counted::new(Metrics::new(), false))?;
     let layers = Layers::new(&config).map_err(|error| in_file(flags, &error))?;
     // A shard without sockets: routes and layers are made for one.
-    TestClient::with(|shard| layers.around(app(&shard)))
+    TestClient::with(|shard| layers.around(app.router(&shard)))
         .map_err(|error| in_file(flags, &error.to_string()))?;
     let acceptor = Tls::named(flags, &config);
     let acceptor = acceptor.map_err(|error| in_file(flags, &error.to_string()))?;

@@ -16,11 +16,13 @@ use crate::admin::AdminSection;
 use crate::args::{Alpn, Serve};
 use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
+use crate::effective::Said;
 use crate::files::FilesSection;
 use crate::layers::{
     CorsSection, ProxiesSection, RateLimitSection, Sections, SecurityHeadersSection, TraceSection,
     sections,
 };
+use crate::line::Line;
 use crate::nearest::suggestion;
 use crate::otlp::OtlpSection;
 use crate::quic::{EarlyChoice, QuicSection};
@@ -293,6 +295,8 @@ pub enum ConfigError {
     Read(PathBuf, std::io::Error),
     /// It does not say what the schema allows.
     Schema(PathBuf, toml::de::Error),
+    /// A variable of the environment is no key's, or not what its key takes.
+    Environment(String, String),
 }
 
 impl fmt::Display for ConfigError {
@@ -304,6 +308,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "{}: {}", path.display(), error.to_string().trim_end())?;
                 suggestion(error.message()).map_or(Ok(()), |meant| write!(f, "\n{meant}"))
             }
+            Self::Environment(name, error) => write!(f, "{name} in the environment: {error}"),
         }
     }
 }
@@ -311,38 +316,41 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads the file that the flags name; without one, all is as it is by default.
+    /// Reads the file that the flags name, and what the environment says in its place; without both, all is as it is by default.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// The file cannot be read; it, or the environment, says what the schema does not allow.
     pub fn of(flags: &Serve) -> Result<Self, ConfigError> {
-        flags.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)
+        Said::now(flags).map(|said| said.config)
     }
 
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// It cannot be read, or says what the schema does not allow.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let read = |error| ConfigError::Read(path.to_owned(), error);
-        Self::parse(&std::fs::read_to_string(path).map_err(read)?, path)
+    /// The text of a file.
+    pub(crate) fn text(path: &Path) -> Result<String, ConfigError> {
+        std::fs::read_to_string(path).map_err(|error| ConfigError::Read(path.to_owned(), error))
     }
 
     /// Parses the text of the file at `path`.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// It says what the schema does not allow.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let schema = |error| ConfigError::Schema(path.to_owned(), error);
         let mut config: Self = toml::from_str(text).map_err(schema)?;
         let of_hosts = config.hosts.iter_mut().flat_map(|host| &mut host.routes);
         for route in config.routes.iter_mut().chain(of_hosts) {
-            route.get_mut().line = line(text, route.span().start);
+            route.get_mut().line = Line::of(text, route.span().start);
         }
         for upstream in config.upstreams.values_mut() {
-            upstream.get_mut().line = line(text, upstream.span().start);
+            upstream.get_mut().line = Line::of(text, upstream.span().start);
         }
         Ok(config)
+    }
+
+    /// Whether it serves what another one does, layers of all it serves left out.
+    pub(crate) fn serves_what(&self, other: &Self) -> bool {
+        let what = |it: &Self| (it.root.clone(), it.files.clone(), it.routes.clone());
+        what(self) == what(other)
+            && (&self.hosts, &self.upstreams) == (&other.hosts, &other.upstreams)
     }
 
     /// Its sections that stand for layers.
@@ -402,11 +410,6 @@ impl Config {
     pub fn handover_timeout(&self) -> Duration {
         Duration::from_secs(self.drain.handover_timeout.unwrap_or(30))
     }
-}
-
-/// The number of the line in which that byte is.
-fn line(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 impl Http2Section {

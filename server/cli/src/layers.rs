@@ -141,6 +141,8 @@ pub(crate) use sections;
 /// What is made once for all shards.
 #[derive(Clone, Debug)]
 pub struct Layers {
+    /// What those were made of that remember something.
+    made_of: MadeOf,
     proxies: Option<TrustedProxies>,
     answers: Option<AnswerFields>,
     requests: Option<RequestFields>,
@@ -156,7 +158,15 @@ pub struct Layers {
     cache: Option<Cache>,
     trace: Option<Trace>,
     challenges: Option<Challenges>,
-    exported: Option<Otlp>,
+    exported: Option<(Otlp, SampleRatio)>,
+}
+
+/// The sections of layers that remember something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct MadeOf {
+    rate_limit: Option<RateLimitSection>,
+    cache: Option<CacheSection>,
+    concurrency: Option<usize>,
 }
 
 impl Layers {
@@ -171,7 +181,13 @@ impl Layers {
     /// The layers of these sections.
     pub(crate) fn of(sections: &Sections<'_>) -> Result<Self, String> {
         let limits = sections.limits.copied().unwrap_or_default();
+        let made_of = MadeOf {
+            rate_limit: sections.rate_limit.cloned(),
+            cache: sections.cache.cloned(),
+            concurrency: limits.concurrency,
+        };
         let layers = Self {
+            made_of,
             proxies: sections.proxies.map(proxies),
             answers: sections.headers.map(HeadersSection::answers).transpose()?,
             requests: sections.headers.map(HeadersSection::requests).transpose()?.flatten(),
@@ -205,9 +221,30 @@ impl Layers {
 
     /// Spans are exported by that layer, such a part of them as begins here: requests have a place in a trace then.
     pub(crate) fn exported(mut self, layer: Otlp, ratio: SampleRatio) -> Self {
-        (self.trace, self.exported) =
-            (Some(self.trace.unwrap_or_default().ratio(ratio)), Some(layer));
+        self.trace = Some(self.trace.unwrap_or_default().ratio(ratio));
+        self.exported = Some((layer, ratio));
         self
+    }
+
+    /// Keeps what those `before` remember, where their section is the same: budgets of clients, and places of requests at once. What was stored
+    /// is kept only if all behind it is what it was.
+    pub(crate) fn keep(&mut self, before: &Self, is_same_behind: bool) {
+        let (mine, old) = (&self.made_of, &before.made_of);
+        if mine.rate_limit == old.rate_limit {
+            self.rate.clone_from(&before.rate);
+        }
+        if mine.concurrency == old.concurrency {
+            self.at_once.clone_from(&before.at_once);
+        }
+        if mine.cache == old.cache && is_same_behind {
+            self.cache.clone_from(&before.cache);
+        }
+        // Who orders certificates and who exports go on, whatever is read.
+        self.challenges.clone_from(&before.challenges);
+        if let Some((layer, ratio)) = before.exported.clone() {
+            self.trace = Some(self.trace.take().unwrap_or_default().ratio(ratio));
+            self.exported = Some((layer, ratio));
+        }
     }
 
     /// Puts them around what a shard serves. From the outside in: who asks, headers, from where, other origins, how often, what they
@@ -262,7 +299,7 @@ impl Layers {
         if let Some(proxies) = &self.proxies {
             router = router.layer(proxies.clone());
         }
-        if let Some(exported) = &self.exported {
+        if let Some((exported, _)) = &self.exported {
             router = router.layer(exported.clone());
         }
         if let Some(trace) = self.trace {

@@ -16,7 +16,7 @@ use crate::nearest::nearest;
 use crate::run::Failure;
 
 /// `[record]`: which connections are recorded, and where to. Sizes are bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordSection {
     /// Where recordings are kept, a file each.

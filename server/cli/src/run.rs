@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use trilane::{Inherited, ListenAddress, Log, LogWriter, Metrics, RunError, Server};
+use trilane::{Inherited, ListenAddress, Log, LogWriter, Metrics, RunError};
 
 use crate::acme;
 use crate::admin;
@@ -12,14 +12,18 @@ use crate::app::{App, app};
 use crate::args::{Args, Command, LogFormat, Serve};
 use crate::check::check;
 use crate::config::{Config, ConfigError};
+use crate::effective::Said;
+use crate::explain::explain;
 use crate::health::health;
 use crate::layers::Layers;
 use crate::manual;
 use crate::otlp::Export;
 use crate::probe::probe;
 use crate::record::replay;
-use crate::redirect::redirect;
+use crate::reload::{Reload, State};
 use crate::secure::Tls;
+use crate::setup::{Made, Places, server};
+use crate::site::Counted;
 use crate::upgrade::Again;
 
 /// Where the demo listens when nobody says where.
@@ -68,6 +72,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             let flags = Serve { config: Some(config), ..Serve::default() };
             return say(&check(&flags)?);
         }
+        Some(Command::Explain(flags)) => return say(&explain(&flags)?),
         Some(Command::Probe(wanted)) => {
             let (said, is_any) = probe(&wanted)?;
             say(&said)?;
@@ -82,11 +87,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         None => (Kind::Demo, args.serve),
     };
-    let config = Config::of(&flags).map_err(Failure::Config)?;
+    let said = Said::now(&flags).map_err(Failure::Config)?;
     let metrics = Metrics::new();
-    let admin = admin::Wanted::new(&flags, &config).map_err(|error| in_file(&flags, &error))?;
-    let app = app(kind, &flags, &config, (&metrics, admin.is_some()))?;
-    serve(flags, config, kind, app, (admin, metrics))
+    let admin = admin::Wanted::new(&flags, &said.config);
+    let admin = admin.map_err(|error| in_file(&flags, &error))?;
+    let counted = Counted::new(metrics, admin.is_some());
+    let app = app(kind, &flags, &said.config, None, &counted)?;
+    serve(flags, said, kind, (app, counted), admin)
 }
 
 /// Writes a line to standard output.
@@ -112,32 +119,12 @@ pub(crate) enum Kind {
 /// Serves what `app` makes on each shard, until it is told to stop.
 fn serve(
     flags: Serve,
-    config: Config,
+    said: Said,
     kind: Kind,
-    app: App,
-    (admin, metrics): (Option<admin::Wanted>, Metrics),
+    (app, counted): (App, Counted),
+    admin: Option<admin::Wanted>,
 ) -> Result<(), Failure> {
-    let mut layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
-    let ordered = acme::acme(&config).map_err(|error| in_file(&flags, &error))?;
-    if let Some(acme) = &ordered {
-        layers = layers.challenged(acme.challenges());
-        metrics.collect(acme.gauge());
-    }
-    let export = Export::new(&config).map_err(|error| in_file(&flags, &error))?;
-    if let Some(export) = &export {
-        layers = export.around(layers);
-    }
-    let mut server = Server::new(move |shard| layers.around(app(&shard)))
-        .limits(config.limits())
-        .zero_copy_from(config.ring.zero_copy_from)
-        .log(log(&flags, &config)?);
-    server = config.access_log.exclude.iter().fold(server, Server::log_exclude);
-    let log_file = log_file(&flags, &config)?;
-    if let Some(writer) = &log_file {
-        server = server.log_to(writer.clone());
-    }
-    let (grace, deadline) = config.drain();
-    server = server.drain(grace, deadline);
+    let (started, config) = (said.fixed(), said.config);
     let port = std::env::var("PORT").ok();
     let again = Again::of_process(config.handover_timeout());
     let inherited = Inherited::of_process();
@@ -151,59 +138,29 @@ fn serve(
             "nothing to listen on: --http off, and neither --https nor --http3".to_owned(),
         ));
     }
-    // Those of TCP and unix sockets.
-    let mut streams = [&clear[..], &secure].concat();
-    for address in clear {
-        server = server.listen(address);
-    }
     let mut tls = None;
     if !secure.is_empty() || !quic.is_empty() {
         let new = Tls::new(&flags, &config);
-        let new = new.map_err(|error| Failure::Setting(error.to_string()))?;
-        server = server.tls(new.acceptor());
-        tls = Some(new);
+        tls = Some(new.map_err(|error| Failure::Setting(error.to_string()))?);
     }
-    for address in secure {
-        server = server.listen_secure(address);
+    let places = Places { clear, secure, quic };
+    let (acceptor, log_file) = (tls.as_ref().map(Tls::acceptor), log_file(&flags, &config)?);
+    let made = Made { places: &places, acceptor, log_file: log_file.clone() };
+    let mut layers = Layers::new(&config).map_err(|error| in_file(&flags, &error))?;
+    let ordered = acme::acme(&config).map_err(|error| in_file(&flags, &error))?;
+    let metrics = counted.metrics.clone();
+    if let Some(acme) = &ordered {
+        layers = layers.challenged(acme.challenges());
+        metrics.collect(acme.gauge());
     }
-    let acceptor = tls.as_ref().map(Tls::acceptor);
-    let to_https = redirect(&flags, &config, acceptor.as_ref()).map_err(Failure::Setting)?;
-    if let Some((addresses, to_https)) = to_https {
-        streams.extend_from_slice(&addresses);
-        server = server.redirect(addresses, to_https);
+    let export = Export::new(&config).map_err(|error| in_file(&flags, &error))?;
+    if let Some(export) = &export {
+        layers = export.around(layers);
     }
-    if let Some(section) = &config.proxies
-        && let Some(protocol) = section.protocol(&streams).map_err(Failure::Setting)?
-    {
-        server = server.proxy_protocol(protocol);
-    }
-    #[cfg(feature = "http3")]
-    {
-        server = quic.into_iter().fold(server, Server::listen_quic).quic(config.quic.settings());
-        if let Some(folder) = &config.quic.qlog {
-            server = server.qlog(folder);
-        }
-    }
-    if flags.h2c || config.h2c {
-        server = server.h2c();
-    }
-    if let Some(most) = config.limits.connections_per_ip {
-        server = server.connections_per_ip(most);
-    }
-    if let Some(most) = config.limits.connections {
-        server = server.connections(most);
-    }
-    if let Some(most) = config.admin.recent_closes {
-        server = server.recent_closes(most);
-    }
+    let around = (app.clone(), layers.clone());
+    let mut server = server(&flags, &config, around, made)?;
     if let Some(section) = &config.record {
         server = server.record(section.recordings().map_err(|error| in_file(&flags, &error))?);
-    }
-    if let Some(cpus) = flags.cpus.or(config.cpus) {
-        server = server.cpus(cpus);
-    }
-    if let Some(shards) = flags.shards.or(config.shards) {
-        server = server.shards(shards);
     }
     if let Some(inherited) = inherited {
         server = server.inherit(inherited);
@@ -213,19 +170,16 @@ fn serve(
         // Nowhere is left to report that standard error is closed.
         let _ = writeln!(io::stderr(), "trilane: {warning}");
     }
+    app.is_served(&counted);
     let _exporter = export.map(|export| export.start(&running, &metrics)).transpose()?;
     let admin = admin.map(|admin| admin.start(&running, metrics)).transpose()?;
-    let _keeper = acme::keep(ordered, tls.as_ref())?;
+    let acceptor = tls.as_ref().map(Tls::acceptor);
+    let state = State { kind, flags, config, started, places, app, counted, layers, tls, log_file };
+    let reload = Reload::new(state, running.reloader());
+    let _keeper = acme::keep(ordered, acceptor, &reload)?;
     // Before anybody is told that we are ready: from then on a signal drains.
-    let reload = move || {
-        if let Some(writer) = &log_file {
-            writer.reopen();
-        }
-        if let Some(tls) = &tls {
-            tls.reload();
-        }
-    };
-    let _signals = running.on_signals(reload).map_err(Failure::Server)?;
+    let hang_up = move || drop(reload.now());
+    let _signals = running.on_signals(hang_up).map_err(Failure::Server)?;
     let _upgrades = again.on_signals(&running).map_err(Failure::Server)?;
     let list = |addresses: &[ListenAddress]| {
         let text = |address: &ListenAddress| match address {
@@ -251,7 +205,11 @@ fn serve(
 }
 
 /// Where to listen: flags, else the file, else the default with the environment's port.
-fn addresses(flags: &Serve, config: &Config, port: Option<String>) -> Result<Vec<String>, Failure> {
+pub(crate) fn addresses(
+    flags: &Serve,
+    config: &Config,
+    port: Option<String>,
+) -> Result<Vec<String>, Failure> {
     let mut asked = if flags.http.is_empty() { &config.http } else { &flags.http }.clone();
     if asked.is_empty() {
         let port = match port {
@@ -268,7 +226,7 @@ fn addresses(flags: &Serve, config: &Config, port: Option<String>) -> Result<Vec
 
 /// Where to listen for TLS: flags, else the file, else the demo's default; that one only if it is free, for nobody has asked
 /// for it, and several may run.
-fn secure_addresses(
+pub(crate) fn secure_addresses(
     flags: &Serve,
     config: &Config,
     kind: Kind,
@@ -283,7 +241,7 @@ fn secure_addresses(
 }
 
 /// Where to listen for HTTP/3: flags, else the file, else where there is TLS over TCP.
-fn quic_addresses(
+pub(crate) fn quic_addresses(
     flags: &Serve,
     config: &Config,
     secure: &[String],
@@ -316,7 +274,7 @@ fn is_free(address: SocketAddr) -> bool {
     is_free
 }
 
-fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
+pub(crate) fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
     let of_file = match config.log.as_deref() {
         None => LogFormat::Text,
         Some("json") => LogFormat::Json,
@@ -336,7 +294,7 @@ fn log(flags: &Serve, config: &Config) -> Result<Log, Failure> {
 }
 
 /// The file of the access log, if it goes to one.
-fn log_file(flags: &Serve, config: &Config) -> Result<Option<LogWriter>, Failure> {
+pub(crate) fn log_file(flags: &Serve, config: &Config) -> Result<Option<LogWriter>, Failure> {
     let section = &config.access_log;
     let Some(path) = flags.log_file.as_ref().or(section.file.as_ref()) else { return Ok(None) };
     let writer = LogWriter::to_file(path, section.rotation());

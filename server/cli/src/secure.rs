@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trilane::tls::{
     Acceptor, ClientAuth, ClientRoots, Development, Identity, Pem, Tickets, TlsConfig, TlsError,
@@ -15,18 +14,9 @@ use crate::args::{Alpn, Serve};
 use crate::config::{ClientsChoice, Config, Floor, TlsSection};
 
 /// TLS from a command line and a configuration file.
-/// Clones are the same one.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Tls {
     acceptor: Acceptor,
-    flags: Serve,
-    read: Arc<Mutex<Read>>,
-}
-
-/// What was read last.
-#[derive(Debug)]
-struct Read {
-    config: Config,
     /// The certificate that was made because none was given.
     development: Option<Development>,
 }
@@ -39,8 +29,7 @@ impl Tls {
     pub fn new(flags: &Serve, config: &Config) -> Result<Self, TlsError> {
         let mut development = None;
         let acceptor = Acceptor::new(wanted(flags, config, &mut development)?)?;
-        let read = Arc::new(Mutex::new(Read { config: config.clone(), development }));
-        let tls = Self { acceptor, flags: flags.clone(), read };
+        let tls = Self { acceptor, development };
         tls.tell();
         Ok(tls)
     }
@@ -63,44 +52,26 @@ impl Tls {
         self.acceptor.clone()
     }
 
-    /// Reads the `[tls]` section again, and all files that it or the flags name. What cannot be used changes nothing. Says on
-    /// standard error what came of it.
-    pub fn reload(&self) {
-        self.replaced(Config::of(&self.flags).map_err(Into::into));
+    /// The same for another file, or for this one as it is now; nothing is in force of it yet.
+    ///
+    /// # Errors
+    /// As [`Tls::new`].
+    pub(crate) fn renewed(&self, flags: &Serve, config: &Config) -> Result<Self, TlsError> {
+        let mut development = self.development.clone();
+        let acceptor = self.acceptor.prepare(wanted(flags, config, &mut development)?)?;
+        Ok(Self { acceptor, development })
     }
 
-    /// Reads all files again, by the section as it is: one that was ordered is there.
-    pub(crate) fn renew(&self) {
-        let config = self.read().config.clone();
-        self.replaced(Ok(config));
-    }
-
-    fn replaced(&self, config: Result<Config, Box<dyn std::error::Error>>) {
-        match config.and_then(|config| self.replace(config)) {
-            Ok(()) => {
-                say(&"TLS: certificates and keys were read again");
-                self.tell();
-            }
-            Err(error) => say(&format_args!("TLS: {error}; nothing was changed")),
-        }
-    }
-
-    fn replace(&self, config: Config) -> Result<(), Box<dyn std::error::Error>> {
-        let mut read = self.read();
-        let wanted = wanted(&self.flags, &config, &mut read.development)?;
-        self.acceptor.replace(wanted)?;
-        read.config = config;
-        Ok(())
-    }
-
-    /// A panic while it was held leaves it whole.
-    fn read(&self) -> MutexGuard<'_, Read> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Puts what was prepared in force, and tells of it.
+    pub(crate) fn adopt(&mut self, prepared: Self) {
+        self.acceptor.adopt(&prepared.acceptor);
+        self.development = prepared.development;
+        self.tell();
     }
 
     /// Tells the operator what is odd, and what to trust.
     fn tell(&self) {
-        if let Some(Development { fingerprint, path, .. }) = &self.read().development {
+        if let Some(Development { fingerprint, path, .. }) = &self.development {
             let place = match path {
                 Some(path) => path.display().to_string(),
                 None => "not kept, since it cannot be written".to_owned(),

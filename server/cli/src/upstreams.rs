@@ -10,6 +10,7 @@ use trilane::Remote;
 use trilane::client::PoolConfig;
 use trilane::proxy::Terms;
 
+use crate::line::Line;
 use crate::words::{Words, or_table};
 
 /// `[upstreams.NAME]`: servers that answer alike. Times are in seconds. What is not there keeps its default.
@@ -18,7 +19,7 @@ use crate::words::{Words, or_table};
 pub struct UpstreamSection {
     /// The line of the file where it begins.
     #[serde(skip)]
-    pub line: usize,
+    pub line: Line,
     /// The servers: `10.0.0.1:8080`, `https://api.internal`, `unix:/run/app.sock`, or tables with more.
     pub servers: Vec<ServerSection>,
     /// What is spoken to them.

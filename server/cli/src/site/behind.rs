@@ -1,6 +1,7 @@
 //! The servers behind us: what the process knows of them, and what a shard makes of that.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,11 +18,22 @@ use crate::upstreams::{self, Policy, Protocol, ServerSection, UpstreamSection};
 
 /// All groups of servers that a file names, by their names or, of one server alone, by its address.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Behind(BTreeMap<String, Arc<Upstream>>);
+pub(crate) struct Behind(BTreeMap<String, Known>);
+
+/// What a process knows of a group, and what that was made of: while it is the same, health, connections and counts are kept.
+#[derive(Clone, Debug)]
+struct Known {
+    upstream: Arc<Upstream>,
+    section: UpstreamSection,
+    /// Where its servers were found.
+    places: Vec<Place>,
+    /// What was in the files that it names.
+    files: u64,
+}
 
 impl Behind {
-    /// Adds an upstream. Names are looked up now, as other servers do; that waits for the network. For a trial nobody asks servers how
-    /// they are: the first shard does so, for all.
+    /// Adds an upstream: the one that was there `before`, if nothing of it has changed. Names are looked up now, as other servers do; that
+    /// waits for the network. For a trial nobody asks servers how they are: the first shard does so, for all.
     ///
     /// # Errors
     /// It cannot be what is meant, or a name has no address, in words.
@@ -30,17 +42,28 @@ impl Behind {
         name: &str,
         section: &UpstreamSection,
         is_trial: bool,
+        before: &Self,
     ) -> Result<(), String> {
         section.check()?;
         if section.protocol == Protocol::H3 && !cfg!(feature = "http3") {
             return Err("protocol = \"h3\": this build has no HTTP/3".to_owned());
         }
-        let targets = section.servers.iter().map(target).collect::<Result<_, _>>()?;
-        let mut terms = terms(section)?;
+        let targets = section.servers.iter().map(target).collect::<Result<Vec<_>, _>>()?;
+        let places: Vec<_> = targets.iter().map(|target| target.place.clone()).collect();
+        let (section, files) = (section.clone(), files(section));
+        let is_same = |known: &&Known| {
+            known.section == section && known.places == places && known.files == files
+        };
+        if let Some(known) = before.0.get(name).filter(is_same).filter(|_| !is_trial) {
+            self.0.insert(name.to_owned(), known.clone());
+            return Ok(());
+        }
+        let mut terms = terms(&section)?;
         terms.check = terms.check.filter(|_| !is_trial);
         let upstream = Upstream::new(name, targets, terms);
         let upstream = upstream.map_err(|error| error.to_string())?.observed(Arc::new(tell));
-        self.0.insert(name.to_owned(), Arc::new(upstream));
+        let upstream = Arc::new(upstream);
+        self.0.insert(name.to_owned(), Known { upstream, section, places, files });
         Ok(())
     }
 
@@ -51,13 +74,13 @@ impl Behind {
 
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Arc<Upstream>> {
-        self.0.values().cloned().collect()
+        self.0.values().map(|known| Arc::clone(&known.upstream)).collect()
     }
 
     /// All of them for a shard.
     pub(crate) fn on(&self, shard: &Shard) -> BTreeMap<String, Servers> {
-        let near = |(name, one): (&String, &Arc<Upstream>)| {
-            (name.clone(), Servers::new(Arc::clone(one), shard))
+        let near = |(name, known): (&String, &Known)| {
+            (name.clone(), Servers::new(Arc::clone(&known.upstream), shard))
         };
         self.0.iter().map(near).collect()
     }
@@ -76,6 +99,15 @@ fn tell(group: &Group, change: Change) {
         true => tracing::info!(upstream, server, cause, "a server is asked again"),
         false => tracing::warn!(upstream, server, cause, "a server is asked no longer"),
     }
+}
+
+/// What is in the files that a section names, as a number. What cannot be read is told by whoever needs it.
+fn files(section: &UpstreamSection) -> u64 {
+    let tls = section.tls.iter();
+    let paths = tls.flat_map(|tls| [&tls.roots, &tls.certificate, &tls.key]).flatten();
+    let mut hasher = DefaultHasher::new();
+    paths.for_each(|path| std::fs::read(path).unwrap_or_default().hash(&mut hasher));
+    hasher.finish()
 }
 
 fn target(server: &ServerSection) -> Result<Target, String> {
@@ -285,6 +317,29 @@ mod tests {
         {
             assert_eq!(super::key(Some(text)), key);
         }
+    }
+
+    #[test]
+    fn what_has_not_changed_is_kept() {
+        let folder = std::env::temp_dir().join(format!("trilane-cli-kept-{}", std::process::id()));
+        let roots = folder.to_str().unwrap();
+        let upstream = |text: &str, before: &Behind| {
+            let mut behind = Behind::default();
+            behind.add("a", &section(text), false, before).unwrap();
+            (Arc::clone(&behind.all()[0]), behind)
+        };
+        let first = upstream("servers = ['127.0.0.1:1']", &Behind::default());
+        let is_kept = |text: &str| Arc::ptr_eq(&upstream(text, &first.1).0, &first.0);
+        assert!(is_kept("\n# Elsewhere in the file.\nservers = ['127.0.0.1:1']"));
+        for other in ["servers = ['127.0.0.1:2']", "servers = ['127.0.0.1:1']\nmax_fails = 9"] {
+            assert!(!is_kept(other), "{other}");
+        }
+        let named = |content: &str| {
+            std::fs::write(&folder, content).unwrap();
+            files(&section(&format!("servers = ['https://a']\ntls = {{ roots = '{roots}' }}")))
+        };
+        assert!(named("x") == named("x") && named("x") != named("y"));
+        let _ = std::fs::remove_file(&folder);
     }
 
     #[test]

@@ -16,8 +16,10 @@ pub mod schema;
 mod tests;
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 use toml::Spanned;
+use trilane::proxy::Upstream;
 use trilane::testing::TestClient;
 use trilane::{Error, Method, Metrics, Router, Shard, StatusCode};
 
@@ -26,7 +28,7 @@ use crate::files::FilesSection;
 use crate::layers::Layers;
 use action::{Action, Around};
 use behind::Behind;
-use measures::Measures;
+pub(crate) use measures::Counted;
 use pattern::{Places, patterns};
 use schema::{HostSection, RouteSection};
 
@@ -35,10 +37,7 @@ use schema::{HostSection, RouteSection};
 pub struct Site {
     files: FilesSection,
     behind: Behind,
-    /// What is counted.
-    metrics: Metrics,
-    /// It is, also if no route shows it.
-    is_counted: bool,
+    counted: Counted,
     /// What we are called in Via: the same on all shards, and not by anybody else (RFC 9110 §7.6.3).
     pseudonym: String,
     /// Of hosts that are not named.
@@ -50,6 +49,8 @@ pub struct Site {
 #[derive(Clone, Debug)]
 struct Host {
     names: Vec<String>,
+    /// What it was made of.
+    section: HostSection,
     layers: Layers,
     routes: Vec<Routed>,
 }
@@ -67,24 +68,28 @@ impl Site {
     /// # Errors
     /// What is wrong, in words, with its line.
     pub fn new(config: &Config) -> Result<Option<Self>, String> {
-        Self::with(config, Metrics::new(), false)
+        Self::with(config, &Counted::new(Metrics::new(), false), None)
     }
 
-    /// The same, which counts in `metrics`: always, or where a route shows them.
+    /// The same, whose requests and servers are counted. Of the site `before` it in this process it keeps what is
+    /// known of servers that have not changed, and the limits and stores of layers that have not changed.
     ///
     /// # Errors
     /// As [`Site::new`].
-    pub fn with(config: &Config, metrics: Metrics, always: bool) -> Result<Option<Self>, String> {
+    pub(crate) fn with(
+        config: &Config,
+        counted: &Counted,
+        before: Option<&Self>,
+    ) -> Result<Option<Self>, String> {
         let mut site = Self {
             files: config.files.clone(),
             behind: Behind::default(),
-            metrics,
-            is_counted: always,
+            counted: counted.clone(),
             pseudonym: format!("trilane-{:08x}", RandomState::new().hash_one(0) as u32),
             routes: routed(&config.routes)?,
             hosts: config.hosts.iter().map(Host::new).collect::<Result<_, _>>()?,
         };
-        site.behind = site.servers(config, true)?;
+        site.behind = site.servers(config, true, &Behind::default())?;
         if config.hosts.is_empty() && config.routes.is_empty() {
             return Ok(None);
         }
@@ -99,19 +104,40 @@ impl Site {
             (None, Err(error)) => return Err(error.to_string()),
             (None, Ok(_)) => (),
         }
-        site.behind = site.servers(config, false)?;
-        site.metrics.collect(Measures(site.behind.all()));
+        let none = Behind::default();
+        site.behind = site.servers(config, false, before.map_or(&none, |it| &it.behind))?;
+        if let Some(before) = before {
+            site.keep(before);
+        }
         Ok(Some(site))
     }
 
+    /// Keeps of another site what has not changed.
+    fn keep(&mut self, before: &Self) {
+        self.pseudonym.clone_from(&before.pseudonym);
+        keep(&mut self.routes, &before.routes);
+        for host in &mut self.hosts {
+            let Some(old) = before.hosts.iter().find(|old| old.names == host.names) else {
+                continue;
+            };
+            host.layers.keep(&old.layers, host.section == old.section);
+            keep(&mut host.routes, &old.routes);
+        }
+    }
+
+    /// All servers behind it.
+    pub(crate) fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        self.behind.all()
+    }
+
     /// All servers that the file names; nobody asks them how they are for a trial.
-    fn servers(&self, config: &Config, is_trial: bool) -> Result<Behind, String> {
+    fn servers(&self, config: &Config, is_trial: bool, before: &Behind) -> Result<Behind, String> {
         let mut behind = Behind::default();
         for (name, upstream) in &config.upstreams {
             let upstream = upstream.get_ref();
             let added = match name.contains(':') {
                 true => Err("no name of an upstream has a colon".to_owned()),
-                false => behind.add(name, upstream, is_trial),
+                false => behind.add(name, upstream, is_trial, before),
             };
             added.map_err(|error| format!("line {}: [upstreams.{name}] {error}", upstream.line))?;
         }
@@ -121,7 +147,7 @@ impl Site {
                 && let Some(single) = proxy.single()
                 && !behind.has(proxy.upstream())
             {
-                let added = behind.add(proxy.upstream(), single, is_trial);
+                let added = behind.add(proxy.upstream(), single, is_trial, before);
                 added.map_err(|error| routed.at_line(&format!("proxy: {error}")))?;
             }
         }
@@ -137,7 +163,7 @@ impl Site {
 
     fn try_router(&self, shard: &Shard) -> Result<Router, String> {
         let near = self.behind.on(shard);
-        let (files, metrics, pseudonym) = (&self.files, &self.metrics, &*self.pseudonym);
+        let (files, metrics, pseudonym) = (&self.files, &self.counted.metrics, &*self.pseudonym);
         let around = Around { files, near, metrics, pseudonym };
         let mut router = router(&actions(&self.routes, &around)?)?;
         if self.routes.is_empty() {
@@ -152,8 +178,8 @@ impl Site {
                 router = router.try_merge(one).map_err(|error| error.to_string())?;
             }
         }
-        let is_counted = self.is_counted || self.all().any(|routed| routed.section.metrics);
-        Ok(if is_counted { router.layer(self.metrics.clone()) } else { router })
+        let is_counted = self.counted.always || self.all().any(|routed| routed.section.metrics);
+        Ok(if is_counted { router.layer(self.counted.metrics.clone()) } else { router })
     }
 
     /// All of its routes.
@@ -192,7 +218,8 @@ impl Host {
         };
         let layers = Layers::of(&section.sections());
         let layers = layers.map_err(|error| format!("[[hosts]] {first}: {error}"))?;
-        Ok(Self { names: section.names.clone(), layers, routes: routed(&section.routes)? })
+        let (names, routes) = (section.names.clone(), routed(&section.routes)?);
+        Ok(Self { names, section: section.clone(), layers, routes })
     }
 }
 
@@ -238,6 +265,18 @@ fn routed(routes: &[Spanned<RouteSection>]) -> Result<Vec<Routed>, String> {
         Ok(Routed { section, layers })
     };
     routes.iter().map(one).collect()
+}
+
+/// Keeps what layers of routes remember, where a route for the same requests was there before.
+fn keep(routes: &mut [Routed], before: &[Routed]) {
+    for routed in routes {
+        let place = |it: &Routed| {
+            let section = &it.section;
+            (section.path.clone(), section.prefix.clone(), section.methods.clone())
+        };
+        let Some(old) = before.iter().find(|old| place(old) == place(routed)) else { continue };
+        routed.layers.keep(&old.layers, routed.section == old.section);
+    }
 }
 
 fn method(name: &str) -> Result<Method, String> {

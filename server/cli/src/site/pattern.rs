@@ -61,7 +61,7 @@ impl Places {
                 }
                 _ => (),
             }
-            self.0.insert(place.clone(), (route.line, is_exact));
+            self.0.insert(place.clone(), (route.line.0, is_exact));
             mine.push(place);
         }
         Ok(mine)

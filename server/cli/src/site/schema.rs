@@ -14,6 +14,7 @@ use crate::caching::CacheSection;
 use crate::compression::CompressionSection;
 use crate::files::FilesSection;
 use crate::layers::{CorsSection, RateLimitSection, Sections, SecurityHeadersSection, sections};
+use crate::line::Line;
 
 /// `[[hosts]]`: routes of some hosts alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -63,7 +64,7 @@ impl HostSection {
 pub struct RouteSection {
     /// The line of the file where it begins.
     #[serde(skip)]
-    pub line: usize,
+    pub line: Line,
     /// One path, or a pattern: `/users/{id}`, `/static/{*rest}`.
     pub path: Option<String>,
     /// A path and all below it: `/api` is `/api`, `/api/` and `/api/x/y`. Without it, and without a path, all there are.
