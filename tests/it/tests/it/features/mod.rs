@@ -40,6 +40,7 @@ mod rate;
 mod record;
 mod redirect;
 mod redis;
+mod reload;
 mod security_headers;
 mod shed;
 mod sites;

@@ -156,6 +156,14 @@ impl House {
         self.running.stopper().drain();
     }
 
+    /// Sets it up anew.
+    pub(crate) fn reload(
+        &self,
+        server: Server<impl Fn(Shard) -> Router + Send + Sync + 'static>,
+    ) -> Result<(), trilane::RunError> {
+        self.running.reloader().reload(server.h2c())
+    }
+
     /// Who has the handlers: itself, unless it only passes on.
     pub(crate) fn answering(&self) -> &Self {
         self.back.as_deref().unwrap_or(self)

@@ -85,7 +85,14 @@ impl Process {
 
     /// What the binary says to these arguments, with which it ends at once; and whether that is well.
     pub(crate) fn said(arguments: &[&str]) -> (bool, String) {
-        let output = Command::new(binary()).args(arguments).output().unwrap();
+        Self::said_with(arguments, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn said_with(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+        let mut command = Command::new(binary());
+        command.args(arguments).env_remove("PORT").envs(variables.iter().copied());
+        let output = command.output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
