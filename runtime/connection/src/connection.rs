@@ -282,6 +282,7 @@ impl<M: Machine> Connection<M> {
         content: Content,
     ) {
         host.stats().requests.add(1);
+        host.stats().spoken.of(M::PROTOCOL).add(1);
         self.begun += 1;
         let app = Rc::clone(host.app());
         let is_refused = self.is_early

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use trilane_semantics::Cause;
+use trilane_semantics::{Cause, Protocol};
 
 /// From when on a handler is said to block its shard: in all that time nobody else there is served.
 pub const BLOCKED: Duration = Duration::from_millis(20);
@@ -56,6 +56,29 @@ impl Causes {
     /// Every cause, and how many connections it has closed.
     pub fn all(&self) -> impl Iterator<Item = (Cause, u64)> {
         Cause::all().zip(&self.0).map(|(cause, counter)| (cause, counter.get()))
+    }
+}
+
+/// How many requests were begun in each protocol. Those in HTTP/1.0 are with those in HTTP/1.1.
+#[derive(Debug, Default)]
+pub struct Spoken {
+    /// HTTP/1.1.
+    pub http1: Counter,
+    /// HTTP/2.
+    pub http2: Counter,
+    /// HTTP/3.
+    pub http3: Counter,
+}
+
+impl Spoken {
+    /// The counter of that protocol.
+    #[must_use]
+    pub const fn of(&self, protocol: Protocol) -> &Counter {
+        match protocol {
+            Protocol::Http10 | Protocol::Http11 => &self.http1,
+            Protocol::Http2 => &self.http2,
+            Protocol::Http3 => &self.http3,
+        }
     }
 }
 
@@ -118,6 +141,8 @@ pub struct Stats {
     pub closed: Causes,
     /// Requests begun.
     pub requests: Counter,
+    /// The same, by what they came in.
+    pub spoken: Spoken,
     /// Requests that are over; the others of those begun are under way.
     pub finished: Counter,
     /// Requests of ours that servers were asked.

@@ -146,8 +146,8 @@ impl Session {
     }
 
     /// Writes all that happens to the connection to `writer`, as qlog (draft-ietf-quic-qlog-main-schema, JSON-SEQ), and its secrets
-    /// never. It is for one connection that somebody wants to look into, and not free: to be called before the first
-    /// [`Session::receive`]. `writer` must not block.
+    /// never. It is for one connection that somebody wants to look into, and not free. Called before the first
+    /// [`Session::receive`], all is there; later, what comes from then on. `writer` must not block, and is asked anew for each line.
     pub fn log_to(&mut self, writer: Box<dyn Write + Send + Sync>) {
         let title = format!("trilane {}", self.name());
         let level = quiche::QlogLevel::Extra;

@@ -1,8 +1,9 @@
 //! What a server's shards are told from outside: wait, serve, drain, stop.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::reload::Step;
@@ -130,4 +131,30 @@ impl Control {
 /// No code panics while it holds one.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stops a server from anywhere, such as a signal handler's thread.
+#[derive(Clone)]
+pub struct Stopper(Arc<Control>);
+
+impl Stopper {
+    pub(crate) const fn new(control: Arc<Control>) -> Self {
+        Self(control)
+    }
+
+    /// Finishes what is under way, then ends (see [`Config`](crate::Config) for how long).
+    pub fn drain(&self) {
+        self.0.give(Order::Drain);
+    }
+
+    /// Ends now.
+    pub fn stop(&self) {
+        self.0.give(Order::Stop);
+    }
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stopper({:?})", self.0.order())
+    }
 }

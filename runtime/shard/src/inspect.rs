@@ -98,6 +98,14 @@ pub struct ConnectionId {
     pub(crate) key: u64,
 }
 
+impl ConnectionId {
+    /// Whether it is one over QUIC.
+    #[must_use]
+    pub const fn is_quic(self) -> bool {
+        trilane_connection::is_quic_key(self.key)
+    }
+}
+
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{:x}", self.shard, self.key)

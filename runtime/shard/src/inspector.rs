@@ -9,11 +9,11 @@ use trilane_exchange::reply::reply;
 use trilane_exchange::{Shard as ShardHandle, Stats};
 use trilane_semantics::Instant;
 
-use crate::control::{Control, Order};
+use crate::control::{Control, Order, Stopper};
 use crate::inspect::{Around, ConnectionEntry, ConnectionId, Filter, Report, TaskEntry};
 use crate::questions::Questions;
-use crate::server::Stopper;
 use crate::shard::Shard;
+use crate::tap::Tap;
 
 /// How long a shard is waited for. One that turns answers within its turn; one that does not is stuck in a handler.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ impl Inspector {
     /// Whether it takes nothing new.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.control.order() != Order::Serve
+        self.control.order() >= Order::Drain
     }
 
     /// What stops it.
@@ -203,6 +203,15 @@ impl Inspector {
     /// [`Silent`].
     pub async fn close(&self, from: &ShardHandle, id: ConnectionId) -> Result<bool, Silent> {
         self.question(from, id.shard, move |shard, now| shard.cut(now, id.key)).await
+    }
+
+    /// Has a connection over QUIC write its qlog from now on (draft-ietf-quic-qlog-main-schema, JSON-SEQ), for as long as it is read;
+    /// one that was read before is over. Nothing if there is no such connection.
+    ///
+    /// # Errors
+    /// [`Silent`].
+    pub async fn qlog(&self, from: &ShardHandle, id: ConnectionId) -> Result<Option<Tap>, Silent> {
+        self.question(from, id.shard, move |shard, _| shard.log(id.key)).await
     }
 
     async fn question<T: Send + 'static>(

@@ -1,6 +1,6 @@
 //! What stands for `quic` in a build without HTTP/3: something that there never is.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use trilane_connection::{Description, Host, Traffic};
@@ -108,6 +108,10 @@ impl Quic {
         _: usize,
         _: impl FnMut(u64, bool, Description, Traffic),
     ) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn log(&mut self, _: u64, _: Box<dyn Write + Send + Sync>) -> bool {
         match *self {}
     }
 

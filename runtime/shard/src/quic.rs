@@ -1,7 +1,7 @@
 //! The third lane of a shard: its UDP sockets below, its QUIC connections above, and when each is asked.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -371,6 +371,11 @@ impl Quic {
         take: impl FnMut(u64, bool, Description, Traffic),
     ) -> bool {
         self.lane.look(from, most, take)
+    }
+
+    /// As [`Lane::log`].
+    pub(crate) fn log(&mut self, key: u64, writer: Box<dyn Write + Send + Sync>) -> bool {
+        self.lane.log(key, writer)
     }
 
     /// Ends a connection at once. Whether there is one of that name.

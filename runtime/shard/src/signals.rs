@@ -8,7 +8,7 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::server::Stopper;
+use crate::control::Stopper;
 
 /// Listens to signals as long as it lives.
 #[derive(Debug)]

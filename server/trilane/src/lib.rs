@@ -18,6 +18,7 @@
 //! with; [`Shard`] is what a handler may ask of the shard that runs it.
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod log;
 mod log_file;
 mod redirect;

@@ -12,6 +12,7 @@ use super::talk::Talk;
 use super::train::{SMALLEST, Train};
 use crate::describe::Description;
 use crate::host::Host;
+use crate::key::{MARK, is_quic_key};
 use crate::recent::Traffic;
 
 /// What is read of a stream at once, in bytes.
@@ -20,9 +21,6 @@ const SCRATCH: usize = 64 << 10;
 const EARLY: Duration = Duration::from_millis(1);
 /// Answers to datagrams of nobody that wait to be sent; more are not given.
 const REPLIES: usize = 64;
-
-/// Set in the keys of all QUIC connections, so that wake-ups find them.
-const MARK: u64 = 1 << 63;
 
 /// Says where the connection of that name is logged, if it is.
 type MakeLog = dyn Fn(&str) -> Option<Box<dyn Write + Send + Sync>>;
@@ -115,7 +113,7 @@ impl Lane {
     /// Whether `key`, of a wake-up, is one of a lane.
     #[must_use]
     pub const fn is_key(key: u64) -> bool {
-        key & MARK != 0
+        is_quic_key(key)
     }
 
     /// How many connections clients have.
@@ -336,13 +334,23 @@ impl Lane {
 
     /// Ends one connection at once. Whether there is one of that name.
     pub fn cut(&mut self, host: &Host, now: Instant, key: u64, cause: Cause) -> bool {
-        let index = key as u32;
-        let entry = self.entries.get_mut(index as usize);
-        let talk = entry.filter(|it| key == MARK | it.name(index));
-        let Some(talk) = talk.and_then(|entry| entry.talk.as_mut()) else { return false };
+        let Some(talk) = self.named(key) else { return false };
         talk.shut(host, now, cause);
-        self.touch(index);
+        self.touch(key as u32);
         true
+    }
+
+    /// Has a connection write its qlog to `writer` from now on. Whether there is one of that name.
+    pub fn log(&mut self, key: u64, writer: Box<dyn Write + Send + Sync>) -> bool {
+        let Some(talk) = self.named(key) else { return false };
+        talk.session.log_to(writer);
+        true
+    }
+
+    fn named(&mut self, key: u64) -> Option<&mut Talk> {
+        let index = key as u32;
+        let entry = self.entries.get_mut(index as usize).filter(|it| key == MARK | it.name(index));
+        entry?.talk.as_deref_mut()
     }
 
     /// Gives `take` the name of each connection of the `most` places from `from` on, whether it leads to a server, what it does, and

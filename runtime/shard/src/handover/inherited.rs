@@ -73,6 +73,12 @@ impl Inherited {
         Self { given, warnings, hello: None, predecessor: None }
     }
 
+    /// Whether they come from a process before us, which is still there.
+    #[must_use]
+    pub const fn is_handover(&self) -> bool {
+        self.predecessor.is_some()
+    }
+
     /// Whether there is a socket for that address.
     #[must_use]
     pub fn has(&self, address: &ListenAddress) -> bool {

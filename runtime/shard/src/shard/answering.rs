@@ -10,6 +10,7 @@ use crate::inspect::{Around, BufferReport, ConnectionEntry, ConnectionId, Filter
 use crate::slots::Key;
 use crate::socket::Socket;
 use crate::sys;
+use crate::tap::{Tap, tap};
 
 impl Shard {
     /// Answers what was asked.
@@ -97,6 +98,13 @@ impl Shard {
     /// Those that closed last, the youngest first.
     pub(crate) fn closes(&self) -> Vec<Close> {
         self.host.closes()
+    }
+
+    /// Has a connection over QUIC write its qlog, if there is one of that name.
+    pub(crate) fn log(&mut self, key: u64) -> Option<Tap> {
+        let quic = self.quic.as_mut().filter(|quic| quic.is_key(key))?;
+        let (tap, writer) = tap();
+        quic.log(key, Box::new(writer)).then_some(tap)
     }
 
     /// Ends a connection at once. Whether there is one of that name.
