@@ -111,8 +111,8 @@ pub use jsonwebtoken::Algorithm as JwtAlgorithm;
 pub use layer::{Hook, Layer, Middleware, Next, Phases, from_fn};
 pub use layers::{
     AccessLog, ClientField, Compress, Cors, CorsError, Csp, Csrf, Decompress, ETags, Envelope,
-    Format, ForwardedHost, IpList, LogSink, Metrics, Nonce, Recovery, RequestId, SampleRatio,
-    SecurityHeaders, Trace, TrustedProxies, default_layers,
+    Format, ForwardedHost, IpList, Latency, LogSink, Metrics, Nonce, Recovery, RequestId,
+    SampleRatio, SecurityHeaders, Trace, TrustedProxies, default_layers,
 };
 pub use method::{MethodRouter, any, delete, get, head, on, options, patch, post, put, websocket};
 pub use multipart::{Field, Multipart, MultipartLimits};

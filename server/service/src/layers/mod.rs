@@ -27,7 +27,7 @@ pub use envelope::Envelope;
 pub use etag::ETags;
 pub(crate) use etag::make_not_modified;
 pub use ip_list::IpList;
-pub use metrics::Metrics;
+pub use metrics::{Latency, Metrics};
 pub use recovery::Recovery;
 pub use request_id::RequestId;
 pub use sample::SampleRatio;

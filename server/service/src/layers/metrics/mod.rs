@@ -4,6 +4,7 @@
 //! writes to, `collect` and `server` read it, `text` gives it the form that was asked for.
 
 mod collect;
+mod latency;
 mod recorder;
 mod series;
 mod server;
@@ -22,6 +23,7 @@ use trilane_semantics::{Known, StatusCode};
 
 use crate::chain::Chain;
 use crate::layer::Layer;
+pub use latency::Latency;
 use recorder::Recorder;
 use series::{Table, locked};
 use settings::Settings;
@@ -160,6 +162,14 @@ impl Metrics {
     #[must_use]
     pub fn open_metrics(&self, stats: &[Arc<Stats>]) -> String {
         self.render(stats, Form::OpenMetrics)
+    }
+
+    /// How long requests took, on all shards.
+    #[must_use]
+    pub fn latency(&self) -> Latency {
+        let mut total = Latency::default();
+        locked(&self.shared.tables).iter().for_each(|table| table.latencies.add_to(&mut total));
+        total
     }
 
     fn render(&self, stats: &[Arc<Stats>], form: Form) -> String {

@@ -93,6 +93,7 @@ impl Hook for Recorder {
             entry.count.add(1);
             entry.series.durations.observe(took);
         });
+        self.table.latencies.observe(took);
         self.table.request_sizes.observe(summary.bytes_in);
         self.table.response_sizes.observe(summary.bytes_out);
     }

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trilane_exchange::stats::Counter;
 
+use super::latency::Latencies;
+
 /// What stands for methods that are not known, and for routes beyond the bound.
 pub(super) const OTHER: &str = "other";
 
@@ -83,6 +85,7 @@ pub(super) struct Table {
     series: Mutex<Vec<Arc<Series>>>,
     pub(super) request_sizes: Histogram,
     pub(super) response_sizes: Histogram,
+    pub(super) latencies: Latencies,
 }
 
 impl Table {
@@ -90,7 +93,8 @@ impl Table {
     pub(super) fn new(bounds: &Arc<[u64]>, sizes: &Arc<[u64]>) -> Self {
         let (request_sizes, response_sizes) = (Histogram::new(sizes), Histogram::new(sizes));
         let series = Mutex::default();
-        Self { bounds: Arc::clone(bounds), series, request_sizes, response_sizes }
+        let latencies = Latencies::default();
+        Self { bounds: Arc::clone(bounds), series, request_sizes, response_sizes, latencies }
     }
 
     /// Whether it sorts into these buckets.
