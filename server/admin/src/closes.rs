@@ -1,5 +1,6 @@
 //! `/closes`: which connections closed last, and why; and how many there were of each cause (FEATURES W11).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -97,11 +98,13 @@ pub(crate) async fn closes(
                 let wanted = some
                     .iter()
                     .filter(|close| cause.as_ref().is_none_or(|it| close.cause.label() == it));
-                closes.extend(wanted.map(|close| Line::new(shard, now, close)));
+                closes.extend(wanted.map(|close| (close.at, Line::new(shard, now, close))));
             }
             Err(why) => silent.push(Missing::new(&inspector, shard, why)),
         }
     }
-    closes.sort_by(|one, other| one.seconds_ago.total_cmp(&other.seconds_ago));
+    // The time of all shards is the same.
+    closes.sort_by_key(|(at, _)| Reverse(*at));
+    let closes = closes.into_iter().map(|(_, line)| line).collect();
     Ok(Told { told: Closes { counts: counts(&inspector), closes }, silent })
 }

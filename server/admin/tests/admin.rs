@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use serde_json::Value;
-use trilane::{Limits, ListenAddress, Metrics, Path, Router, Running, Server, Shard, get};
+use trilane::{ListenAddress, Metrics, Path, Router, Running, Server, Shard, get};
 use trilane_admin::Admin;
 
 /// The server that is looked at, and the one that tells of it.
@@ -42,13 +42,11 @@ impl Pair {
             .start()
             .unwrap();
         let admin = set(Admin::new(main.inspector()).metrics(metrics));
-        let mut limits = Limits::default();
-        limits.handler_timeout = std::time::Duration::from_secs(20);
         let admin = Server::new(move |shard| admin.router(&shard))
             .listen("127.0.0.1:0")
             .shards(NonZero::<usize>::MIN)
             .unpinned()
-            .limits(limits)
+            .limits(trilane_admin::limits())
             .start()
             .unwrap();
         Self { main, admin }
@@ -268,4 +266,140 @@ fn a_drain_is_seen_from_outside() {
         (silent.as_array().unwrap().len() == 2).then_some(silent)
     });
     assert_eq!((&gone[0]["why"], &gone[1]["why"]), (&"gone".into(), &"gone".into()));
+}
+
+#[test]
+fn an_operator_can_end_a_connection() {
+    let pair = Pair::new(hello);
+    let mut client = Client::new(&pair.main);
+    client.ask("/slow/600000");
+    let found = until(|| {
+        let found = pair.json("/connections?state=active");
+        (found["total"] == 1).then_some(found)
+    });
+    let id = found["connections"][0]["id"].as_str().unwrap();
+    let post = |target: &str, more: &str| {
+        pair.send(&format!(
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{more}"
+        ))
+    };
+    let target = format!("/connections/{id}/close");
+    // A page of somebody else's cannot make a browser do it, nor can a link.
+    assert_eq!(post(&target, "Origin: https://evil.example\r\n").0, 403);
+    assert_eq!(post(&target, "Sec-Fetch-Site: cross-site\r\n").0, 403);
+    assert_eq!(pair.ask(&target).0, 405);
+    assert_eq!(post("/connections/x/close", "").0, 400);
+    assert_eq!(post("/connections/0-fffff/close", "").0, 404);
+    assert_eq!(post("/connections/7-1/close", "").0, 404);
+    assert_eq!(post(&target, "Sec-Fetch-Site: same-origin\r\n").0, 200);
+    assert!(client.0.read_to_end(&mut Vec::new()).map_or(0, |read| read) == 0);
+    let line = until(|| {
+        let closes = pair.json("/closes?cause=operator");
+        closes["closes"].get(0).cloned()
+    });
+    assert_eq!((&line["text"], &line["exchanges"]), (&"an operator ended it".into(), &1.into()));
+    assert_eq!(post(&target, "").0, 404);
+}
+
+#[test]
+fn an_operator_can_do_what_signals_do() {
+    let pair = Pair::with(hello, |admin| admin.on_reload(|| Ok("read".to_owned())));
+    let post = |target: &str| {
+        pair.send(&format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"))
+    };
+    assert_eq!(post("/reload"), (200, "{\"done\":\"read\"}".to_owned()));
+    assert_eq!(post("/drain").0, 200);
+    until(|| (pair.ask("/ready").0 == 503).then_some(()));
+    let wrong = Pair::with(hello, |admin| admin.on_reload(|| Err("line 3: no".to_owned())));
+    let (status, text) =
+        wrong.send("POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n");
+    assert!(status == 409 && text.contains("line 3: no"), "{status} {text}");
+    let none = Pair::new(hello);
+    assert_eq!(
+        none.send("POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n").0,
+        501
+    );
+}
+
+#[test]
+fn strangers_are_not_let_in() {
+    let open = Pair::new(hello);
+    let at = |host: &str| open.send(&format!("GET /shards HTTP/1.1\r\nHost: {host}\r\n")).0;
+    assert_eq!((at("127.0.0.1:1"), at("[::1]"), at("evil.example")), (200, 200, 421));
+    let pair = Pair::with(hello, |admin| admin.token("0123456789abcdef"));
+    let with = |more: &str| {
+        // What its name is does not matter here: a browser has no token for another origin.
+        pair.send(&format!("GET /shards HTTP/1.1\r\nHost: admin.example\r\n{more}")).0
+    };
+    assert_eq!(with(""), 401);
+    assert_eq!(with("Authorization: Bearer 0123456789abcdef\r\n"), 200);
+    // "any:0123456789abcdef"
+    assert_eq!(with("Authorization: Basic YW55OjAxMjM0NTY3ODlhYmNkZWY=\r\n"), 200);
+    for wrong in
+        ["Bearer 0123456789abcdeg", "Bearer 0123456789abcde", "Bearer ", "Basic YW55OmFiYw=="]
+    {
+        assert_eq!(with(&format!("Authorization: {wrong}\r\n")), 401, "{wrong}");
+    }
+    for target in ["/", "/health", "/metrics", "/live", "/page/dashboard.js"] {
+        let (status, _) = pair.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n"));
+        assert_eq!(status, 401, "{target}");
+    }
+}
+
+#[test]
+fn charts_have_numbers_to_be_drawn_of() {
+    let pair = Pair::new(hello);
+    let mut client = Client::new(&pair.main);
+    client.ask("/");
+    client.hear();
+    let mut live: Vec<_> = (0..16).map(|_| Client::new(&pair.admin)).collect();
+    let mut line = String::new();
+    for client in &mut live {
+        client.ask("/live");
+        line.clear();
+        while !line.starts_with("data: ") {
+            line.clear();
+            assert_ne!(client.0.read_line(&mut line).unwrap(), 0);
+        }
+        let now: Value = serde_json::from_str(line.strip_prefix("data: ").unwrap()).unwrap();
+        let count = |name: &str| now["protocols"][name].as_u64();
+        assert_eq!((count("HTTP/1.1"), count("HTTP/2")), (Some(1), Some(0)));
+        assert_eq!((&now["connections"], now["shards"].as_array().unwrap().len()), (&1.into(), 2));
+    }
+    // Those that listen have a bound, and give their places back.
+    assert_eq!(pair.ask("/live").0, 503);
+    live.pop();
+    until(|| {
+        let mut client = Client::new(&pair.admin);
+        client.ask("/live");
+        line.clear();
+        client.0.read_line(&mut line).unwrap();
+        line.contains("200").then_some(())
+    });
+}
+
+#[test]
+fn profiles_are_there() {
+    let pair =
+        Pair::with(hello, |admin| admin.about([("version".to_owned(), "1.2.3".to_owned())].into()));
+    assert_eq!(pair.json("/debug/info")["version"], "1.2.3");
+    assert_eq!(pair.ask("/debug/pprof/").0, 200);
+    // Reading symbols is a POST that changes nothing; pages of others cannot read them.
+    let head = "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n";
+    assert_ne!(pair.send(head).0, 403);
+    assert_eq!(pair.send(&format!("{head}Origin: https://evil.example\r\n")).0, 403);
+}
+
+#[test]
+fn the_page_is_whole() {
+    let pair = Pair::new(hello);
+    let (status, page) = pair.ask("/");
+    assert_eq!(status, 200);
+    for file in ["/page/dashboard.css", "/page/dashboard.js", "/page/charts.js"] {
+        assert!(page.contains(file) || file.ends_with("charts.js"));
+        assert_eq!(pair.ask(file).0, 200, "{file}");
+    }
+    // Nothing of it comes from elsewhere, and no script or style stands in it.
+    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("style="));
+    assert!(!page.contains("<style") && !page.contains("<script>") && !page.contains(" onclick"));
 }
