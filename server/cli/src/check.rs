@@ -3,6 +3,7 @@
 use trilane::Metrics;
 use trilane::testing::TestClient;
 
+use crate::admin;
 use crate::app::app;
 use crate::args::Serve;
 use crate::config::Config;
@@ -30,6 +31,7 @@ pub(crate) fn check(flags: &Serve) -> Result<String, Failure> {
     if let Some(section) = &config.record {
         section.plan().map_err(|error| in_file(flags, &error))?;
     }
+    admin::Wanted::new(flags, &config).map_err(|error| in_file(flags, &error))?;
     let routes = config.hosts.iter().map(|host| host.routes.len()).sum::<usize>();
     let names = config.hosts.iter().map(|host| host.names.len()).sum::<usize>();
     let path = flags.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();

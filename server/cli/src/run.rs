@@ -162,6 +162,7 @@ fn serve(
     if let Some(section) = &config.record {
         server = server.record(section.recordings().map_err(|error| in_file(&flags, &error))?);
     }
+    let is_after_another = inherited.as_ref().is_some_and(Inherited::is_handover);
     if let Some(inherited) = inherited {
         server = server.inherit(inherited);
     }
@@ -172,11 +173,12 @@ fn serve(
     }
     app.is_served(&counted);
     let _exporter = export.map(|export| export.start(&running, &metrics)).transpose()?;
-    let admin = admin.map(|admin| admin.start(&running, metrics)).transpose()?;
     let acceptor = tls.as_ref().map(Tls::acceptor);
     let state = State { kind, flags, config, started, places, app, counted, layers, tls, log_file };
     let reload = Reload::new(state, running.reloader());
     let _keeper = acme::keep(ordered, acceptor, &reload)?;
+    let admin = admin.map(|admin| admin.start(&running, metrics, reload.clone(), is_after_another));
+    let admin = admin.transpose()?;
     // Before anybody is told that we are ready: from then on a signal drains.
     let hang_up = move || drop(reload.now());
     let _signals = running.on_signals(hang_up).map_err(Failure::Server)?;
@@ -195,7 +197,7 @@ fn serve(
         [] => String::new(),
         addresses => format!(" redirect={}", list(addresses)),
     };
-    let operators = admin.as_ref().map(|it| format!(" admin={}", list(admin::addresses(it))));
+    let operators = admin.as_ref().map(|it| format!(" admin={}", list(&it.addresses())));
     let operators = operators.unwrap_or_default();
     let (shards, pid) = (running.stats().len(), std::process::id());
     say(&format!(
