@@ -82,35 +82,33 @@ for document in documents:
         expect(find(target["kind"], target["name"])["apiVersion"] == target["apiVersion"], f"{name}: scales nothing")
 
 # The Deployment and what it serves.
-deployment = find("Deployment")["spec"]["template"]
-pod, [container] = deployment["spec"], deployment["spec"]["containers"]
+pod = find("Deployment")["spec"]["template"]["spec"]
+[container] = pod["containers"]
 [generated] = kustomization["configMapGenerator"]
 config = tomllib.loads((FOLDER / "trilane.toml").read_text())
 expect("replicas" not in find("Deployment")["spec"], "both the Deployment and the autoscaler say how many")
 expect(generated["files"] == ["trilane.toml"], "the generated ConfigMap has other files")
 config_maps = [it["configMap"]["name"] for it in pod["volumes"] if "configMap" in it]
 expect(config_maps == [generated["name"]], f"the ConfigMap is {generated['name']}, the pods want {config_maps}")
-listens = {port_of(it) for it in config["http"] + config["https"] + config["redirect"]["listen"]}
+expect(config["http"] == ["off"], "something is served in clear")
+listens = {port_of(it) for it in config["https"] + config["redirect"]["listen"] + config["admin"]["listen"]}
 expect(listens == {it["containerPort"] for it in container["ports"]}, f"the file listens on {listens}")
 expect({(443, "TCP"), (443, "UDP")} <= {(it["port"], it["protocol"]) for it in find("Service")["spec"]["ports"]}, "not TCP and UDP on 443")
 expect(config["redirect"]["port"] == 443, "redirects lead elsewhere")
 pause = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
 grace = pod["terminationGracePeriodSeconds"]
 expect(grace >= pause + config["drain"]["deadline"] + 5, f"{grace} s are too short for the drain")
-paths = [container["volumeMounts"][at]["mountPath"] for at in range(3)]
+paths = [mount["mountPath"] for mount in container["volumeMounts"]]
 certificate = config["tls"]["certificates"][0]
-for file in [certificate["certificate"], certificate["key"], config["tls"]["ticket_keys"], container["args"][-1]]:
+for file in [certificate["certificate"], certificate["key"], config["tls"]["ticket_keys"], config["admin"]["token_file"], container["args"][-1]]:
     expect(any(file.startswith(path) for path in paths), f"{file} is not mounted")
 for probe in ["startupProbe", "readinessProbe", "livenessProbe"]:
-    program, command, url = container[probe]["exec"]["command"]
-    expect((program, command) == ("/usr/bin/trilane", "health"), f"{probe}: {program} {command}")
-    asked = url.removeprefix("http://127.0.0.1:")
-    expect(f":{asked.split('/')[0]}" in config["http"], f"{probe}: nobody listens for {url}")
-    expect(any(it.get("path") == "/" + asked.split("/", 1)[1] for it in config["routes"]), f"{probe}: no route for {url}")
+    program, *words, url = container[probe]["exec"]["command"]
+    expect((program, words) == ("/usr/bin/trilane", ["health", "--token-file", config["admin"]["token_file"]]), f"{probe}: {words}")
+    what = "health" if probe == "livenessProbe" else "ready"
+    expect(url == f"http://127.0.0.1:{port_of(config['admin']['listen'][0])}/{what}", f"{probe}: {url}")
 redis = find("Service", "trilane-redis")
 expect(config["rate_limit"]["redis"] == f"redis://trilane-redis:{redis['spec']['ports'][0]['port']}", "another Redis")
-scrape = deployment["metadata"]["annotations"]
-expect(f":{scrape['prometheus.io/port']}" in config["http"], "metrics are asked for where nobody listens")
 metric = find("HorizontalPodAutoscaler")["spec"]["metrics"][1]["pods"]["metric"]["name"]
 
-print(json.dumps({"wrong": WRONG, "documents": len(documents), "metric": metric, "health": url}))
+print(json.dumps({"wrong": WRONG, "documents": len(documents), "metric": metric}))

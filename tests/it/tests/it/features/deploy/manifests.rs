@@ -28,7 +28,7 @@ fn manifests_are_of_their_schemas_and_fit_together() {
 
 /// That file with places that there are here: each change must find what it is about.
 #[track_caller]
-fn check(name: &str, changes: &[(&str, String)]) {
+fn check(name: &str, routes: usize, changes: &[(&str, String)]) {
     let mut text = read(name);
     for (from, to) in changes {
         assert!(text.contains(from), "{name} has no {from}");
@@ -38,7 +38,7 @@ fn check(name: &str, changes: &[(&str, String)]) {
     let file = folder.0.join("site.toml");
     fs::write(&file, text).unwrap();
     let (is_well, said) = Process::said(&["check", "--config", file.to_str().unwrap()]);
-    assert!(is_well && said.contains("ok, 3 routes"), "{said}");
+    assert!(is_well && said.contains(&format!("ok, {routes} routes")), "{said}");
 }
 
 #[test]
@@ -48,26 +48,42 @@ fn configurations_would_be_served() {
     keys.write("keys", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n");
     check(
         "kubernetes/trilane.toml",
+        1,
         &[
             ("/etc/trilane/tls/tls.crt", certificate.display().to_string()),
             ("/etc/trilane/tls/tls.key", key.display().to_string()),
             ("/etc/trilane/tickets/keys", keys.0.join("keys").display().to_string()),
+            ("/etc/trilane/admin/token", keys.0.join("keys").display().to_string()),
             ("app.default.svc.cluster.local", "127.0.0.1".to_owned()),
             ("trilane-redis", "127.0.0.1".to_owned()),
         ],
     );
-    check("trilane.toml", &[("/usr/share/trilane/www", path("www").display().to_string())]);
+    check("trilane.toml", 3, &[("/usr/share/trilane/www", path("www").display().to_string())]);
 }
 
+/// As the probes of pods ask: the listener of operators, with its token.
 #[test]
 fn health_is_what_the_server_says() {
-    let process = Process::demo(&["--log", "off"]);
-    let url = |path: &str| format!("http://{}{path}", process.http());
-    let (is_well, said) = Process::said(&["health", &url("/health")]);
-    assert!(is_well && said.ends_with("/health: 200\n"), "{said}");
-    let (is_well, said) = Process::said(&["health", &url("/nothing")]);
-    assert!(!is_well && said.ends_with("/nothing: 404\n"), "{said}");
-    let gone = url("/health");
+    let folder = Folder::new();
+    folder.write("token", "0123456789abcdef\n");
+    let token = folder.0.join("token");
+    let admin = format!("[admin]\nlisten = ['127.0.0.1:0']\ntoken_file = '{}'\n", token.display());
+    folder.write("site.toml", admin);
+    let file = folder.0.join("site.toml");
+    let process = Process::demo(&["--log", "off", "--config", file.to_str().unwrap()]);
+    let at = process.ready.split_once(" admin=").unwrap().1.split(' ').next().unwrap();
+    let health = |url: &str, flags: &[&str]| Process::said(&[&["health", url], flags].concat());
+    let with = ["--token-file", token.to_str().unwrap()];
+    for (path, flags, is_good, words) in [
+        ("/health", &with[..], true, "/health: 200\n"),
+        ("/ready", &with, true, "/ready: 200\n"),
+        ("/ready", &[], false, "/ready: 401\n"),
+        ("/nothing", &with, false, "/nothing: 404\n"),
+    ] {
+        let (is_well, said) = health(&format!("http://{at}{path}"), flags);
+        assert!(is_well == is_good && said.ends_with(words), "{said}");
+    }
+    let gone = format!("http://{at}/health");
     drop(process);
-    assert!(!Process::said(&["health", &gone, "--timeout", "1"]).0);
+    assert!(!health(&gone, &["--timeout", "1"]).0);
 }
