@@ -58,6 +58,12 @@ fn run(seed: u64) {
     }
     world.finish(LONG);
     assert_eq!(world.shards[0].under_way(), 0, "seed {seed}");
+    // Silence ends both, and what was recorded of them is run again.
+    world.pass(Duration::from_secs(100));
+    assert_eq!(world.open(), 0, "seed {seed}");
+    let replays = &world.shards[0].replays;
+    let recordings: usize = replays.causes.borrow().values().sum();
+    assert!(recordings == 2 && replays.steps.get() > 500, "seed {seed}: {replays:?}");
 }
 
 #[test]
