@@ -19,8 +19,10 @@ pub struct Header {
     pub peer: String,
     /// Why the connection closed: a label of [`Cause`](trilane_semantics::Cause).
     pub cause: String,
-    /// The connection went on after the last step: there was no room for more.
+    /// The connection went on after the first steps: there was no room for all.
     pub is_truncated: bool,
+    /// How many bytes of the steps are the last ones of such a connection, which nothing leads to.
+    pub tail: usize,
     /// Whether values of fields that say who somebody is were left out.
     pub is_redacted: bool,
     /// Whether what came of content is there, and not only how much it was.
@@ -137,6 +139,7 @@ impl Header {
         line("peer", &self.peer);
         line("cause", &self.cause);
         line("truncated", &u8::from(self.is_truncated));
+        line("tail", &self.tail);
         line("redacted", &u8::from(self.is_redacted));
         line("content", &u8::from(self.has_content));
         line("datagrams", &u8::from(self.has_datagrams));
@@ -176,6 +179,7 @@ impl Header {
             peer: String::new(),
             cause: String::new(),
             is_truncated: false,
+            tail: 0,
             is_redacted: false,
             has_content: false,
             has_datagrams: false,
@@ -200,6 +204,7 @@ impl Header {
             "peer" => value.clone_into(&mut self.peer),
             "cause" => value.clone_into(&mut self.cause),
             "truncated" => self.is_truncated = flag()?,
+            "tail" => self.tail = value.parse().ok()?,
             "redacted" => self.is_redacted = flag()?,
             "content" => self.has_content = flag()?,
             "datagrams" => self.has_datagrams = flag()?,
@@ -248,6 +253,7 @@ mod tests {
             peer: "127.0.0.1:5 a".to_owned(),
             cause: "bare_lf Yes".to_owned(),
             is_truncated: true,
+            tail: 70,
             is_redacted: true,
             has_content: true,
             has_datagrams: true,

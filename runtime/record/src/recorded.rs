@@ -91,9 +91,7 @@ impl<M: Recordable> Recorded<M> {
         has_content: bool,
         out: &mut Outbox<M::Stream>,
     ) {
-        if let Some(noted) = &mut self.noted
-            && !noted.tape.is_full()
-        {
+        if let Some(noted) = &mut self.noted {
             let secrets = noted.tape.secrets;
             let outcome = outcome::called(result, &self.fresh, has_content, secrets);
             noted.tape.note(step, &outcome);

@@ -153,8 +153,10 @@ impl Recorder {
     /// What is to be recorded of a connection that begins, if it is.
     #[must_use]
     pub fn begin(&self, of: &Beginning<'_>) -> Option<Begun> {
-        let is_sample =
-            self.plan.sample.is_some_and(|one_of| of.chance % u64::from(one_of.get()) == 0);
+        let is_sample = self
+            .plan
+            .sample
+            .is_some_and(|one_of| of.chance.is_multiple_of(u64::from(one_of.get())));
         let is_kept = is_sample || self.plan.was_armed(of.peer.map(|peer| peer.ip()));
         let is_full = self.account.used.get() >= self.account.most;
         if is_full || !is_kept && self.plan.causes.is_empty() {
@@ -218,6 +220,7 @@ impl Noted {
         (header.began, header.exchanges) = (self.began.as_nanos(), self.exchanges);
         header.is_truncated = self.tape.is_full();
         closed.cause.label().clone_into(&mut header.cause);
-        Recording::new(header, self.tape.steps().to_vec())
+        header.tail = self.tape.tail().len();
+        Recording::new(header, [self.tape.steps(), self.tape.tail()].concat())
     }
 }

@@ -28,7 +28,10 @@ impl Recording {
             return Err(Unreadable::Sum);
         }
         let recording = Self { header, steps: steps.to_vec() };
-        let wrong = recording.steps().position(|step| step.is_none());
+        if recording.header.tail > recording.steps.len() {
+            return Err(Unreadable::Line(format!("tail {}", recording.header.tail)));
+        }
+        let wrong = recording.steps().chain(recording.tail()).position(|step| step.is_none());
         wrong.map_or(Ok(recording), |at| Err(Unreadable::Step(at)))
     }
 
@@ -49,13 +52,23 @@ impl Recording {
         &self.header
     }
 
+    /// What can be run again.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.steps
+        self.halves().0
     }
 
-    /// Its steps; the last is none if it cannot be read.
+    /// Those steps; the last is none if it cannot be read.
     pub(crate) fn steps(&self) -> Steps<'_> {
-        Steps(Reader(&self.steps))
+        Steps(Reader(self.halves().0))
+    }
+
+    /// The last steps of a connection that had too many, likewise.
+    pub(crate) fn tail(&self) -> Steps<'_> {
+        Steps(Reader(self.halves().1))
+    }
+
+    fn halves(&self) -> (&[u8], &[u8]) {
+        self.steps.split_at(self.steps.len().saturating_sub(self.header.tail))
     }
 }
 

@@ -67,7 +67,8 @@ impl fmt::Display for Difference {
 }
 
 impl Recording {
-    /// Tells a new machine what the recorded one was told. `tell` hears of each step as it was recorded, in words, once it went the same.
+    /// Tells a new machine what the recorded one was told. `tell` hears of each step as it was recorded, in words, once it went the same;
+    /// and of the last ones of a connection that had too many.
     pub fn replay(&self, tell: impl FnMut(&str)) -> Report {
         let header = self.header();
         let (limits, began) = (Rc::new(header.limits.clone()), Instant::from_nanos(header.began));
@@ -146,11 +147,26 @@ impl<'a, M: Recordable> Replay<'a, M> {
                 tell(&format!("{:>13.6} {}", self.now.since(began).as_secs_f64(), describe(entry)));
             }
         }
+        self.tell_tail(&mut tell);
         let header = self.recording.header();
         let is_fault = Reason::ALL.iter().any(|reason| reason.label() == header.cause);
         let is_same = report.verdict.as_ref() == Some(&header.cause);
         report.is_other = is_fault && !is_same && !header.is_truncated;
         report
+    }
+
+    /// Tells of the last steps, which cannot be made: what has led to them is not there.
+    fn tell_tail(&self, tell: &mut impl FnMut(&str)) {
+        let mut nanos = 0_u64;
+        for (at, entry) in self.recording.tail().flatten().enumerate() {
+            if at == 0 {
+                tell("... what came then was not kept; these were the last steps:");
+            }
+            match entry.step {
+                Step::Clock(more) => nanos = nanos.saturating_add(more),
+                _ => tell(&format!("{:>13.6} {}", nanos as f64 / 1e9, describe(&entry))),
+            }
+        }
     }
 
     /// Makes one call. `None` if it cannot be made.
@@ -302,6 +318,11 @@ fn describe(entry: &Entry<'_>) -> String {
             trailers
                 .map_or_else(|| format!("finish {id}"), |fields| format!("finish {id} {fields:?}"))
         }
+        Step::SendBody { id, length, room, .. } => {
+            let room = if *room >= *length { String::new() } else { format!(", room for {room}") };
+            format!("send {length} bytes of {id}{room}")
+        }
+        Step::Timer if entry.outcome == "off" => "no timer".to_owned(),
         Step::Timer => format!("the timer is set in {} ns", entry.outcome),
         step => format!("{step:?}").to_lowercase(),
     };

@@ -7,13 +7,14 @@ use trilane_semantics::Instant;
 
 use crate::secret::Secrets;
 use crate::step::{Poll, Step};
-use crate::wire::{put_bytes, put_number};
+use crate::wire::{Reader, put_bytes};
 
 /// What is noted, and how much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Depth {
-    /// Of one connection, in bytes: its steps, and what was shown to its machine and not taken. Default 64 KiB.
+    /// Of one connection, in bytes: three quarters are for its first steps, and what was shown to its machine and not taken; the last
+    /// quarter is for its last steps, once there were more. Default 64 KiB.
     pub bytes: usize,
     /// Whether what comes of content is noted, and not only how much it is. What is sent of it never is. Default no.
     pub content: bool,
@@ -41,6 +42,10 @@ pub(crate) struct Tape {
     depth: Depth,
     pub(crate) secrets: Secrets,
     steps: Vec<u8>,
+    /// The last steps of those for which there is no room.
+    tail: Vec<u8>,
+    /// How long that may be.
+    most_tail: usize,
     /// One step, while it is written.
     scratch: Vec<u8>,
     now: Instant,
@@ -77,6 +82,8 @@ impl Tape {
             depth,
             secrets,
             steps: Vec::new(),
+            tail: Vec::new(),
+            most_tail: 0,
             scratch: Vec::new(),
             now: began,
             shown: Vec::new(),
@@ -88,6 +95,10 @@ impl Tape {
 
     pub(crate) fn steps(&self) -> &[u8] {
         &self.steps
+    }
+
+    pub(crate) fn tail(&self) -> &[u8] {
+        &self.tail
     }
 
     pub(crate) const fn now(&self) -> Instant {
@@ -106,12 +117,13 @@ impl Tape {
     /// Forgets all that was noted: what is noted from now on begins here.
     pub(crate) fn begin_anew(&mut self, now: Instant) {
         self.steps.clear();
+        self.tail.clear();
         (self.is_full, self.now) = (false, now);
     }
 
     /// It is that time.
     pub(crate) fn tell(&mut self, now: Instant) {
-        if now != self.now && !self.is_full {
+        if now != self.now {
             let nanos = now.since(self.now).as_nanos();
             self.now = now;
             self.note(&Step::Clock(u64::try_from(nanos).unwrap_or(u64::MAX)), "");
@@ -120,16 +132,38 @@ impl Tape {
 
     /// Notes a step, and what came out of it.
     pub(crate) fn note(&mut self, step: &Step<'_>, outcome: &str) {
-        if self.is_full {
-            return;
-        }
+        self.note_taken(step, outcome, 0);
+    }
+
+    /// The same, where so many bytes of those that were shown move into the step.
+    fn note_taken(&mut self, step: &Step<'_>, outcome: &str, taken: usize) {
         self.scratch.clear();
         step.put(&mut self.scratch, self.secrets);
         put_bytes(&mut self.scratch, outcome.as_bytes());
-        if !self.has_room(self.scratch.len()) {
+        if self.is_full {
+            return self.write_tail();
+        }
+        if !self.has_room(self.scratch.len().saturating_sub(taken)) {
             return self.end();
         }
         self.write();
+    }
+
+    /// One more of the last steps: the first of them go.
+    fn write_tail(&mut self) {
+        put_bytes(&mut self.tail, &self.scratch);
+        if self.tail.len() <= self.most_tail {
+            return;
+        }
+        let mut rest = Reader(&self.tail);
+        // A quarter of them at once, so that they are not moved for each.
+        while rest.0.len() > self.most_tail - self.most_tail / 4 {
+            if rest.bytes().is_none() {
+                break;
+            }
+        }
+        let gone = self.tail.len() - rest.0.len();
+        self.tail.drain(..gone);
     }
 
     /// A machine is about to be shown those bytes.
@@ -169,9 +203,6 @@ impl Tape {
         content: Option<(usize, usize)>,
         outcome: &str,
     ) {
-        if self.is_full {
-            return;
-        }
         let taken_bytes = &bytes[..taken];
         let (before, content, after) = match content {
             Some((at, length)) if !self.depth.content && at + length <= taken => {
@@ -187,7 +218,7 @@ impl Tape {
             content: content as u64,
             after: self.secrets.of_lines(after),
         };
-        self.note(&Step::Poll(poll), outcome);
+        self.note_taken(&Step::Poll(poll), outcome, taken);
         let Some(at) = self.shown.iter().position(|shown| shown.stream == stream) else { return };
         self.shown[at].from += taken;
         if self.shown[at].rest().is_empty() {
@@ -213,23 +244,29 @@ impl Tape {
         }
     }
 
+    /// There is no room for more first steps: from now on the last ones are kept, if the shard has room for those.
     fn end(&mut self) {
         self.finish();
         self.is_full = true;
+        let wanted = self.depth.bytes / 4;
+        self.most_tail = if self.takes(self.steps.capacity() + wanted) { wanted } else { 0 };
     }
 
     fn write(&mut self) {
-        put_number(&mut self.steps, self.scratch.len() as u64);
-        self.steps.extend_from_slice(&self.scratch);
+        put_bytes(&mut self.steps, &self.scratch);
     }
 
     /// Whether there is room for so many bytes more, here and on the shard.
     fn has_room(&mut self, more: usize) -> bool {
         let shown: usize = self.shown.iter().map(|shown| shown.bytes.len()).sum();
-        let is_fitting = self.steps.len() + shown + more <= self.depth.bytes;
-        let used = self.steps.capacity() + shown + more;
+        let is_fitting = self.steps.len() + shown + more <= self.depth.bytes - self.depth.bytes / 4;
+        is_fitting && self.takes(self.steps.capacity() + shown + more)
+    }
+
+    /// Counts what is taken here; whether the shard has as much.
+    fn takes(&mut self, used: usize) -> bool {
         let others = self.account.used.get() - self.counted;
-        if !is_fitting || others + used > self.account.most {
+        if others.saturating_add(used) > self.account.most {
             return false;
         }
         self.account.used.set(others + used);

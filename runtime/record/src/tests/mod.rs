@@ -13,6 +13,7 @@ use trilane_semantics::{
 use crate::{Beginning, Depth, Plan, Recordable, Recorded, Recorder, Recording};
 
 mod http1;
+mod plans;
 
 const NOW: Instant = Instant::from_nanos(7_000);
 
