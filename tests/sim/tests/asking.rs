@@ -20,6 +20,7 @@ use trilane_semantics::{
 };
 use trilane_sim::capabilities::SimShard;
 use trilane_sim::clock::Clock;
+use trilane_sim::replays::Replays;
 use trilane_sim::rng::Rng;
 use trilane_tls::{
     Acceptor, Connector, ConnectorConfig, Heard, Identity, Pem, Session, TlsConfig, Trust,
@@ -85,6 +86,8 @@ impl Setup {
         let shard = Shard::new(Rc::new(SimShard::new(clock, Rng::new(1), queue.clone())));
         let limits = Rc::new(Limits::default());
         let host = Host::new(Rc::new(Plain(100_000)), Rc::clone(&limits), shard, queue.clone(), "");
+        // Both ends are recorded, and come to the same end when they are run again.
+        let host = host.recording(Some(Replays::recorder(1 << 20).0));
         let session = Session::client(&connector, "localhost").unwrap();
         let ((caller, desk), now) = (desk(), Instant::default());
         let conversation = client_secured(
