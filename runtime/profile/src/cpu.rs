@@ -8,7 +8,8 @@ use std::{error, fmt, fs, io};
 
 use crate::sys::{self, SAMPLES, Timer};
 
-/// Samples of a thread and second, at most.
+/// Samples of a thread and second, at most. The kernel looks at its clocks some 100 to 1000 times a second: where more are wanted, one
+/// stands for several.
 pub const MOST_HZ: u32 = 1000;
 /// Threads that are looked at, at most.
 const MOST_THREADS: usize = 1024;
@@ -125,18 +126,19 @@ impl CpuSampler {
 
     fn take(&mut self) {
         let (threads, stacks, lost) = (&mut self.threads, &mut self.stacks, &mut self.lost);
-        SAMPLES.take(|number, frames| {
+        SAMPLES.take(|number, weight, frames| {
+            let weight = u64::from(weight);
             let Some(thread) = threads.get_mut(&number) else {
-                *lost += 1;
+                *lost += weight;
                 return;
             };
             let name = thread.name.get_or_insert_with(|| name(number));
             let stack = CpuStack { thread: Arc::clone(name), frames: frames.into() };
             let has_room = stacks.len() < MOST_STACKS;
             match stacks.entry(stack) {
-                Entry::Occupied(mut count) => *count.get_mut() += 1,
-                Entry::Vacant(place) if has_room => drop(place.insert(1)),
-                Entry::Vacant(_) => *lost += 1,
+                Entry::Occupied(mut count) => *count.get_mut() += weight,
+                Entry::Vacant(place) if has_room => drop(place.insert(weight)),
+                Entry::Vacant(_) => *lost += weight,
             }
         });
     }

@@ -25,6 +25,7 @@ struct Place {
     state: AtomicU8,
     depth: AtomicU32,
     thread: AtomicI32,
+    weight: AtomicU32,
     frames: [AtomicUsize; DEPTH],
 }
 
@@ -33,6 +34,7 @@ impl Place {
         state: AtomicU8::new(FREE),
         depth: AtomicU32::new(0),
         thread: AtomicI32::new(0),
+        weight: AtomicU32::new(0),
         frames: [const { AtomicUsize::new(0) }; DEPTH],
     };
 }
@@ -55,7 +57,7 @@ impl Samples {
     /// Says whether samples are wanted. What is left of an earlier time is forgotten.
     pub(crate) fn switch(&self, is_on: bool) {
         if is_on {
-            self.take(|_, _| {});
+            self.take(|_, _, _| {});
             self.lost.store(0, Ordering::Relaxed);
         }
         self.is_on.store(is_on, Ordering::Relaxed);
@@ -66,14 +68,19 @@ impl Samples {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Writes a sample of that thread: `walk` gives each frame, innermost first, to what it is called with, as long as that is true.
+    /// Writes a sample of that thread, which stands for `weight` of them: `walk` gives each frame, innermost first, to what it is called with, as long as that is true.
     /// It allocates nothing, waits for nobody, and may interrupt another one.
-    pub(crate) fn write(&self, thread: i32, walk: impl FnOnce(&mut dyn FnMut(usize) -> bool)) {
+    pub(crate) fn write(
+        &self,
+        thread: i32,
+        weight: u32,
+        walk: impl FnOnce(&mut dyn FnMut(usize) -> bool),
+    ) {
         let at = self.next.fetch_add(1, Ordering::Relaxed) % PLACES;
         let Some(place) = self.places.get(at) else { return };
         let taken = place.state.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed);
         if taken.is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.lost.fetch_add(weight.into(), Ordering::Relaxed);
             return;
         }
         let mut depth = 0;
@@ -85,11 +92,12 @@ impl Samples {
         });
         place.depth.store(depth as u32, Ordering::Relaxed);
         place.thread.store(thread, Ordering::Relaxed);
+        place.weight.store(weight, Ordering::Relaxed);
         place.state.store(FULL, Ordering::Release);
     }
 
-    /// Takes out what is there: thread and frames. One at a time may ask.
-    pub(crate) fn take(&self, mut each: impl FnMut(i32, &[usize])) {
+    /// Takes out what is there: thread, weight and frames. One at a time may ask.
+    pub(crate) fn take(&self, mut each: impl FnMut(i32, u32, &[usize])) {
         let mut frames = [0; DEPTH];
         for place in &self.places {
             if place.state.load(Ordering::Acquire) != FULL {
@@ -99,7 +107,8 @@ impl Samples {
             for (to, from) in frames.iter_mut().zip(&place.frames).take(depth) {
                 *to = from.load(Ordering::Relaxed);
             }
-            each(place.thread.load(Ordering::Relaxed), &frames[..depth]);
+            let (thread, weight) = (&place.thread, &place.weight);
+            each(thread.load(Ordering::Relaxed), weight.load(Ordering::Relaxed), &frames[..depth]);
             place.state.store(FREE, Ordering::Release);
         }
     }
@@ -111,14 +120,17 @@ mod tests {
 
     fn all(samples: &Samples) -> Vec<(i32, Vec<usize>)> {
         let mut all = Vec::new();
-        samples.take(|thread, frames| all.push((thread, frames.to_vec())));
+        samples.take(|thread, weight, frames| {
+            assert_eq!(weight, 1);
+            all.push((thread, frames.to_vec()));
+        });
         all
     }
 
     #[test]
     fn what_is_written_is_taken_once() {
         static SAMPLES: Samples = Samples::new();
-        SAMPLES.write(7, |each| {
+        SAMPLES.write(7, 1, |each| {
             assert!(each(1) && each(2));
         });
         assert_eq!(all(&SAMPLES), [(7, vec![1, 2])]);
@@ -128,7 +140,7 @@ mod tests {
     #[test]
     fn a_deep_stack_is_cut() {
         static SAMPLES: Samples = Samples::new();
-        SAMPLES.write(7, |each| {
+        SAMPLES.write(7, 1, |each| {
             let mut frames = 1..;
             while frames.next().is_some_and(&mut *each) {}
             assert!(!each(0));
@@ -140,7 +152,7 @@ mod tests {
     #[test]
     fn those_without_a_place_are_counted() {
         static SAMPLES: Samples = Samples::new();
-        let write = || SAMPLES.write(7, |each| assert!(each(1)));
+        let write = || SAMPLES.write(7, 1, |each| assert!(each(1)));
         (0..PLACES + 3).for_each(|_| write());
         assert_eq!((all(&SAMPLES).len(), SAMPLES.lost()), (PLACES, 3));
         write();
@@ -151,9 +163,9 @@ mod tests {
     #[test]
     fn one_that_interrupts_another_takes_another_place() {
         static SAMPLES: Samples = Samples::new();
-        SAMPLES.write(7, |outer| {
+        SAMPLES.write(7, 1, |outer| {
             outer(1);
-            SAMPLES.write(8, |inner| assert!(inner(2)));
+            SAMPLES.write(8, 1, |inner| assert!(inner(2)));
         });
         assert_eq!(all(&SAMPLES), [(7, vec![1]), (8, vec![2])]);
     }

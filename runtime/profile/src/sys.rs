@@ -66,17 +66,33 @@ pub(crate) fn install() -> io::Result<()> {
     check(unsafe { libc::sigaction(libc::SIGPROF, &raw const action, ptr::null_mut()) })
 }
 
+/// `siginfo_t` of a timer's signal.
+#[repr(C)]
+struct TimerInfo {
+    signal: c_int,
+    error: c_int,
+    code: c_int,
+    /// What differs from signal to signal is aligned as an address is.
+    _pad: c_int,
+    timer: c_int,
+    /// Periods beyond the first that are over.
+    overrun: c_int,
+    value: *mut c_void,
+}
+
 extern "C" fn on_signal(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel gives both, for as long as the handler runs.
-    let (code, thread) = unsafe { ((*info).si_code, (*info).si_value().sival_ptr.addr()) };
-    if !SAMPLES.is_on() || code != libc::SI_TIMER {
+    // SAFETY: the kernel gives it for as long as the handler runs, as large as for any signal.
+    let info = unsafe { &*info.cast::<TimerInfo>() };
+    if !SAMPLES.is_on() || info.code != libc::SI_TIMER {
         return;
     }
+    let thread = info.value.addr() as i32;
+    let weight = 1 + u32::try_from(info.overrun).unwrap_or(0);
     // SAFETY: errno is this thread's, and always there.
     let errno = unsafe { *libc::__errno_location() };
     // SAFETY: with SA_SIGINFO it is a ucontext_t.
     let interrupted = unsafe { counter(&*context.cast::<libc::ucontext_t>()) };
-    SAMPLES.write(thread as i32, |each| walk(Some(interrupted), each));
+    SAMPLES.write(thread, weight, |each| walk(Some(interrupted), each));
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
 }
@@ -105,6 +121,8 @@ pub(crate) fn walk(interrupted: Option<usize>, each: &mut dyn FnMut(usize) -> bo
         backtrace::trace_unsynchronized(|frame| {
             let at = frame.ip().addr();
             match skips {
+                // Behind the first function there is nobody.
+                _ if at == 0 => false,
                 Some(from) if at != from => true,
                 // It has not called anybody: its address is no return address, and must be one.
                 Some(_) => {

@@ -9,6 +9,9 @@ use trilane_service::Query;
 use crate::answer::download;
 use crate::profile::{Place, Profile, Symbols};
 
+/// Frames between those who allocate and the sample, at most: a build without optimization has some.
+const MOST_MACHINERY: usize = 24;
+
 /// How often samples are to be taken.
 #[derive(Deserialize)]
 pub(crate) struct Wanted {
@@ -60,7 +63,8 @@ fn answer(request: &Request, name: &str, kind: &'static str) -> Result<Response,
             profile.period(("space", "bytes"), every as u64);
             profile.default_kind(kind);
             let stacks = heap::stacks();
-            let symbols = Symbols::of(stacks.iter().map(|stack| &*stack.frames));
+            let symbols =
+                Symbols::of(stacks.iter().map(|stack| &*stack.frames)).without_machinery();
             stacks.iter().for_each(|stack| add(&mut profile, stack, &symbols));
             profile.into_bytes()
         });
@@ -72,9 +76,11 @@ fn answer(request: &Request, name: &str, kind: &'static str) -> Result<Response,
 
 /// Adds what a stack has allocated, but for the frames between it and its memory.
 fn add(profile: &mut Profile, stack: &HeapStack, symbols: &Symbols) {
-    let machinery = stack.frames.iter().take_while(|frame| symbols.is_machinery(**frame)).count();
-    let mut places: Vec<_> =
-        stack.frames.iter().skip(machinery).map(|it| Place::Code(*it)).collect();
+    let inner = stack.frames.iter().take(MOST_MACHINERY);
+    let inner: Vec<_> = inner.map(|frame| symbols.is_machinery(*frame)).collect();
+    let machinery = inner.iter().rposition(|is| *is).map_or(0, |last| last + 1);
+    let frames = stack.frames.iter().skip(machinery);
+    let mut places: Vec<_> = frames.map(|frame| Place::Code(*frame)).collect();
     if places.is_empty() {
         places.push(Place::Named("other stacks".to_owned()));
     }

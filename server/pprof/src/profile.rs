@@ -162,7 +162,8 @@ impl Profile {
         let function = *self.functions.entry(names).or_insert(fresh);
         if function == fresh {
             let mut message = Message::default();
-            message.number(1, function).number(2, names.0).number(3, names.0).number(4, names.1);
+            // No system's name: who finds that one alike takes it for C++, and cuts it at every `<`.
+            message.number(1, function).number(2, names.0).number(4, names.1);
             self.tables.message(5, &message);
         }
         let mut line = Message::default();
@@ -180,13 +181,15 @@ fn nanos(duration: Duration) -> u64 {
 pub(crate) struct Symbols(HashMap<usize, Vec<Symbol>>);
 
 /// What stands between those who allocate and their memory, and tells nothing.
-const MACHINERY: [&str; 6] = [
+const MACHINERY: [&str; 8] = [
     "trilane_profile::",
     "<trilane_profile::",
+    "profile::",
     "backtrace::",
     "__rustc::",
     "__rust_",
     "alloc::alloc::",
+    "<alloc::alloc::",
 ];
 
 impl Symbols {
@@ -196,14 +199,28 @@ impl Symbols {
         Self(trilane_profile::resolve(addresses))
     }
 
+    /// The same, without the way to memory where that was put into those who allocate.
+    pub(crate) fn without_machinery(mut self) -> Self {
+        for symbols in self.0.values_mut() {
+            let last = symbols.iter().rposition(is_machinery);
+            if let Some(last) = last.filter(|last| last + 1 < symbols.len()) {
+                symbols.drain(..=last);
+            }
+        }
+        self
+    }
+
     /// Whether all there is at an address is the way to memory.
     pub(crate) fn is_machinery(&self, address: usize) -> bool {
-        let is = |symbol: &Symbol| MACHINERY.iter().any(|prefix| symbol.name.starts_with(prefix));
-        self.at(address).iter().all(is)
+        self.at(address).iter().all(is_machinery)
     }
 
     /// The functions at an address: the innermost of those that were put into each other first.
     pub(crate) fn at(&self, address: usize) -> &[Symbol] {
         self.0.get(&address).map_or(&[], Vec::as_slice)
     }
+}
+
+fn is_machinery(symbol: &Symbol) -> bool {
+    MACHINERY.iter().any(|prefix| symbol.name.starts_with(prefix))
 }
