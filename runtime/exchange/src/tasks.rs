@@ -169,6 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn those_that_are_there_have_names() {
+        let queue = WakeQueue::new(|| ());
+        let tasks = RefCell::new(Tasks::new(queue.clone()));
+        let since = Instant::from_nanos(7);
+        tasks.borrow_mut().spawn_as("waits", since, Box::pin(std::future::pending()));
+        tasks.borrow_mut().spawn(Box::pin(async {}));
+        assert_eq!(tasks.borrow().all().count(), 2);
+        run(&queue, &tasks);
+        assert_eq!(tasks.borrow().all().collect::<Vec<_>>(), [("waits", since)]);
+    }
+
+    #[test]
     fn a_task_may_spawn_and_its_place_is_used_again() {
         let queue = WakeQueue::new(|| ());
         let tasks = Rc::new(RefCell::new(Tasks::new(queue.clone())));

@@ -90,7 +90,7 @@ fn tree(found: &CpuProfile) -> Node {
 fn draw(root: &Node) -> String {
     let height = TOP + root.height() * ROW + 8;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"100%\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
          font-family=\"ui-monospace,monospace\" font-size=\"11\">\n\
          <style>g:hover>rect{{stroke:#000;stroke-width:.7}}g{{cursor:pointer}}text{{pointer-events:none}}</style>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\

@@ -43,6 +43,7 @@ pub fn of_process(about: About) -> Router {
     Router::new()
         .route("/debug/info", get(info))
         .route("/debug/flamegraph", get(flame::flame))
+        .route("/debug/pprof", get(index::index))
         .route("/debug/pprof/", get(index::index))
         .route("/debug/pprof/allocs", get(heap::allocations))
         .route("/debug/pprof/cmdline", get(process::command_line))
