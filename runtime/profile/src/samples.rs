@@ -30,13 +30,15 @@ struct Place {
 }
 
 impl Place {
-    const EMPTY: Self = Self {
-        state: AtomicU8::new(FREE),
-        depth: AtomicU32::new(0),
-        thread: AtomicI32::new(0),
-        weight: AtomicU32::new(0),
-        frames: [const { AtomicUsize::new(0) }; DEPTH],
-    };
+    const fn new() -> Self {
+        Self {
+            state: AtomicU8::new(FREE),
+            depth: AtomicU32::new(0),
+            thread: AtomicI32::new(0),
+            weight: AtomicU32::new(0),
+            frames: [const { AtomicUsize::new(0) }; DEPTH],
+        }
+    }
 }
 
 impl Samples {
@@ -45,7 +47,7 @@ impl Samples {
             is_on: AtomicBool::new(false),
             next: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
-            places: [Place::EMPTY; PLACES],
+            places: [const { Place::new() }; PLACES],
         }
     }
 

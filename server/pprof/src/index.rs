@@ -24,7 +24,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 /// Lists it, as HTML to who takes that.
 pub(crate) async fn index(request: Request) -> Response {
     let accepted = request.head().fields.get(Known::Accept).unwrap_or_default();
-    if String::from_utf8_lossy(accepted.as_ref()).contains("text/html") {
+    if String::from_utf8_lossy(accepted).contains("text/html") {
         Html(html()).into_response()
     } else {
         ALL.iter()

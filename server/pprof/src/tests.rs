@@ -45,7 +45,7 @@ fn cpu_profiles_come_one_at_a_time() {
     drop(other);
     let mut answer = client.get("/debug/pprof/profile?seconds=2&hz=1000").send();
     assert_eq!((answer.status(), answer.field("content-encoding")), (200, None));
-    let content = inflated(&answer.bytes());
+    let content = inflated(answer.bytes());
     assert!(content.contains("nanoseconds") && content.contains("samples"), "{content}");
     let mut answer = client.get("/debug/flamegraph?seconds=1").send();
     assert_eq!(answer.field("content-type"), Some("image/svg+xml"));
@@ -67,7 +67,7 @@ fn heap_profiles_are_begun() {
     for path in ["/debug/pprof/heap", "/debug/pprof/allocs"] {
         let mut answer = client.get(path).send();
         assert_eq!(answer.status(), 200);
-        assert!(inflated(&answer.bytes()).contains("inuse_space"), "{path}");
+        assert!(inflated(answer.bytes()).contains("inuse_space"), "{path}");
     }
     let mut answer = client.post("/debug/pprof/heap?every=0").send();
     assert_eq!(answer.text(), "no samples of the heap are taken\n");
