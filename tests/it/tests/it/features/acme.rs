@@ -89,7 +89,7 @@ impl Pebble {
         CertificateDer::from_pem_slice(answer.as_bytes()).unwrap()
     }
 
-    /// A server that orders from it, where it looks; `more` follows in the section.
+    /// A server that orders from it, where it looks: in clear that is a listener that redirects all else; `more` follows in the section.
     fn client(&self, more: &str) -> Process {
         self.client_of(more, Some(&secure::files().0))
     }
@@ -107,8 +107,19 @@ impl Pebble {
         self.folder.write("t.toml", file);
         let (http, https) = (format!("127.0.0.1:{}", self.http), format!("127.0.0.1:{}", self.tls));
         let arguments = [
-            "serve", "--root", ".", "--config", "t.toml", "--http", &http, "--https", &https,
-            "--shards", "2",
+            "serve",
+            "--root",
+            ".",
+            "--config",
+            "t.toml",
+            "--http",
+            "127.0.0.1:0",
+            "--redirect",
+            &http,
+            "--https",
+            &https,
+            "--shards",
+            "2",
         ];
         let folder = self.folder.0.clone();
         Process::start(&arguments, |command| {
