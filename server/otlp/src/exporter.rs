@@ -155,6 +155,10 @@ impl<T: FnMut(Report)> Work<T> {
                     self.queue.count_sent(count);
                 } else {
                     self.queue.count_dropped(count);
+                    if self.queue.is_over() {
+                        // Nobody waits for a collector that is not there.
+                        return self.queue.drop_all();
+                    }
                 }
             }
             let is_due =
@@ -200,7 +204,6 @@ impl<T: FnMut(Report)> Work<T> {
                 Err(error) => error.to_string(),
             };
             self.tell(Report::Failing(format!("{url}: {why}")));
-            // Nobody waits for a collector that is not there.
             if self.queue.is_over() {
                 return false;
             }

@@ -70,6 +70,12 @@ impl Queue {
         self.ready.notify_all();
     }
 
+    /// Counts what is there as lost.
+    pub(crate) fn drop_all(&self) {
+        let lost = std::mem::take(&mut *self.lock());
+        self.count_dropped(lost.len() as u64);
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Relaxed)
     }
