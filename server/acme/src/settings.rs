@@ -98,7 +98,7 @@ impl Settings {
         let refused = |text: String| Err(AcmeError::Setting(text));
         let (directory, storage) = (directory.into(), storage.into());
         // RFC 8555 §6.1.
-        if !directory.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) {
+        if directory.strip_prefix("https://").is_none_or(str::is_empty) {
             return refused(format!("directory = \"{directory}\" is no https URL"));
         }
         let names: Vec<String> =

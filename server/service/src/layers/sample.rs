@@ -23,7 +23,7 @@ impl SampleRatio {
     /// From 0 to 1; nothing if it is no such number.
     #[must_use]
     pub fn new(ratio: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&ratio).then(|| Self((ratio * BITS as f64) as u64))
+        (0.0..=1.0).contains(&ratio).then_some(Self((ratio * BITS as f64) as u64))
     }
 
     /// Whether a trace with that id is sampled.
