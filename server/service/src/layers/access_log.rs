@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -218,10 +218,10 @@ fn json(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
     member(out, ",\"referer\":", entry.field(Known::Referer).as_deref());
     member(out, ",\"protocol\":", entry.head.map(|head| head.protocol.as_str()));
     member(out, ",\"request_id\":", entry.request_id);
-    let trace = entry.trace.map(|trace| trace.trace_id().to_string());
-    member(out, ",\"trace_id\":", trace.as_deref());
-    let span = entry.trace.map(|trace| trace.span_id().to_string());
-    member(out, ",\"span_id\":", span.as_deref());
+    out.push_str(",\"trace_id\":");
+    id(out, entry.trace.map(|trace| trace.trace_id()), "null");
+    out.push_str(",\"span_id\":");
+    id(out, entry.trace.map(|trace| trace.span_id()), "null");
     member(out, ",\"outcome\":", Some(entry.outcome));
     member(out, ",\"closed\":", entry.closed.map(Cause::label));
     out.push('}');
@@ -254,7 +254,6 @@ fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
         entry.field(Known::UserAgent),
         entry.user.as_deref().map(|user| Cow::Borrowed(user.name())),
         entry.request_id.map(Cow::Borrowed),
-        entry.trace.map(|trace| Cow::Owned(trace.trace_id().to_string())),
     ] {
         out.push(' ');
         match text {
@@ -262,10 +261,21 @@ fn plain(out: &mut String, wall: SystemTime, entry: &Entry<'_>) {
             None => out.push('-'),
         }
     }
+    out.push(' ');
+    id(out, entry.trace.map(|trace| trace.trace_id()), "-");
     for word in [entry.outcome, entry.closed.map_or("-", Cause::label)] {
         out.push(' ');
         out.push_str(word);
     }
+}
+
+/// An id of digits, in quotes.
+fn id(out: &mut String, id: Option<impl fmt::Display>, none: &str) {
+    // Writing to a string does not fail.
+    let _ = match id {
+        Some(id) => write!(out, "\"{id}\""),
+        None => write!(out, "{none}"),
+    };
 }
 
 fn member(out: &mut String, name: &str, value: Option<&str>) {
