@@ -5,6 +5,7 @@
 
 mod access_log;
 mod acme;
+mod admin;
 mod auth;
 mod bandwidth;
 mod cache;
@@ -17,6 +18,7 @@ mod connections;
 mod cookies;
 mod cors;
 mod csrf;
+mod dashboard;
 mod deploy;
 mod errors;
 mod etag;
