@@ -49,6 +49,17 @@ pub use trilane_pprof::About;
 /// | POST `/connections/{id}/qlog` | begins the qlog of a connection over QUIC; GET reads it as it comes |
 /// | POST `/drain`, POST `/reload` | as the signals do |
 /// | `/debug/info`, `/debug/flamegraph`, `/debug/pprof/` | profiles, for people and `go tool pprof` |
+///
+/// ```
+/// use trilane_admin::Admin;
+/// use trilane_service::Shard;
+/// # fn routes(inspector: trilane_shard::Inspector) {
+/// let admin = Admin::new(inspector).token("a secret of many characters");
+/// // For a server of one shard, with the limits of `trilane_admin::limits`:
+/// let app = move |shard: Shard| admin.router(&shard);
+/// # drop(app);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Admin {
     inspector: Inspector,

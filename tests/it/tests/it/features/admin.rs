@@ -1,9 +1,10 @@
 //! What operators see (FEATURES W10, W11, Q6) of connections over every protocol, on two shards, and of a process of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use serde_json::Value;
 use trilane::{ListenAddress, Running, Server};
@@ -164,8 +165,22 @@ fn a_process_has_a_listener_for_operators() {
     assert!(operators.text("POST", "/reload").starts_with("HTTP/1.1 200"));
     eventually("certificates are read again", || process.errors().contains("read again"));
     assert!(operators.text("POST", "/drain").starts_with("HTTP/1.1 200"));
-    assert!(process.exit_within(std::time::Duration::from_secs(15)).success());
+    assert!(process.exit_within(Duration::from_secs(15)).success());
     assert!(!socket.exists());
+}
+
+/// The process before it keeps the listener until it has drained: that is no reason not to start.
+#[test]
+fn a_process_that_takes_over_has_the_listener_in_the_end() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut process = Process::demo(&["--admin", &free.to_string(), "--log", "off"]);
+    let operators = Operators::at(free);
+    let pid = || operators.json("/debug/info")["pid"].as_u64();
+    assert_eq!(pid(), Some(process.pid().into()));
+    process.upgrade();
+    process.alone_within(Duration::from_secs(15));
+    eventually("somebody listens there", || TcpStream::connect(free).is_ok());
+    assert_eq!(pid(), Some(process.pid().into()));
 }
 
 #[test]
