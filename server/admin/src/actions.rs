@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use trilane_service::extract::FromRequestParts;
 use trilane_service::{Error, Json, Path, Request, StatusCode};
 use trilane_shard::{ConnectionId, Inspector, Silent};
 
@@ -39,7 +40,6 @@ pub(crate) async fn drain(inspector: Inspector, _: Request) -> Json<Done> {
 
 /// The connection that a path names.
 pub(crate) fn named(request: &mut Request) -> Result<ConnectionId, Error> {
-    use trilane_service::extract::FromRequestParts;
     let Path(text) = Path::<String>::from_request_parts(request, &())?;
     text.parse().map_err(bad)
 }

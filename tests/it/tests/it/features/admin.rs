@@ -33,7 +33,7 @@ impl Operators {
         format!("http://{}/", self.address)
     }
 
-    fn at(address: SocketAddr) -> Self {
+    pub(crate) fn at(address: SocketAddr) -> Self {
         Self { address, _running: None }
     }
 

@@ -1,7 +1,7 @@
 //! Profiles (FEATURES W10) as `go tool pprof` sees them, which somebody else wrote, of a server under load.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +14,7 @@ use trilane_pprof::About;
 
 use super::super::parity::{Ask, House, LANES, Over, Place, eventually};
 use super::super::process::Process;
+use super::admin;
 
 /// Where operators ask.
 struct Operators(SocketAddr);
@@ -26,16 +27,6 @@ impl Operators {
 
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.0)
-    }
-
-    /// By the name that operators have for it: without a token no other one leads there.
-    fn post(&self, target: &str) {
-        let mut stream = TcpStream::connect(self.0).unwrap();
-        let head = format!("POST {target} HTTP/1.1\r\nhost: {}\r\n", self.0);
-        write!(stream, "{head}content-length: 0\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 }
 
@@ -80,7 +71,8 @@ fn go(options: &[&str], from: &str) -> Option<String> {
 fn go_reads_profiles_of_the_binary_under_load() {
     let process = Process::demo(&["--admin", "127.0.0.1:0", "--log", "off"]);
     let operators = Operators::of(&process);
-    operators.post("/debug/pprof/heap?every=16384");
+    let begun = admin::Operators::at(operators.0).text("POST", "/debug/pprof/heap?every=16384");
+    assert!(begun.starts_with("HTTP/1.1 200"), "{begun}");
     under_load(&process.addresses(), "/users/7", || {
         let Some(top) = go(&[], &operators.url("/debug/pprof/profile?seconds=2&hz=500")) else {
             return;

@@ -167,8 +167,8 @@ fn a_configuration_file_and_its_mistakes() {
     }
     write("http = ['127.0.0.1:0']\nhtpt = []\n");
     refused_with(&["--config", file], &["config.toml", "line 2", "htpt"]);
-    write("[admin]\n");
-    refused_with(&["--config", file], &["[admin] is not supported by this version"]);
+    write("[admin]\nlisten = [':0']\n");
+    refused_with(&["--config", file], &["config.toml", "would be open to others"]);
     write("log = 'loud'\nhttp = ['127.0.0.1:0']\n");
     refused_with(&["--config", file], &["loud", "json, text, off"]);
     std::fs::remove_file(&path).unwrap();

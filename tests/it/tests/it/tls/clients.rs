@@ -42,3 +42,23 @@ fn openssl_is_known_to_the_handler() {
         }
     }
 }
+
+/// FEATURES W10: the listener for operators is open to all addresses when a certificate tells them from others. The main one asks for none.
+#[test]
+fn operators_show_a_certificate() {
+    let place = Place::new("operators");
+    place.certificate("localhost", "localhost", 1);
+    place.certificate("alice", "alice", 2);
+    let [ca, alice, key] = ["ca.pem", "alice.pem", "alice.key"].map(|name| place.path(name));
+    let admin = format!("[admin]\nlisten = ['0.0.0.0:0']\nclient_roots = '{ca}'\n");
+    let process = place.serve(&(place.entry("localhost") + &admin));
+    let at = process.ready.split_once(" admin=0.0.0.0:").unwrap().1;
+    let port = at.split(' ').next().unwrap().parse().unwrap();
+    let operators = ([127, 0, 0, 1], port).into();
+    // There is no such route, and that is told to operators alone.
+    let Some(seen) = ask(operators, &["-cert", &alice, "-key", &key]) else { return };
+    assert_eq!(seen.get("error")["code"], "NOT_FOUND", "{}", seen.text);
+    let seen = ask(operators, &[]).unwrap();
+    assert!(seen.json.is_none() && seen.text.contains("SSL alert number 116"), "{}", seen.text);
+    assert!(ask(address(&process), &[]).unwrap().json.is_some());
+}
