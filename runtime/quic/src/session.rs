@@ -285,6 +285,12 @@ impl Session {
         self.connection.is_draining()
     }
 
+    /// Bytes of packets that the peer has acknowledged, ever: where that grows, what it was sent arrives.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.connection.stats().acked_bytes
+    }
+
     /// Whether the peer has not acknowledged everything yet that it was sent, as far as can be told: it is being waited for, and
     /// not just until it has been silent for too long.
     #[must_use]

@@ -56,6 +56,8 @@ pub struct Lane {
     epoch: Clock,
     most: usize,
     drains: bool,
+    /// Connections that begin still are drained at once, with that grace.
+    leaves: Option<Duration>,
     pub(super) log: Option<Box<MakeLog>>,
     /// Connections that lead to servers.
     pub(super) calls: Vec<u32>,
@@ -90,6 +92,7 @@ impl Lane {
             epoch,
             most,
             drains: false,
+            leaves: None,
             log: None,
             calls: Vec::new(),
         }
@@ -152,7 +155,14 @@ impl Lane {
                 if let Some(writer) = self.log.as_ref().and_then(|log| log(session.name())) {
                     session.log_to(writer);
                 }
-                let index = self.insert(|key| Talk::new(*session, key, path, now));
+                let leaves = self.leaves;
+                let index = self.insert(|key| {
+                    let mut talk = Talk::new(*session, key, path, now);
+                    if let Some(grace) = leaves {
+                        talk.drain(host, now, grace);
+                    }
+                    talk
+                });
                 host.stats().accepted.add(1);
                 host.stats().open.add(1);
                 let Some(entry) = self.entries.get_mut(index as usize) else { return Taken::Ours };
@@ -320,6 +330,16 @@ impl Lane {
     pub fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
         self.drains = true;
         self.endpoint.drain();
+        self.finish_all(host, now, grace);
+    }
+
+    /// The same, but who begins a connection is not refused: others have taken our place, and what comes here still came before.
+    pub fn leave(&mut self, host: &Host, now: Instant, grace: Duration) {
+        self.leaves = Some(grace);
+        self.finish_all(host, now, grace);
+    }
+
+    fn finish_all(&mut self, host: &Host, now: Instant, grace: Duration) {
         self.each(|talk| {
             if !talk.session.is_dialed() {
                 talk.drain(host, now, grace);

@@ -26,6 +26,9 @@ const NO_ERROR: u64 = 0;
 /// RFC 9114 §8.1.
 const H3_INTERNAL_ERROR: u64 = 0x102;
 
+/// Without anything in flight for so long, nothing waits to be sent either.
+const SILENCE: Duration = Duration::from_millis(100);
+
 /// One connection.
 pub(super) struct Talk {
     pub(super) session: Session,
@@ -47,8 +50,10 @@ pub(super) struct Talk {
     pub(super) armed: Option<Instant>,
     /// Nothing is sent before: the pace that QUIC has set.
     pub(super) paced: Option<Instant>,
-    /// After the last answer: until then the peer may take it, and close.
-    linger: Option<Instant>,
+    /// Its last answers are with QUIC: when to look whether they have arrived, and when that must be enough.
+    linger: Option<(Instant, Instant)>,
+    /// What the peer had acknowledged then.
+    taken: u64,
     /// It leads to a server.
     call: Option<Call>,
 }
@@ -78,6 +83,7 @@ impl Talk {
             armed: None,
             paced: None,
             linger: None,
+            taken: 0,
             call: None,
         }
     }
@@ -229,16 +235,19 @@ impl Talk {
         let (goal, cause) = with!(spoken, connection => (connection.goal(), connection.cause()));
         let code = match goal {
             Goal::Open => return,
-            // All was given to QUIC, which forgets it when it closes: the peer gets time to take it.
+            // All was given to QUIC, which forgets it when it closes: the peer gets time to take it, and more for as long as it does. When
+            // all that is in flight was acknowledged, what waits goes out: only then may it be silence.
             Goal::HalfClose | Goal::Close
                 if self.flow.close.is_none_or(|code| code == H3_NO_ERROR) =>
             {
-                let Some(until) = self.linger else {
-                    // What this turn has written is not sent yet.
-                    self.linger = Some(now + host.limits().linger_timeout);
-                    return;
+                let (taken, limit) = (self.session.acknowledged(), host.limits().linger_timeout);
+                let is_taken = taken != std::mem::replace(&mut self.taken, taken);
+                let (look, until) = match self.linger {
+                    Some(known) if !is_taken => known,
+                    _ => (now + SILENCE.min(limit), now + limit),
                 };
-                if now < until && self.session.is_sending() {
+                if now < look || now < until && self.session.is_sending() {
+                    self.linger = Some((if now < look { look } else { until }, until));
                     return;
                 }
                 H3_NO_ERROR
@@ -295,7 +304,7 @@ impl Talk {
             Stage::Handshake { since, .. } => Some(*since + self.handshake_timeout(host)),
             Stage::Open(spoken) => {
                 let timeout = with!(spoken, connection => connection.poll_timeout());
-                Instant::earliest(timeout, self.linger)
+                Instant::earliest(timeout, self.linger.map(|(look, _)| look))
             }
             Stage::Over(..) => None,
         };

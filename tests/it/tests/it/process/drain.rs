@@ -161,3 +161,30 @@ fn a_second_signal_stops_at_once() {
         assert_eq!(client.next(id), Got::Cut, "{}", lane.name());
     }
 }
+
+/// Much of an answer is with QUIC when there is no more to be said: it is not thrown away while it is taken, however slowly.
+#[test]
+fn downloads_over_quic_come_to_their_end() {
+    const CLIENTS: usize = 12;
+    let mut process = Process::demo(&["--log", "off"]);
+    let (begun, addresses) = (Barrier::new(CLIENTS + 1), process.addresses());
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut client = LANES[5].open(&addresses);
+                client.ask(&Ask::get("/plaintext")).status(200);
+                begun.wait();
+                while client.is_open() {
+                    let ids = [0; 2].map(|_| client.begin(&Ask::get("/bytes/1000000")));
+                    for id in ids {
+                        assert_eq!(client.answer(id).whole().body.len(), 1_000_000);
+                    }
+                }
+            });
+        }
+        begun.wait();
+        sleep(5 * MOMENT);
+        process.signal("TERM");
+    });
+    assert_eq!(process.exit_within(Duration::from_secs(10)).code(), Some(0));
+}
