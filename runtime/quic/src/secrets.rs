@@ -47,6 +47,24 @@ impl Secrets {
         Self::of(&root)
     }
 
+    /// Those of the process that this one takes over from ([`Secrets::to_bytes`]): it can reset what that one leaves behind. Early data of
+    /// its tickets is not accepted.
+    ///
+    /// # Errors
+    /// They are none, or there are no random numbers.
+    pub fn inherited(bytes: &[u8]) -> Result<Self, Error> {
+        let wrong = Error::Setting("the keys of the process before are none");
+        let (ids, resets) = bytes.split_first_chunk().ok_or(wrong.clone())?;
+        let resets = resets.try_into().map_err(|_| wrong)?;
+        Ok(Self { ids: *ids, resets, ..Self::random()? })
+    }
+
+    /// For [`Secrets::inherited`] in another process, and for nobody else's eyes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.ids, self.resets].concat()
+    }
+
     fn of(root: &[u8; 32]) -> Result<Self, Error> {
         let mut process = [0; 8];
         rand_bytes(&mut process).map_err(|_| Error::Random)?;

@@ -51,9 +51,29 @@ impl Acceptor {
     /// Something cannot be read or used; the error names it.
     pub fn new(config: TlsConfig) -> Result<Self, TlsError> {
         let clock = DefaultTimeProvider.current_time().map_or(0, |now| now.as_secs());
-        let random = Arc::new(Keys::random(clock)?);
+        Self::with(config, Keys::random(clock)?)
+    }
+
+    /// The same with the random keys of another process ([`Acceptor::random_keys`]), so that its sessions are resumed here. A file of
+    /// keys goes before them.
+    ///
+    /// # Errors
+    /// As [`Acceptor::new`], or those keys are none.
+    pub fn inheriting(config: TlsConfig, keys: &[u8]) -> Result<Self, TlsError> {
+        Self::with(config, Keys::inherited(keys)?)
+    }
+
+    fn with(config: TlsConfig, keys: Keys) -> Result<Self, TlsError> {
+        let random = Arc::new(keys);
         let state = RwLock::new(State::load(config, &random)?);
         Ok(Self(Arc::new(Inner { state, random })))
+    }
+
+    /// The random keys of tickets, which are in use where the configuration names no file: for [`Acceptor::inheriting`] in another
+    /// process, and for nobody else's eyes.
+    #[must_use]
+    pub fn random_keys(&self) -> Vec<u8> {
+        self.0.random.to_bytes()
     }
 
     /// What a new connection begins with.

@@ -25,6 +25,8 @@ use crate::error::TlsError;
 pub(crate) const MOST: usize = 16;
 /// Bytes of a secret.
 const SECRET: usize = 32;
+/// Random keys that open tickets: the one that seals, and that before it.
+const EPOCHS: usize = 2;
 /// Bytes of a key's name.
 pub(crate) const NAME: usize = 16;
 
@@ -33,6 +35,8 @@ pub(crate) struct Key {
     pub(crate) name: [u8; NAME],
     pub(crate) aead: aead::LessSafeKey,
     pub(crate) quic: QuicKey,
+    /// What all of it was derived from.
+    secret: [u8; SECRET],
 }
 
 /// What QUIC makes tickets and tokens with. A ticket of one transport does not resume on the other (RFC 9001 §4.5).
@@ -69,7 +73,8 @@ impl Key {
             mac: derive(secret, b"quic mac")?,
             root: derive(secret, b"quic root")?,
         };
-        Ok(Self { name: derive(secret, b"name")?, aead: aead::LessSafeKey::new(key), quic })
+        let (name, aead) = (derive(secret, b"name")?, aead::LessSafeKey::new(key));
+        Ok(Self { name, aead, quic, secret: *secret })
     }
 
     fn random() -> Result<Self, Unspecified> {
@@ -114,6 +119,28 @@ impl Keys {
     pub(crate) fn random(now: u64) -> Result<Self, TlsError> {
         let key = Key::random().map_err(|_| TlsError::Setting("no random numbers".to_owned()))?;
         Ok(Self::Random(RwLock::new(Epochs { keys: vec![Arc::new(key)], made: now })))
+    }
+
+    /// The random ones of another process, as [`Keys::to_bytes`] has written them.
+    pub(crate) fn inherited(bytes: &[u8]) -> Result<Self, TlsError> {
+        let wrong =
+            || TlsError::Setting("the ticket keys of the process before are none".to_owned());
+        let (made, secrets) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let (secrets, []) = secrets.as_chunks::<SECRET>() else { return Err(wrong()) };
+        if secrets.is_empty() || secrets.len() > EPOCHS {
+            return Err(wrong());
+        }
+        let keys = secrets.iter().map(|secret| Key::new(secret).map(Arc::new));
+        let keys = keys.collect::<Result<_, _>>().map_err(|_| wrong())?;
+        Ok(Self::Random(RwLock::new(Epochs { keys, made: u64::from_be_bytes(*made) })))
+    }
+
+    /// Random keys, with the time when the first was made; nothing of those of a file, which others can read for themselves.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let Self::Random(epochs) = self else { return Vec::new() };
+        let epochs = epochs.read().unwrap_or_else(PoisonError::into_inner);
+        let secrets = epochs.keys.iter().flat_map(|key| key.secret);
+        epochs.made.to_be_bytes().into_iter().chain(secrets).collect()
     }
 
     /// Those of a file.
@@ -169,7 +196,7 @@ impl Keys {
         // Another thread may have been first.
         if is_old(&epochs) {
             epochs.keys.insert(0, Arc::new(Key::random().ok()?));
-            epochs.keys.truncate(2);
+            epochs.keys.truncate(EPOCHS);
             epochs.made = now;
         }
         epochs.keys.first().cloned()
