@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::reload::Step;
@@ -37,6 +37,8 @@ pub(crate) struct Control {
     /// The listening sockets once more, as long as we serve: what another process can have of us.
     estate: Mutex<Vec<OwnedFd>>,
     is_left: AtomicBool,
+    /// Who waits for another order.
+    waiting: (Mutex<()>, Condvar),
 }
 
 impl Control {
@@ -62,7 +64,19 @@ impl Control {
             // A socket is closed only when nobody has it any more.
             drop(std::mem::take(&mut *self.estate()));
         }
+        // Who has looked at the order before waits by now.
+        drop(self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.waiting.1.notify_all();
         self.wake_all();
+    }
+
+    /// Waits that long for another order than that one; the order then.
+    pub(crate) fn wait(&self, known: Order, time: Duration) -> Order {
+        let guard = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |(): &mut ()| self.order() == known;
+        // Poisoned or not: there is nothing in it.
+        drop(self.waiting.1.wait_timeout_while(guard, time, is_same));
+        self.order()
     }
 
     /// Drain: another process has the listening sockets, and what waits in their queues.

@@ -9,7 +9,7 @@
 //!
 //! If the new process ends, or is not ready in time, nothing has changed: it has accepted nobody.
 
-mod hello;
+pub(crate) mod hello;
 pub mod inherited;
 mod link;
 pub mod upgrade;

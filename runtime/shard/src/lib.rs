@@ -31,6 +31,7 @@ pub mod memory;
 mod pipes;
 pub mod preflight;
 mod proxies;
+pub mod pulse;
 mod questions;
 #[cfg(feature = "http3")]
 mod quic;
@@ -65,6 +66,7 @@ pub use listen::{
 pub use memory::refuse_huge_pages;
 pub use preflight::StartError;
 pub use proxies::{InvalidProxyProtocol, ProxyProtocol};
+pub use pulse::{Pulse, Stage};
 #[cfg(feature = "http3")]
 pub use quic::QuicConfig;
 pub use recordings::Recordings;

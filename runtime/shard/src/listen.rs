@@ -13,6 +13,7 @@
 mod address;
 mod file;
 pub(crate) mod given;
+pub(crate) mod steering;
 mod udp;
 
 use std::ffi::c_int;
@@ -21,12 +22,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 pub use self::address::{InvalidAddress, ListenAddress};
 use self::file::{SocketFile, remove_stale};
 use self::given::{Given, Giver};
+use self::steering::Steering;
 pub use self::udp::{UdpConfig, UdpSocket};
 use crate::preflight::{StartError, listen_error};
 use crate::sys::{self, SocketName};
@@ -49,6 +52,8 @@ pub struct Listener {
     address: ListenAddress,
     /// Of the address: a shard may have several sockets of one.
     number: usize,
+    /// It is another shard's, too.
+    is_copy: bool,
 }
 
 impl Listener {
@@ -113,8 +118,7 @@ pub struct Listeners {
     /// and is given what another shard's is: so none is before all shards have ended.
     held: Vec<OwnedFd>,
     files: Vec<SocketFile>,
-    /// Each stream socket once more, for whoever takes over from us.
-    estate: Vec<OwnedFd>,
+    steering: Arc<Steering>,
     config: UdpConfig,
     warnings: Vec<String>,
 }
@@ -153,7 +157,7 @@ impl Listeners {
             udp: (0..shards.get()).map(|_| Vec::new()).collect(),
             held: Vec::new(),
             files: Vec::new(),
-            estate: Vec::new(),
+            steering: Arc::new(Steering::new(config.ids, shards.get())),
             config,
             warnings: Vec::new(),
         };
@@ -162,7 +166,7 @@ impl Listeners {
             let result = loop {
                 let result = match address {
                     ListenAddress::Tcp(socket) => all.open_tcp(*socket, given),
-                    ListenAddress::Udp(socket) => all.open_udp(*socket),
+                    ListenAddress::Udp(socket) => all.open_udp(*socket, given),
                     ListenAddress::Unix(path) => all.open_unix(path, given),
                 };
                 let in_use = matches!(&result, Err(e) if e.kind() == io::ErrorKind::AddrInUse);
@@ -224,13 +228,11 @@ impl Listeners {
     /// Gives the stream sockets of an address to the shards: none of them has none, and each of those has a shard.
     fn share_out(&mut self, address: ListenAddress, sockets: Vec<OwnedFd>) -> io::Result<()> {
         let (shards, count, number) = (self.shards.len(), sockets.len(), self.addresses.len());
-        for socket in &sockets {
-            self.estate.push(socket.try_clone()?);
-        }
         let more = (count..shards).map(|at| sockets[at % count].try_clone());
         let more = more.collect::<io::Result<Vec<_>>>()?;
         for (at, socket) in sockets.into_iter().chain(more).enumerate() {
-            let listener = Listener { socket, address: address.clone(), number };
+            let (address, is_copy) = (address.clone(), at >= count);
+            let listener = Listener { socket, address, number, is_copy };
             self.shards[at % shards].push(listener);
         }
         self.addresses.push(address);
@@ -243,34 +245,63 @@ impl Listeners {
         std::mem::take(&mut self.udp)
     }
 
-    fn open_udp(&mut self, asked: SocketAddr) -> io::Result<()> {
+    fn open_udp(&mut self, asked: SocketAddr, given: &mut Given) -> io::Result<()> {
         let mut address = usable(asked)?;
+        let (shards, config) = (self.udp.len(), self.config);
+        let steering = Arc::clone(&self.steering);
+        if let Some((ListenAddress::Udp(found), sockets)) = given.take(&ListenAddress::Udp(address))
+        {
+            return match given.giver {
+                Giver::Manager => {
+                    let group = udp::adopt(found, sockets, shards, config, &steering)?;
+                    self.add_group(found, group, Vec::new(), 0)
+                }
+                Giver::Predecessor { generation } => {
+                    let group = udp::join(found, shards, config, sockets.len())?;
+                    self.add_group(found, group, sockets, generation)
+                }
+            };
+        }
         if address.port() == 0 {
             address.set_port(self.tcp_port(address.ip()));
         }
-        let shards = self.udp.len();
-        let group = match udp::open(address, shards, self.config) {
+        let group = match udp::open(address, shards, config, &steering) {
             // Nobody has asked for this port in particular.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && asked.port() == 0 => {
                 address.set_port(0);
-                udp::open(address, shards, self.config)?
+                udp::open(address, shards, config, &steering)?
             }
             result => result?,
         };
-        let address = ListenAddress::Udp(group.sockets.first().map_or(address, UdpSocket::address));
+        let address = group.sockets.first().map_or(address, UdpSocket::address);
+        self.add_group(address, group, Vec::new(), 0)
+    }
+
+    /// Gives the sockets of a group to the shards, in the order of its indices when those `before` are gone.
+    fn add_group(
+        &mut self,
+        address: SocketAddr,
+        group: udp::Group,
+        before: Vec<OwnedFd>,
+        generation: u8,
+    ) -> io::Result<()> {
         for warning in group.warnings {
             // Each address has the same to say.
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
         }
-        for (shard, socket) in self.udp.iter_mut().zip(group.sockets) {
+        let shards = self.udp.len();
+        if let Some(member) = group.sockets.first() {
+            self.steering.add(member, before, generation)?;
+        }
+        for (at, socket) in group.sockets.into_iter().enumerate() {
             if shards > 1 {
                 self.held.push(socket.as_fd().try_clone_to_owned()?);
             }
-            shard.push(socket);
+            self.udp[at % shards].push(socket);
         }
-        self.addresses.push(address);
+        self.addresses.push(ListenAddress::Udp(address));
         Ok(())
     }
 
@@ -302,9 +333,21 @@ impl Listeners {
         self.share_out(address, vec![socket])
     }
 
-    /// Each socket once more, for whoever takes over: those of streams.
-    pub(crate) fn take_estate(&mut self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.estate)
+    /// Each socket that was not handed out yet once more, for whoever takes over from us: by address, and in order.
+    pub(crate) fn estate(&self) -> io::Result<Vec<OwnedFd>> {
+        let mut streams: Vec<_> = self.shards.iter().flatten().filter(|it| !it.is_copy).collect();
+        streams.sort_by_key(|it| it.number);
+        let streams = streams.into_iter().map(Listener::as_fd);
+        // Those of a single shard are not held.
+        let alone =
+            self.udp.iter().flatten().filter(|_| self.held.is_empty()).map(UdpSocket::as_fd);
+        let datagrams = alone.chain(self.held.iter().map(OwnedFd::as_fd));
+        streams.chain(datagrams).map(|socket| socket.try_clone_to_owned()).collect()
+    }
+
+    /// Who tells the kernel whose datagrams are.
+    pub(crate) fn steering(&self) -> &Arc<Steering> {
+        &self.steering
     }
 
     /// The files of unix sockets that the process before us has left to us are ours to remove now.

@@ -6,9 +6,11 @@ use std::time::Duration;
 use trilane_connection::{Description, Host, Traffic};
 use trilane_exchange::Wake;
 use trilane_semantics::{Cause, Instant};
+use trilane_tls::Acceptor;
 
 use crate::core::Core;
 use crate::dial::Call;
+use crate::handover::hello::Hello;
 use crate::listen::{ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
 use crate::ring::{Completion, Ring};
@@ -19,11 +21,16 @@ pub(crate) enum Quic {}
 
 /// What the shards of a process would share.
 #[derive(Clone)]
-pub(crate) struct Common;
+pub(crate) struct Common(Option<Acceptor>);
 
 impl Common {
-    pub(crate) fn new(_: &Config) -> Result<Self, StartError> {
-        Ok(Self)
+    pub(crate) fn new(config: &Config, _: Option<&Hello>) -> Result<Self, StartError> {
+        Ok(Self(config.secure.as_ref().map(|secure| secure.acceptor.clone())))
+    }
+
+    pub(crate) fn hello(&self) -> Hello {
+        let tickets = self.0.as_ref().map(Acceptor::random_keys).unwrap_or_default();
+        Hello { tickets, ..Hello::default() }
     }
 }
 
@@ -82,7 +89,7 @@ impl Quic {
         match *self {}
     }
 
-    pub(crate) fn drain(&mut self, _: &Host, _: Instant, _: Duration) {
+    pub(crate) fn drain(&mut self, _: &Host, _: Instant, _: Duration, _: bool) {
         match *self {}
     }
 

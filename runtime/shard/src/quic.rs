@@ -17,6 +17,7 @@ use trilane_tls::Acceptor;
 
 use crate::core::{Core, Timer};
 use crate::dial::Call;
+use crate::handover::hello::Hello;
 use crate::listen::{ConnectionIds, ListenAddress, UdpConfig, UdpSocket};
 use crate::preflight::StartError;
 use crate::ring::{Completion, Ring, Submission};
@@ -60,14 +61,36 @@ impl QuicConfig {
 #[derive(Clone)]
 pub(crate) struct Common {
     secrets: Option<Secrets>,
+    acceptor: Option<Acceptor>,
+    generation: u8,
     forwards: Arc<Forwards>,
 }
 
 impl Common {
-    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        let secrets = config.quic.as_ref().map(|quic| Secrets::new(&quic.acceptor));
-        let forwards = Arc::new(Forwards::new(config.topology.cpus().len()));
-        Ok(Self { secrets: secrets.transpose().map_err(failed)?, forwards })
+    /// `before` is what the process that we take over from has said of itself.
+    pub(crate) fn new(config: &Config, before: Option<&Hello>) -> Result<Self, StartError> {
+        let secrets = config.quic.as_ref().map(|quic| match before {
+            Some(before) if !before.quic.is_empty() => Secrets::inherited(&before.quic),
+            _ => Secrets::new(&quic.acceptor),
+        });
+        // Of two processes that follow each other; that before them is gone.
+        let generation = before.map_or(0, |it| it.generation.wrapping_add(1) & LAYOUT.generation);
+        Ok(Self {
+            secrets: secrets.transpose().map_err(failed)?,
+            acceptor: acceptor(config),
+            generation,
+            forwards: Arc::new(Forwards::new(config.topology.cpus().len())),
+        })
+    }
+
+    /// What whoever takes over from us must know.
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            generation: self.generation,
+            tickets: self.acceptor.as_ref().map(Acceptor::random_keys).unwrap_or_default(),
+            quic: self.secrets.as_ref().map(Secrets::to_bytes).unwrap_or_default(),
+            ..Hello::default()
+        }
     }
 }
 
@@ -129,7 +152,7 @@ impl Quic {
         let place = Place {
             shard: u8::try_from(number).map_err(many)?,
             shards: u8::try_from(count).map_err(many)?,
-            generation: 0,
+            generation: common.generation,
         };
         let identity = Identity::new(&quic.acceptor);
         let mut settings = quic.settings.clone();
@@ -337,8 +360,13 @@ impl Quic {
         self.timer = Some((wheel.insert(at, Timer::Quic), at));
     }
 
-    pub(crate) fn drain(&mut self, host: &Host, now: Instant, grace: Duration) {
-        self.lane.drain(host, now, grace);
+    /// Finishes what there is. If the sockets are `left` to another process, whoever has begun with us still is served.
+    pub(crate) fn drain(&mut self, host: &Host, now: Instant, grace: Duration, left: bool) {
+        if left {
+            self.lane.leave(host, now, grace);
+        } else {
+            self.lane.drain(host, now, grace);
+        }
         self.is_touched = true;
     }
 
@@ -421,6 +449,12 @@ impl Room for Train {
 /// The path, as QUIC names it.
 const fn theirs(udp::Path { local, peer }: udp::Path) -> Path {
     Path { local, peer }
+}
+
+/// What connections over TLS begin with, whatever the transport.
+fn acceptor(config: &Config) -> Option<Acceptor> {
+    let secure = config.secure.as_ref().map(|secure| secure.acceptor.clone());
+    secure.or_else(|| config.quic.as_ref().map(|quic| quic.acceptor.clone()))
 }
 
 fn failed(error: trilane_quic::Error) -> StartError {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::Instant;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use trilane_connection::{Guests, Host};
@@ -21,12 +21,14 @@ use crate::config::CONNECTIONS;
 pub use crate::config::{Config, Secure};
 use crate::control::{Control, Order, Stopper};
 use crate::core::Core;
-use crate::handover::inherited::Inherited;
+use crate::handover::inherited::{Inherited, Predecessor};
 use crate::handover::upgrade::Upgrader;
 use crate::inspector::Inspector;
+use crate::listen::given::Giver;
 use crate::listen::{BACKLOG, ListenAddress, Listener, Listeners, UdpSocket};
 use crate::pipes::Pipes;
 use crate::preflight::{self, StartError};
+use crate::pulse::{Beat, Pulse};
 use crate::questions::Questions;
 use crate::quic::{Common, Quic};
 use crate::recordings::Recordings;
@@ -56,6 +58,8 @@ pub struct Server {
     upgrader: Upgrader,
     inspector: Inspector,
     reloader: Reloader,
+    beats: Arc<[Arc<Beat>]>,
+    predecessor: Option<Predecessor>,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
     // Last: removes the files of unix sockets.
     listeners: Listeners,
@@ -73,7 +77,7 @@ impl Server {
         Self::start_with(config, None, app)
     }
 
-    /// The same with what this process was given: it takes over from the one before it, if there is one.
+    /// The same with what this process was given. If there is a process before it, that one serves until [`Server::take_over`].
     ///
     /// # Errors
     /// As [`Server::start`]; then the one before serves on.
@@ -85,10 +89,8 @@ impl Server {
     where
         F: Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError> + Send + Sync + 'static,
     {
-        let (mut given, predecessor, warnings) = match inherited {
-            Some(it) => (it.given, it.predecessor, it.warnings),
-            None => Default::default(),
-        };
+        let Inherited { mut given, hello, predecessor, warnings, .. } =
+            inherited.unwrap_or_default();
         let cpus = config.topology.cpus().to_vec();
         let count = NonZero::new(cpus.len()).unwrap_or(NonZero::<usize>::MIN);
         let for_all = |error| preflight::of_all(error, count.get());
@@ -107,12 +109,22 @@ impl Server {
         let (secure, udp) = secure.split_at(secure.len() - config.udp_listen().len());
         let (addresses, secure_addresses) = (clear.to_vec(), secure.to_vec());
         let udp_addresses = udp.to_vec();
+        let estate = listeners.estate();
+        let estate = estate
+            .map_err(|error| StartError::Other { what: "keep sockets for a handover", error })?;
         let (of_shards, mut udp) = (listeners.take(), listeners.take_udp().into_iter());
-        let common = Common::new(&config)?;
+        let common = Common::new(&config, hello.as_ref())?;
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
         let (listens, listening) = mpsc::channel();
-        let upgrader = Upgrader::new(Arc::clone(&control), listening);
+        let of_us = common.clone();
+        let upgrader = Upgrader::new(
+            Arc::clone(&control),
+            listening,
+            listeners.steering(),
+            predecessor.is_some(),
+            move || of_us.hello(),
+        );
         let balance = Balance::new(Arc::clone(&stats), config.connections.get());
         let balance = Arc::new(balance);
         let mail = Arc::new(Mailboxes::new(cpus.len()));
@@ -133,14 +145,18 @@ impl Server {
             control: Arc::clone(&control),
             upgrader,
             inspector,
+            beats: cpus.iter().map(|_| Arc::default()).collect(),
+            predecessor: None,
             shards: Vec::new(),
             listeners,
         };
-        *server.control.estate() = server.listeners.take_estate();
+        *server.control.estate() = estate;
         let (ready, wait) = mpsc::channel();
+        let beats = Arc::clone(&server.beats);
         for (id, (cpu, listeners)) in cpus.into_iter().zip(of_shards).enumerate() {
             let plan = Plan {
                 id,
+                beat: Arc::clone(&beats[id]),
                 start,
                 guests: guests.clone(),
                 listeners,
@@ -190,12 +206,30 @@ impl Server {
             })?;
             started.map_err(for_all)?;
         }
-        if let Some(predecessor) = predecessor {
-            predecessor.relieve();
-            server.listeners.own_files();
+        server.predecessor = predecessor;
+        if server.predecessor.is_none() {
+            if given.giver != Giver::Manager {
+                server.listeners.own_files();
+            }
+            server.control.give(Order::Serve);
         }
-        server.control.give(Order::Serve);
         Ok(server)
+    }
+
+    /// Takes over from the process before us, if there is one: from now on we serve. Until then it does.
+    pub fn take_over(&mut self) {
+        let Some(predecessor) = self.predecessor.take() else { return };
+        let warnings = self.listeners.steering().relieve();
+        self.listeners.warn(warnings);
+        predecessor.relieve();
+        self.listeners.own_files();
+        self.control.give(Order::Serve);
+        let upgrader = self.upgrader();
+        // Whoever has started shards can start a thread; without it nobody can take over from us.
+        let _ = thread::Builder::new().name("trilane-handover".to_owned()).spawn(move || {
+            predecessor.wait();
+            upgrader.settled();
+        });
     }
 
     /// Where it listens for HTTP in clear, ports chosen.
@@ -240,6 +274,12 @@ impl Server {
         Stopper::new(Arc::clone(&self.control))
     }
 
+    /// Whether its shards turn, for a watchdog.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse::new(Arc::clone(&self.control), Arc::clone(&self.beats))
+    }
+
     /// Has another process take over, whenever that is wanted.
     #[must_use]
     pub fn upgrader(&self) -> Upgrader {
@@ -257,6 +297,7 @@ impl Server {
     /// # Errors
     /// A shard's ring broke, or the shard panicked.
     pub fn wait(mut self) -> io::Result<()> {
+        self.take_over();
         self.join()
     }
 
@@ -294,6 +335,7 @@ fn guests(config: &Config) -> Option<Arc<Guests>> {
 /// What a shard is made of, on its way to its thread.
 struct Plan {
     id: usize,
+    beat: Arc<Beat>,
     start: Instant,
     guests: Option<Arc<Guests>>,
     listeners: Vec<Listener>,
@@ -365,6 +407,7 @@ impl Plan {
             locals,
             acceptors,
             listens: Some(self.listens),
+            beat: self.beat,
             sockets: Slots::new(),
             outward: 0,
             ends_by: None,
@@ -405,11 +448,12 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
     let stats: Arc<[Arc<Stats>]> = Arc::new([Arc::default()]);
     let plan = Plan {
         id: 0,
+        beat: Arc::default(),
         start: Instant::now(),
         guests: guests(&config),
         udp: listeners.take_udp().remove(0),
         listens: mpsc::channel().0,
-        common: Common::new(&config).unwrap(),
+        common: Common::new(&config, None).unwrap(),
         listeners: listeners.take().remove(0),
         control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),
         balance: Arc::new(Balance::new(Arc::clone(&stats), config.connections.get())),

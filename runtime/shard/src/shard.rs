@@ -32,6 +32,7 @@ use crate::control::Control;
 use crate::core::{Core, Timer};
 use crate::pipes::Pipes;
 use crate::proxies::Proxies;
+use crate::pulse::Beat;
 use crate::questions::Questions;
 use crate::quic::Quic;
 use crate::reload::Built;
@@ -55,6 +56,7 @@ pub(crate) struct Shard {
     pub(crate) ring: Ring,
     pub(crate) buffers: Buffers,
     pub(crate) acceptors: Acceptors,
+    pub(crate) beat: Arc<Beat>,
     /// Dropped when all its listeners are closed, so that who takes over knows.
     pub(crate) listens: Option<Sender<()>>,
     pub(crate) sockets: Slots<Socket>,
@@ -129,6 +131,7 @@ impl Shard {
         loop {
             self.buffers.publish();
             self.ring.turn(&mut completions)?;
+            self.beat.turned();
             let now = self.core.tick();
             if let Some(before) = before.replace(now) {
                 self.host.watch().turned(before, now);

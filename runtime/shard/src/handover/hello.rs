@@ -6,6 +6,7 @@
 //! | 1 | version |
 //! | 1 | generation of the process that sends it |
 //! | 2 | how many sockets follow, in messages of their own |
+//! | 2 | how many of servers beside it follow those |
 //! | 2, and as many | keys of tickets, if they are random ones |
 //! | 2, and as many | keys of QUIC |
 //!
@@ -21,13 +22,15 @@ const MAGIC: [u8; 8] = *b"trilane\0";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hello {
     /// Of the process, as its connection ids have it.
-    pub(super) generation: u8,
+    pub(crate) generation: u8,
     /// Sockets that follow.
-    pub(super) sockets: usize,
+    pub(crate) sockets: usize,
+    /// Sockets of servers beside it that follow those.
+    pub(crate) beside: usize,
     /// As `runtime/tls` writes them; empty for none.
-    pub(super) tickets: Vec<u8>,
+    pub(crate) tickets: Vec<u8>,
     /// As `runtime/quic` writes them; empty for none.
-    pub(super) quic: Vec<u8>,
+    pub(crate) quic: Vec<u8>,
 }
 
 impl Hello {
@@ -36,9 +39,11 @@ impl Hello {
     /// # Errors
     /// There are too many sockets.
     pub(super) fn encode(&self) -> Result<Vec<u8>, HandoverError> {
-        let count = u16::try_from(self.sockets).ok().filter(|_| self.sockets <= MOST_SOCKETS);
-        let count = count.ok_or(HandoverError::TooMany(self.sockets))?;
-        let mut bytes = [&MAGIC[..], &[VERSION, self.generation], &count.to_be_bytes()].concat();
+        let mut bytes = [&MAGIC[..], &[VERSION, self.generation]].concat();
+        for sockets in [self.sockets, self.beside] {
+            let count = u16::try_from(sockets).ok().filter(|_| sockets <= MOST_SOCKETS);
+            bytes.extend(count.ok_or(HandoverError::TooMany(sockets))?.to_be_bytes());
+        }
         for keys in [&self.tickets, &self.quic] {
             let len =
                 u16::try_from(keys.len()).map_err(|_| HandoverError::Malformed("long keys"))?;
@@ -62,14 +67,20 @@ impl Hello {
             return Err(HandoverError::Version(version));
         }
         let Some((&[generation], rest)) = rest.split_first_chunk() else { return Err(cut) };
-        let Some((count, rest)) = rest.split_first_chunk() else { return Err(cut) };
-        let sockets = usize::from(u16::from_be_bytes(*count));
-        if sockets > MOST_SOCKETS {
-            return Err(HandoverError::TooMany(sockets));
-        }
+        let Some((sockets, rest)) = count(rest)? else { return Err(cut) };
+        let Some((beside, rest)) = count(rest)? else { return Err(cut) };
         let Some((tickets, rest)) = keys(rest) else { return Err(cut) };
         let Some((quic, [])) = keys(rest) else { return Err(cut) };
-        Ok(Self { generation, sockets, tickets, quic })
+        Ok(Self { generation, sockets, beside, tickets, quic })
+    }
+}
+
+/// How many sockets there are, and what follows that.
+fn count(bytes: &[u8]) -> Result<Option<(usize, &[u8])>, HandoverError> {
+    let Some((count, rest)) = bytes.split_first_chunk() else { return Ok(None) };
+    match u16::from_be_bytes(*count).into() {
+        many if many > MOST_SOCKETS => Err(HandoverError::TooMany(many)),
+        count => Ok(Some((count, rest))),
     }
 }
 
@@ -87,7 +98,8 @@ mod tests {
     #[test]
     fn it_comes_whole_or_not_at_all() {
         for sockets in [0, 1, MOST_SOCKETS] {
-            let hello = Hello { generation: 63, sockets, tickets: vec![1; 72], quic: vec![2; 64] };
+            let (tickets, quic) = (vec![1; 72], vec![2; 64]);
+            let hello = Hello { generation: 63, sockets, beside: 7, tickets, quic };
             let bytes = hello.encode().unwrap();
             assert_eq!(Hello::decode(&bytes).unwrap(), hello);
             for cut in 0..bytes.len() {

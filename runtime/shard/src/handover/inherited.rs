@@ -23,12 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const STOPPING: Duration = Duration::from_secs(1);
 
 /// Sockets, and more, that this process was given: [`Server::start_with`](crate::Server::start_with).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inherited {
     pub(crate) given: Given,
     pub(crate) warnings: Vec<String>,
+    /// What the process before us has said of itself.
     pub(crate) hello: Option<Hello>,
     pub(crate) predecessor: Option<Predecessor>,
+    /// Of the other servers of the process before us.
+    pub(crate) beside: Given,
 }
 
 impl Inherited {
@@ -53,8 +56,8 @@ impl Inherited {
         let gone = HandoverError::Malformed("the process before is gone");
         let Some(first) = link.receive(Some(PATIENCE))? else { return Err(gone) };
         let hello = Hello::decode(&first.bytes)?;
-        let mut sockets = Vec::with_capacity(hello.sockets);
-        while sockets.len() < hello.sockets {
+        let mut sockets = Vec::with_capacity(hello.sockets + hello.beside);
+        while sockets.len() < hello.sockets + hello.beside {
             let Some(Message { bytes, descriptors }) = link.receive(Some(PATIENCE))? else {
                 return Err(gone);
             };
@@ -63,14 +66,34 @@ impl Inherited {
             }
             sockets.extend(descriptors);
         }
-        let inherited = Self::new(Giver::Predecessor, sockets);
+        let beside = sockets.split_off(hello.sockets.min(sockets.len()));
+        let giver = Giver::Predecessor { generation: hello.generation };
+        let inherited = Self::new(giver, sockets);
         let predecessor = Some(Predecessor(link));
-        Ok(Self { hello: Some(hello), predecessor, ..inherited })
+        Ok(Self {
+            hello: Some(hello),
+            predecessor,
+            beside: Given::new(giver, beside).0,
+            ..inherited
+        })
     }
 
     fn new(giver: Giver, sockets: Vec<OwnedFd>) -> Self {
         let (given, warnings) = Given::new(giver, sockets);
-        Self { given, warnings, hello: None, predecessor: None }
+        Self { given, warnings, ..Self::default() }
+    }
+
+    /// What the other servers of the process before us had ([`Upgrader::beside`](crate::Upgrader::beside)): for those of this one, which take over
+    /// at once when they start.
+    #[must_use]
+    pub fn beside(&mut self) -> Self {
+        Self { given: std::mem::take(&mut self.beside), ..Self::default() }
+    }
+
+    /// The random keys of tickets of the process before us, for `Acceptor::inheriting`; `None` where it has none.
+    #[must_use]
+    pub fn ticket_keys(&self) -> Option<&[u8]> {
+        self.hello.as_ref().map(|hello| &hello.tickets[..]).filter(|keys| !keys.is_empty())
     }
 
     /// Whether they come from a process before us, which is still there.

@@ -50,7 +50,10 @@ impl Link {
     pub(super) fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        let fits = descriptors.len() <= MOST
+            && (descriptors.is_empty()
+                || control.push(SendAncillaryMessage::ScmRights(descriptors)));
+        if !fits {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;

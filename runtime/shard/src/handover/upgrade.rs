@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::hello::Hello;
@@ -14,6 +14,7 @@ use super::inherited::{CLOSED, READY, SOCKETS};
 use super::link::{self, Link};
 use super::{HandoverError, STDIN, VARIABLE};
 use crate::control::{Control, Order};
+use crate::listen::steering::Steering;
 
 /// For our own shards to stop accepting.
 const STOPPING: Duration = Duration::from_secs(1);
@@ -30,6 +31,12 @@ struct Inner {
     /// Ends when no shard accepts any more.
     listening: Mutex<Receiver<()>>,
     is_busy: AtomicBool,
+    /// Other servers of this process.
+    beside: Mutex<Vec<Arc<Control>>>,
+    /// As long as the server is there.
+    steering: Weak<Steering>,
+    /// What we say of ourselves, but for the sockets.
+    hello: Box<dyn Fn() -> Hello + Send + Sync>,
     /// The line to who has taken over, as long as we live.
     successor: Mutex<Option<Link>>,
 }
@@ -73,9 +80,36 @@ impl fmt::Display for UpgradeError {
 impl std::error::Error for UpgradeError {}
 
 impl Upgrader {
-    pub(crate) fn new(control: Arc<Control>, listening: Receiver<()>) -> Self {
-        let (listening, successor) = (Mutex::new(listening), Mutex::default());
-        Self(Arc::new(Inner { control, listening, is_busy: AtomicBool::new(false), successor }))
+    /// `is_busy`: we take over from another process ourselves, until [`Upgrader::settled`].
+    pub(crate) fn new(
+        control: Arc<Control>,
+        listening: Receiver<()>,
+        steering: &Arc<Steering>,
+        is_busy: bool,
+        hello: impl Fn() -> Hello + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            control,
+            listening: Mutex::new(listening),
+            is_busy: AtomicBool::new(is_busy),
+            beside: Mutex::default(),
+            steering: Arc::downgrade(steering),
+            hello: Box::new(hello),
+            successor: Mutex::default(),
+        }))
+    }
+
+    /// Another server of this process goes with it: its TCP and unix sockets change hands, too.
+    pub fn beside(&self, other: &Self) {
+        self.0.others().push(Arc::clone(&other.0.control));
+    }
+
+    /// The process before us is gone: all that comes is for us, and another one may take over.
+    pub(crate) fn settled(&self) {
+        if let Some(steering) = self.0.steering.upgrade() {
+            steering.settle();
+        }
+        self.0.is_busy.store(false, Ordering::Release);
     }
 
     /// Starts `command`, and drains when it says `within` that time that it is ready; its process id. Its standard input is
@@ -112,12 +146,16 @@ impl Inner {
             // It fails only if it has ended.
             let _ = child.kill();
             let status = child.wait().ok();
+            if let Some(steering) = self.steering.upgrade() {
+                steering.restore();
+            }
             return Err(match error {
                 UpgradeError::Ended(_) => UpgradeError::Ended(status),
                 other => other,
             });
         }
         self.control.leave();
+        self.others().iter().for_each(|other| other.leave());
         let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = listening.recv_timeout(STOPPING);
         // If it is gone by now there is nobody to tell.
@@ -152,8 +190,13 @@ impl Inner {
     }
 
     fn give(&self, link: &Link) -> Result<(), HandoverError> {
-        let sockets = self.control.estate();
-        let hello = Hello { sockets: sockets.len(), ..Hello::default() };
+        // Copies of our own, for the locks are also those of whoever ends a server.
+        let mut sockets = copies(&self.control.estate())?;
+        let own = sockets.len();
+        for other in self.others().iter() {
+            sockets.extend(copies(&other.estate())?);
+        }
+        let hello = Hello { sockets: own, beside: sockets.len() - own, ..(self.hello)() };
         link.send(&hello.encode()?, &[])?;
         for some in sockets.chunks(link::MOST) {
             let some: Vec<_> = some.iter().map(AsFd::as_fd).collect();
@@ -161,6 +204,14 @@ impl Inner {
         }
         Ok(())
     }
+
+    fn others(&self) -> MutexGuard<'_, Vec<Arc<Control>>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn copies(sockets: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
+    sockets.iter().map(OwnedFd::try_clone).collect()
 }
 
 impl fmt::Debug for Upgrader {

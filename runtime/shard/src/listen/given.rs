@@ -15,7 +15,10 @@ pub(crate) enum Giver {
     #[default]
     Manager,
     /// The process before us, which has them still.
-    Predecessor,
+    Predecessor {
+        /// What its connection ids have as generation.
+        generation: u8,
+    },
 }
 
 /// Sockets that nobody has asked for yet, in the order in which they came.

@@ -1,14 +1,14 @@
 //! UDP sockets: one a shard and address, in a SO_REUSEPORT group, bound in the order of shards.
 
 use std::ffi::c_int;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::steering::Steering;
 use super::{Sharing, family, share};
 use crate::sys::{self, SocketName};
-use crate::udp::steer::{ConnectionIds, program};
+use crate::udp::steer::ConnectionIds;
 
 /// A bound UDP socket of one shard.
 #[derive(Debug)]
@@ -87,39 +87,103 @@ pub(super) struct Group {
 }
 
 /// Opens the group: a socket for each of `shards` shards, in their order.
-pub(super) fn open(mut address: SocketAddr, shards: usize, config: UdpConfig) -> io::Result<Group> {
+pub(super) fn open(
+    mut address: SocketAddr,
+    shards: usize,
+    config: UdpConfig,
+    steering: &Steering,
+) -> io::Result<Group> {
     if address.port() != 0 {
         // Only a probe, as for TCP.
         sys::bind(unbound(address, Sharing::Alone)?, &SocketName::inet(address))?;
     }
     let mut group = Group::default();
     for shard in 0..shards {
-        let socket = unbound(address, Sharing::Group)?;
-        let warnings = enlarge(&socket, config)?;
-        if shard == 0 {
-            group.warnings.extend(warnings);
+        let (socket, warnings) = member(address, config, |socket| match shard {
             // For all who join the group, and before any datagram can come.
-            group.warnings.extend(config.ids.and_then(|ids| steer(&socket, ids, shards).err()));
+            0 => steering.attach(socket, None),
+            _ => Ok(()),
+        })?;
+        if shard == 0 {
+            group.warnings = warnings;
         }
-        sys::bind(&socket, &SocketName::inet(address))?;
         // The first one settles the port for all.
-        address = sys::local_address(&socket)?.unwrap_or(address);
-        group.sockets.push(UdpSocket { socket, address });
+        address = socket.address;
+        group.sockets.push(socket);
     }
     Ok(group)
 }
 
-/// Has the kernel give datagrams to the shard whose they are. The error is a warning.
-fn steer(socket: &OwnedFd, ids: ConnectionIds, shards: usize) -> Result<(), String> {
-    let shards = u8::try_from(shards).unwrap_or(u8::MAX);
-    // Keyed by the system's randomness: a hash of anything is a number nobody can guess.
-    let seed = RandomState::new().hash_one(()) as u32;
-    sys::attach_reuseport(socket, &program(ids, shards, seed)).map_err(|error| {
-        format!(
-            "the kernel does not give datagrams to the shard whose they are ({error}): shards pass on what is not \
-             theirs, which costs time"
-        )
-    })
+/// Joins the group of the process before us, which has `before` sockets in it. Until we are ready no datagram comes: its program
+/// knows of its own sockets only. The order is told at [`Members::place`](crate::udp::steer::Members::place).
+pub(super) fn join(
+    address: SocketAddr,
+    shards: usize,
+    config: UdpConfig,
+    before: usize,
+) -> io::Result<Group> {
+    let mut group = Group::default();
+    for _ in 0..shards {
+        let (socket, warnings) = member(address, config, |_| Ok(()))?;
+        group.warnings = warnings;
+        group.sockets.push(socket);
+    }
+    group.sockets.rotate_right(before % shards);
+    Ok(group)
+}
+
+/// Makes sockets of the service manager a group, and joins it until each shard has one. Where that is refused, such as for a
+/// socket of another user, the shards share what there is.
+pub(super) fn adopt(
+    address: SocketAddr,
+    given: Vec<OwnedFd>,
+    shards: usize,
+    config: UdpConfig,
+    steering: &Steering,
+) -> io::Result<Group> {
+    let mut group = Group::default();
+    for socket in given {
+        sys::setsockopt_int(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+        options(&socket, address)?;
+        tell_address(&socket, address)?;
+        group.warnings = enlarge(&socket, config)?;
+        group.sockets.push(UdpSocket { socket, address });
+    }
+    let count = group.sockets.len();
+    while group.sockets.len() < shards {
+        if let Ok((socket, _)) = member(address, config, |_| Ok(())) {
+            group.sockets.push(socket);
+            continue;
+        }
+        for at in group.sockets.len()..shards {
+            let socket = group.sockets[at % count].socket.try_clone()?;
+            group.sockets.push(UdpSocket { socket, address });
+        }
+        let what =
+            "shards share it, and pass on to each other what is not theirs, which costs time";
+        group
+            .warnings
+            .push(format!("no other socket can be bound where we were given one: {what}"));
+        return Ok(group);
+    }
+    if shards > 1 {
+        group.warnings.extend(steering.attach(&group.sockets[0].socket, None).err());
+    }
+    Ok(group)
+}
+
+/// A socket of a group, bound after `prepare`, and what is not as it should be.
+fn member(
+    address: SocketAddr,
+    config: UdpConfig,
+    prepare: impl FnOnce(&OwnedFd) -> Result<(), String>,
+) -> io::Result<(UdpSocket, Vec<String>)> {
+    let socket = unbound(address, Sharing::Group)?;
+    let mut warnings = enlarge(&socket, config)?;
+    warnings.extend(prepare(&socket).err());
+    sys::bind(&socket, &SocketName::inet(address))?;
+    let address = sys::local_address(&socket)?.unwrap_or(address);
+    Ok((UdpSocket { socket, address }, warnings))
 }
 
 /// Makes room for what comes and goes. What the kernel refuses of it is a warning.

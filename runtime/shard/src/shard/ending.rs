@@ -32,7 +32,7 @@ impl Shard {
                 let deadline = now + self.control.deadline();
                 self.core.wheel.borrow_mut().insert(deadline, Timer::DrainDeadline);
                 if let Some(quic) = &mut self.quic {
-                    quic.drain(&self.host, now, self.control.grace());
+                    quic.drain(&self.host, now, self.control.grace(), self.control.is_left());
                 }
                 for key in self.keys() {
                     // What goes to servers is of use to those under way.

@@ -193,7 +193,7 @@ fn a_server_that_ends_tells_so() {
     let now = rig.shard.core.tick();
     let quic = rig.shard.quic.as_mut().unwrap();
     // Connections of ours stay, but their server is the same shard.
-    quic.drain(&rig.shard.host, now, Duration::ZERO);
+    quic.drain(&rig.shard.host, now, Duration::ZERO, false);
     for _ in 0..5000 {
         if !caller.is_open() {
             break;

@@ -273,14 +273,14 @@ fn udp_has_another_port_when_that_one_is_taken() {
     let mut listeners = Listeners::open(&[address("127.0.0.1:0")], two()).unwrap();
     let ListenAddress::Tcp(tcp) = listeners.addresses()[0] else { panic!() };
     let taken = std::net::UdpSocket::bind(tcp).unwrap();
-    listeners.open_udp("127.0.0.1:0".parse().unwrap()).unwrap();
+    listeners.open_udp("127.0.0.1:0".parse().unwrap(), &mut Given::default()).unwrap();
     let ports = |listeners: &mut Listeners| listeners.take_udp()[1][0].address().port();
     assert_ne!(ports(&mut listeners), tcp.port());
     // Who asks for it gets it, or is told.
     let mut again = Listeners::open(&[address("127.0.0.1:0")], two()).unwrap();
-    assert!(again.open_udp(tcp).is_err());
+    assert!(again.open_udp(tcp, &mut Given::default()).is_err());
     drop(taken);
-    again.open_udp(tcp).unwrap();
+    again.open_udp(tcp, &mut Given::default()).unwrap();
     assert_eq!(ports(&mut again), tcp.port());
 }
 

@@ -5,11 +5,17 @@ use std::num::NonZero;
 use std::os::fd::AsFd;
 
 use super::*;
+use crate::listen::given::{Given, Giver};
 use crate::listen::{ListenAddress, Listeners, UdpConfig};
 use crate::sys;
 
 const IDS: ConnectionIds =
     ConnectionIds { length: 16, kind: 0, generation: 0x3f, version: 0x40, shard: 1, mask: 2 };
+
+/// A process that takes over from none.
+fn alone(shards: u8) -> Members {
+    Members { before: None, shards }
+}
 
 /// Runs the program, as the kernel's documentation says it does (networking/filter).
 fn run(program: &[Operation], datagram: &[u8]) -> u32 {
@@ -43,6 +49,8 @@ fn run(program: &[Operation], datagram: &[u8]) -> u32 {
                 memory[index] = x;
                 continue;
             }
+            0x60 => Some(memory[index]),
+            0x04 => Some(a.wrapping_add(k)),
             0x54 => Some(a & k),
             0xac => Some(a ^ x),
             0x24 => Some(a.wrapping_mul(k)),
@@ -110,7 +118,7 @@ fn long(id: &[u8], chance: &mut impl FnMut() -> u8) -> Vec<u8> {
 fn ours_go_home_and_others_stay_together() {
     let mut chance = noise();
     for shards in [1, 2, 3, 4, 7, 64, 255] {
-        let program = program(IDS, shards, 0x9e37_79b1);
+        let program = program(IDS, alone(shards), 0x9e37_79b1);
         for shard in 0..shards {
             for _ in 0..20 {
                 let id = ours(shard, &mut chance);
@@ -141,7 +149,7 @@ fn ours_go_home_and_others_stay_together() {
 
 #[test]
 fn an_id_of_another_length_is_not_ours() {
-    let (mut chance, program) = (noise(), program(IDS, 4, 7));
+    let (mut chance, program) = (noise(), program(IDS, alone(4), 7));
     let mut strays = 0;
     for len in [8, 15, 17, 20] {
         for _ in 0..50 {
@@ -155,7 +163,7 @@ fn an_id_of_another_length_is_not_ours() {
 
 #[test]
 fn runts_are_of_shard_0() {
-    let (mut chance, program) = (noise(), program(IDS, 4, 7));
+    let (mut chance, program) = (noise(), program(IDS, alone(4), 7));
     assert_eq!(run(&program, &[]), 0);
     let id = ours(3, &mut chance);
     let (short, long) = (short(&id), long(&id, &mut chance));
@@ -187,7 +195,7 @@ fn the_kernel_says_the_same() {
         assert_eq!(reached(&group, to, &long(&id, &mut chance)), Some(shard.into()));
     }
     // With a seed that we know; any member may say so, and at any time.
-    let program = program(IDS, 4, 12345);
+    let program = program(IDS, alone(4), 12345);
     sys::attach_reuseport(&group[2], &program).unwrap();
     let mut all = vec![vec![0x40], vec![0xc0; 5], vec![0x80; 6], vec![0x40, 0x40, 1]];
     for shard in 0..6 {
@@ -220,10 +228,101 @@ fn a_shard_that_has_ended_leaves_the_others_theirs() {
     }
 }
 
+/// An id of that generation and shard.
+fn of(generation: u8, shard: u8, chance: &mut impl FnMut() -> u8) -> Vec<u8> {
+    let mut id = ours(shard, chance);
+    id[0] = 0x40 | generation;
+    id
+}
+
+#[test]
+fn while_another_process_drains_its_ids_go_to_it_and_all_else_comes_to_us() {
+    let mut chance = noise();
+    for (old, new) in [(1, 1), (1, 4), (4, 1), (2, 3), (3, 2), (7, 3), (128, 127)] {
+        let members = Members { before: Some(Before { generation: 63, shards: old }), shards: new };
+        let program = program(IDS, members, 7);
+        for shard in 0..=u8::MAX {
+            for generation in [63, 0] {
+                let id = of(generation, shard, &mut chance);
+                let to = run(&program, &short(&id));
+                assert_eq!(run(&program, &long(&id, &mut chance)), to);
+                match (generation, to.checked_sub(old.into())) {
+                    (63, None) => assert_eq!(to, u32::from(shard), "{old} {new}"),
+                    (0, Some(to)) if shard < new => assert_eq!(to, members.place(shard).into()),
+                    // There is no such shard: to any of ours.
+                    (63, Some(to)) => assert!(shard >= old && to < new.into(), "{old} {new}"),
+                    (_, to) => assert!(shard >= new && to < Some(new.into()), "{old} {new}"),
+                }
+            }
+            let to = run(&program, &long(&[shard & 0x3f; 8], &mut chance));
+            assert!(to >= old.into() && to < u32::from(old) + u32::from(new), "{old} {new}");
+        }
+        // Closing an index moves the last one there.
+        let mut group: Vec<_> = (0..old).map(|_| None).collect();
+        let mut ours = vec![None; new.into()];
+        (0..new).for_each(|shard| ours[usize::from(members.place(shard))] = Some(shard));
+        group.extend(ours);
+        for index in (0..old).rev() {
+            group.swap_remove(index.into());
+        }
+        assert_eq!(group, (0..new).map(Some).collect::<Vec<_>>(), "{old} {new}");
+    }
+}
+
+/// The sockets of a server, in the order of its shards, that do not wait.
+fn sockets(listeners: &mut Listeners) -> Vec<UdpSocket> {
+    let sockets = listeners.take_udp().into_iter().flatten().map(|socket| {
+        let socket: UdpSocket = socket.as_fd().try_clone_to_owned().unwrap().into();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    });
+    sockets.collect()
+}
+
+#[test]
+fn a_group_changes_hands_and_the_kernel_sees_it_so() {
+    for (old, new) in [(1, 1), (1, 3), (3, 1), (2, 3), (3, 2), (4, 4)] {
+        let asked = [ListenAddress::Udp("127.0.0.1:0".parse().unwrap())];
+        let mut first =
+            Listeners::open_with(&asked, NonZero::new(old.into()).unwrap(), steered()).unwrap();
+        let ListenAddress::Udp(to) = first.addresses()[0] else { panic!() };
+        let (mut given, unfit) =
+            Given::new(Giver::Predecessor { generation: 9 }, first.estate().unwrap());
+        assert_eq!(unfit, [""; 0]);
+        let olds = sockets(&mut first);
+        let shards = NonZero::new(new.into()).unwrap();
+        let mut second = Listeners::take_over(&asked, shards, steered(), &mut given).unwrap();
+        assert_eq!(second.addresses(), [ListenAddress::Udp(to)]);
+        let ours = sockets(&mut second);
+        let mut chance = noise();
+        let mut arrives = |olds: &[UdpSocket], generation, shard, theirs: bool| {
+            let id = of(generation, shard, &mut chance);
+            let group = if theirs { olds } else { &ours };
+            assert_eq!(reached(group, to, &short(&id)), Some(shard.into()), "{old} {new} {shard}");
+        };
+        // Not ready: all is as it was, also for those who begin.
+        (0..old).for_each(|shard| arrives(&olds, 10, shard, true));
+        assert_eq!(second.steering().relieve(), [""; 0]);
+        (0..old).for_each(|shard| arrives(&olds, 9, shard, true));
+        (0..new).for_each(|shard| arrives(&olds, 10, shard, false));
+        // It was nothing: the first one goes on.
+        first.steering().restore();
+        (0..old).for_each(|shard| arrives(&olds, 10, shard, true));
+        second.steering().relieve();
+        // The first one is killed: nothing changes.
+        drop((olds, first));
+        (0..new).for_each(|shard| arrives(&[], 10, shard, false));
+        second.steering().settle();
+        for generation in [10, 9, 11] {
+            (0..new).for_each(|shard| arrives(&[], generation, shard, false));
+        }
+    }
+}
+
 #[test]
 fn what_is_no_group_is_not_steered() {
-    let alone = UdpSocket::bind("127.0.0.1:0").unwrap();
-    assert!(sys::attach_reuseport(&alone, &program(IDS, 4, 7)).is_err());
+    let single = UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert!(sys::attach_reuseport(&single, &program(IDS, alone(4), 7)).is_err());
 }
 
 #[test]

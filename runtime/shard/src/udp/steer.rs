@@ -36,17 +36,77 @@ const LONG: u32 = 0x80;
 const SCRATCH: u32 = 0;
 const ID: u32 = 1;
 
-/// The program for `shards` shards, at least one. `seed` is there so that nobody outside knows which ids of others meet.
-pub(crate) fn program(ids: ConnectionIds, shards: u8, seed: u32) -> [Operation; 29] {
+/// Whose sockets a group has, in the order of their indices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Members {
+    /// Of the process before us, as long as it is there: they come first.
+    pub(crate) before: Option<Before>,
+    /// Of ours, one a shard; at least one.
+    pub(crate) shards: u8,
+}
+
+/// A process whose place another takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// What its ids have as generation.
+    pub(crate) generation: u8,
+    /// How many sockets it has, one a shard.
+    pub(crate) shards: u8,
+}
+
+impl Members {
+    /// The index of a shard's socket among ours. With those before us they are bound in an order such that it is the
+    /// number of the shard when the others are gone: closing index i moves the last socket there, so that `before` closings,
+    /// from the last of them to the first, turn ours round by as many places.
+    pub(crate) fn place(self, shard: u8) -> u8 {
+        let shards = u16::from(self.shards.max(1));
+        // Below the number of shards, which has 8 bits.
+        ((u16::from(shard) + self.turn()) % shards) as u8
+    }
+
+    fn turn(self) -> u16 {
+        let shards = u16::from(self.shards.max(1));
+        let before = self.before.map_or(0, |before| u16::from(before.shards));
+        (shards - before % shards) % shards
+    }
+}
+
+/// The program for these sockets. `seed` is there so that nobody outside knows which ids of others meet.
+///
+/// With a process before us its ids go to it, and all else to us: other ids of our form to the shard that they name, and those
+/// that clients begin with to any.
+pub(crate) fn program(ids: ConnectionIds, members: Members, seed: u32) -> Vec<Operation> {
     use libc::{
-        BPF_A, BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ, BPF_JGE,
-        BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MEM, BPF_MOD, BPF_MUL, BPF_RET, BPF_RSH,
-        BPF_ST, BPF_STX, BPF_W, BPF_X, BPF_XOR,
+        BPF_A, BPF_ABS, BPF_ADD, BPF_ALU, BPF_AND, BPF_B, BPF_IMM, BPF_IND, BPF_JA, BPF_JEQ,
+        BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_LDX, BPF_MEM, BPF_MOD, BPF_MUL, BPF_RET,
+        BPF_RSH, BPF_ST, BPF_STX, BPF_W, BPF_X, BPF_XOR,
     };
-    let (shards, seed) = (u32::from(shards.max(1)), seed | 1);
+    let (shards, seed) = (u32::from(members.shards.max(1)), seed | 1);
     let form = u32::from(ids.version & !ids.generation);
+    // What it names, if there is such a shard: A is its number, and X is of no use any more.
+    let named = match members.before {
+        None => vec![jump(BPF_JGE, shards, 1, 0), operation(BPF_RET | BPF_A, 0)],
+        Some(before) => vec![
+            operation(BPF_ST, SCRATCH),
+            operation(BPF_LDX | BPF_MEM, ID),
+            operation(BPF_LD | BPF_B | BPF_IND, ids.kind.into()),
+            operation(BPF_ALU | BPF_AND | BPF_K, ids.generation.into()),
+            jump(BPF_JEQ, before.generation.into(), 0, 3),
+            operation(BPF_LD | BPF_MEM, SCRATCH),
+            jump(BPF_JGE, before.shards.into(), 7, 0),
+            operation(BPF_RET | BPF_A, 0),
+            operation(BPF_LD | BPF_MEM, SCRATCH),
+            jump(BPF_JGE, shards, 4, 0),
+            operation(BPF_ALU | BPF_ADD | BPF_K, members.turn().into()),
+            operation(BPF_ALU | BPF_MOD | BPF_K, shards),
+            operation(BPF_ALU | BPF_ADD | BPF_K, before.shards.into()),
+            operation(BPF_RET | BPF_A, 0),
+        ],
+    };
+    // Both are a few operations: no jump is longer than a byte says.
+    let past = named.len() as u8;
     // A is where one computes, X is where the id begins. Jumps pass over so many operations: if so, if not.
-    [
+    let mut program = vec![
         operation(BPF_LD | BPF_B | BPF_ABS, 0),
         jump(BPF_JSET, LONG, 2, 0),
         operation(BPF_LDX | BPF_IMM, SHORT_ID),
@@ -54,20 +114,20 @@ pub(crate) fn program(ids: ConnectionIds, shards: u8, seed: u32) -> [Operation; 
         // A long header.
         operation(BPF_LDX | BPF_IMM, LONG_ID),
         operation(BPF_LD | BPF_B | BPF_ABS, LONG_LENGTH),
-        jump(BPF_JEQ, ids.length.into(), 0, 12),
+        jump(BPF_JEQ, ids.length.into(), 0, past + 10),
         // Either header: is the id of our form?
         operation(BPF_STX, ID),
         operation(BPF_LD | BPF_B | BPF_IND, ids.kind.into()),
         operation(BPF_ALU | BPF_AND | BPF_K, (!ids.generation).into()),
-        jump(BPF_JEQ, form, 0, 8),
-        // Its shard, if there is such a one.
+        jump(BPF_JEQ, form, 0, past + 6),
         operation(BPF_LD | BPF_B | BPF_IND, ids.mask.into()),
         operation(BPF_ST, SCRATCH),
         operation(BPF_LD | BPF_B | BPF_IND, ids.shard.into()),
         operation(BPF_LDX | BPF_MEM, SCRATCH),
         operation(BPF_ALU | BPF_XOR | BPF_X, 0),
-        jump(BPF_JGE, shards, 1, 0),
-        operation(BPF_RET | BPF_A, 0),
+    ];
+    program.extend(named);
+    program.extend([
         operation(BPF_LDX | BPF_MEM, ID),
         // Of another form: two words of it, mixed.
         operation(BPF_LD | BPF_W | BPF_IND, 0),
@@ -79,8 +139,12 @@ pub(crate) fn program(ids: ConnectionIds, shards: u8, seed: u32) -> [Operation; 
         operation(BPF_ALU | BPF_MUL | BPF_K, seed),
         operation(BPF_ALU | BPF_RSH | BPF_K, 16),
         operation(BPF_ALU | BPF_MOD | BPF_K, shards),
-        operation(BPF_RET | BPF_A, 0),
-    ]
+    ]);
+    if let Some(before) = members.before {
+        program.push(operation(BPF_ALU | BPF_ADD | BPF_K, before.shards.into()));
+    }
+    program.push(operation(BPF_RET | BPF_A, 0));
+    program
 }
 
 const fn operation(code: u32, k: u32) -> Operation {
