@@ -4,13 +4,10 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use serde::Deserialize;
 use trilane::tls::Acceptor;
-use trilane::{ListenAddress, Metrics, RunError, Running, Server, StartError};
+use trilane::{Inherited, ListenAddress, Metrics, Running, Server};
 use trilane_admin::{About, Admin, Exposed};
 use trilane_profile::heap;
 
@@ -104,50 +101,36 @@ impl Wanted {
         Ok(Some(Self { listen, token, acceptor, has_clients, heap_profile, about }))
     }
 
-    /// Begins to tell of `main`. While the process before us has its addresses, which it keeps until it has drained, they are waited for.
+    /// Begins to tell of `main`, by the sockets of the process before this one, if it has left some.
     pub(crate) fn start(
         self,
         main: &Running,
         metrics: Metrics,
         reload: Reload,
-        is_after_another: bool,
-    ) -> Result<Operators, Failure> {
+        inherited: Inherited,
+    ) -> Result<Running, Failure> {
         let reload = move || reload.now();
         heap::sample_every(self.heap_profile);
-        let about = self.about.clone();
         let mut admin =
-            Admin::new(main.inspector()).metrics(metrics).on_reload(reload).about(about);
+            Admin::new(main.inspector()).metrics(metrics).on_reload(reload).about(self.about);
         if let Some(token) = &self.token {
             admin = admin.token(token);
         }
         if self.has_clients {
             admin = admin.behind_certificates();
         }
-        let operators = Operators::default();
-        match self.serve(&admin) {
-            Ok(running) => operators.put(running),
-            Err(RunError::Start(StartError::PortInUse { .. })) if is_after_another => {
-                operators.wait(self, admin).map_err(Failure::Server)?;
-            }
-            Err(error) => return Err(Failure::Server(error)),
-        }
-        Ok(operators)
-    }
-
-    fn serve(&self, admin: &Admin) -> Result<Running, RunError> {
-        let admin = admin.clone();
         let server = Server::new(move |shard| admin.router(&shard))
             .shards(NonZero::<usize>::MIN)
             .unpinned()
             .limits(trilane_admin::limits());
-        let server = match &self.acceptor {
+        let server = match self.acceptor {
             Some(acceptor) => {
                 let texts = self.listen.iter().map(ToString::to_string);
-                texts.fold(server.tls(acceptor.clone()), Server::listen_secure)
+                texts.fold(server.tls(acceptor), Server::listen_secure)
             }
-            None => self.listen.iter().cloned().fold(server, Server::listen_on),
+            None => self.listen.into_iter().fold(server, Server::listen_on),
         };
-        server.start()
+        server.inherit(inherited).start().map_err(Failure::Server)
     }
 }
 
@@ -166,39 +149,11 @@ fn about(flags: &Serve) -> About {
     about.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// How often addresses are tried that the process before us has.
-const AGAIN: Duration = Duration::from_millis(250);
-
-/// The listener for operators, once there is one.
-#[derive(Clone, Default)]
-pub(crate) struct Operators(Arc<Mutex<Option<Running>>>);
-
-impl Operators {
-    fn put(&self, running: Running) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
-    }
-
-    /// Tries until it works, on a thread of its own, or until nobody has this any more.
-    fn wait(&self, wanted: Wanted, admin: Admin) -> Result<(), RunError> {
-        let place = Arc::downgrade(&self.0);
-        let wait = move || {
-            while let Some(place) = place.upgrade() {
-                if let Ok(running) = wanted.serve(&admin) {
-                    return Self(place).put(running);
-                }
-                drop(place);
-                thread::sleep(AGAIN);
-            }
-        };
-        thread::Builder::new().name("admin-waits".to_owned()).spawn(wait)?;
-        Ok(())
-    }
-
-    /// Where it listens, ports chosen; nowhere yet while it is waited for.
-    pub(crate) fn addresses(&self) -> Vec<ListenAddress> {
-        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(running) = &*running else { return Vec::new() };
-        [running.addresses(), running.secure_addresses()].concat()
+/// Where it listens, ports chosen.
+pub(crate) fn addresses(admin: &Running) -> &[ListenAddress] {
+    match admin.addresses() {
+        [] => admin.secure_addresses(),
+        addresses => addresses,
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::health::Health;
 use crate::probe::Probe;
 use crate::record::Replay;
+use crate::upgrade::Upgrade;
 
 /// An HTTP server with one shard a core.
 #[derive(Clone, Debug, Parser)]
@@ -52,6 +53,8 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Have another process take over from one that serves, without a pause.
+    Upgrade(Upgrade),
 }
 
 /// How to serve.

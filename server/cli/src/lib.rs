@@ -32,6 +32,6 @@ pub mod schema;
 pub mod secure;
 mod setup;
 pub mod site;
-mod upgrade;
+pub mod upgrade;
 pub mod upstreams;
 mod words;

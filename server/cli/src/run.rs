@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use trilane::{Inherited, ListenAddress, Log, LogWriter, Metrics, RunError};
+use trilane::{Inherited, ListenAddress, Log, LogWriter, Metrics, Notify, RunError};
 
 use crate::acme;
 use crate::admin;
@@ -24,7 +24,7 @@ use crate::reload::{Reload, State};
 use crate::secure::Tls;
 use crate::setup::{Made, Places, server};
 use crate::site::Counted;
-use crate::upgrade::Again;
+use crate::upgrade::{Again, upgrade};
 
 /// Where the demo listens when nobody says where.
 const HOST: &str = "127.0.0.1";
@@ -85,6 +85,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(Command::Completions { shell }) => {
             return manual::completions(shell, &mut io::stdout()).map_err(Failure::Output);
         }
+        Some(Command::Upgrade(asked)) => return say(&upgrade(&asked)?),
         None => (Kind::Demo, args.serve),
     };
     let said = Said::now(&flags).map_err(Failure::Config)?;
@@ -128,7 +129,8 @@ fn serve(
     let port = std::env::var("PORT").ok();
     let again = Again::of_process(config.handover_timeout());
     let inherited = Inherited::of_process();
-    let inherited = inherited.map_err(|error| Failure::Setting(error.to_string()))?;
+    let mut inherited = inherited.map_err(|error| Failure::Setting(error.to_string()))?;
+    let beside = inherited.as_mut().map(Inherited::beside).unwrap_or_default();
     let is_ours = |at| inherited.as_ref().is_some_and(|it| it.has(&ListenAddress::Tcp(at)));
     let secure = secure_addresses(&flags, &config, kind, |at| is_ours(at) || is_free(at));
     let clear = addresses(&flags, &config, port)?;
@@ -140,7 +142,8 @@ fn serve(
     }
     let mut tls = None;
     if !secure.is_empty() || !quic.is_empty() {
-        let new = Tls::new(&flags, &config);
+        let keys = inherited.as_ref().and_then(Inherited::ticket_keys);
+        let new = Tls::inheriting(&flags, &config, keys);
         tls = Some(new.map_err(|error| Failure::Setting(error.to_string()))?);
     }
     let places = Places { clear, secure, quic };
@@ -166,23 +169,35 @@ fn serve(
     if let Some(inherited) = inherited {
         server = server.inherit(inherited);
     }
-    let running = server.start().map_err(Failure::Server)?;
-    for warning in running.warnings() {
-        // Nowhere is left to report that standard error is closed.
-        let _ = writeln!(io::stderr(), "trilane: {warning}");
-    }
+    let mut running = server.start().map_err(Failure::Server)?;
     app.is_served(&counted);
     let _exporter = export.map(|export| export.start(&running, &metrics)).transpose()?;
     let acceptor = tls.as_ref().map(Tls::acceptor);
     let state = State { kind, flags, config, started, places, app, counted, layers, tls, log_file };
     let reload = Reload::new(state, running.reloader());
     let _keeper = acme::keep(ordered, acceptor, &reload)?;
-    let admin = admin.map(|admin| admin.start(&running, metrics, reload.clone(), is_after_another));
+    let admin = admin.map(|admin| admin.start(&running, metrics, reload.clone(), beside));
     let admin = admin.transpose()?;
+    if let Some(admin) = &admin {
+        running.upgrader().beside(&admin.upgrader());
+    }
     // Before anybody is told that we are ready: from then on a signal drains.
-    let hang_up = move || drop(reload.now());
+    let notify = Notify::of_process().map_err(|error| Failure::Setting(error.to_string()))?;
+    let of_reload = notify.clone();
+    let hang_up = move || {
+        of_reload.reloading();
+        drop(reload.now());
+        of_reload.ready();
+    };
     let _signals = running.on_signals(hang_up).map_err(Failure::Server)?;
-    let _upgrades = again.on_signals(&running).map_err(Failure::Server)?;
+    let _upgrades = again.on_signals(&running, notify.clone()).map_err(Failure::Server)?;
+    notify.watch(&running).map_err(|error| Failure::Server(error.into()))?;
+    // All that could fail is done: from here on the process before this one is not waited for.
+    running.take_over();
+    for warning in running.warnings() {
+        // Nowhere is left to report that standard error is closed.
+        let _ = writeln!(io::stderr(), "trilane: {warning}");
+    }
     let list = |addresses: &[ListenAddress]| {
         let text = |address: &ListenAddress| match address {
             ListenAddress::Udp(address) => address.to_string(),
@@ -197,12 +212,17 @@ fn serve(
         [] => String::new(),
         addresses => format!(" redirect={}", list(addresses)),
     };
-    let operators = admin.as_ref().map(|it| format!(" admin={}", list(&it.addresses())));
+    let operators = admin.as_ref().map(|it| format!(" admin={}", list(admin::addresses(it))));
     let operators = operators.unwrap_or_default();
     let (shards, pid) = (running.stats().len(), std::process::id());
-    say(&format!(
+    let told = say(&format!(
         "trilane ready http={http} https={https} h3={h3}{redirect}{operators} shards={shards} pid={pid}"
-    ))?;
+    ));
+    // Who reads what the first process of a line says may be gone by now: that is no reason to end the last one.
+    if !is_after_another {
+        told?;
+    }
+    notify.ready();
     running.wait().map_err(Failure::Server)
 }
 

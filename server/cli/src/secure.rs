@@ -27,8 +27,24 @@ impl Tls {
     /// # Errors
     /// Something cannot be read or used, or the section contradicts itself.
     pub fn new(flags: &Serve, config: &Config) -> Result<Self, TlsError> {
+        Self::inheriting(flags, config, None)
+    }
+
+    /// The same with the random ticket keys of the process before this one, if there was one.
+    ///
+    /// # Errors
+    /// As [`Tls::new`].
+    pub fn inheriting(
+        flags: &Serve,
+        config: &Config,
+        keys: Option<&[u8]>,
+    ) -> Result<Self, TlsError> {
         let mut development = None;
-        let acceptor = Acceptor::new(wanted(flags, config, &mut development)?)?;
+        let wanted = wanted(flags, config, &mut development)?;
+        let acceptor = match keys {
+            Some(keys) => Acceptor::inheriting(wanted, keys)?,
+            None => Acceptor::new(wanted)?,
+        };
         let tls = Self { acceptor, development };
         tls.tell();
         Ok(tls)

@@ -3,13 +3,19 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{Write, stderr};
+use std::io::{self, Write, stderr};
+use std::num::NonZero;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trilane::{RunError, Running, SignalGuard, Upgrader};
+use rustix::process::{Pid, Signal, kill_process};
+use trilane::{Notify, RunError, Running, SignalGuard, Upgrader};
+
+use crate::run::Failure;
 
 /// How this process was started, to be done again.
 #[derive(Clone, Debug)]
@@ -30,19 +36,76 @@ impl Again {
         Self { program, arguments: all.collect(), within }
     }
 
-    /// Hands over at each SIGUSR2, as long as the guard lives. What comes of it is said on standard error.
-    pub(crate) fn on_signals(self, running: &Running) -> Result<SignalGuard, RunError> {
+    /// Hands over at each SIGUSR2, as long as the guard lives. What comes of it is said on standard error, and to `trilane upgrade`.
+    pub(crate) fn on_signals(
+        self,
+        running: &Running,
+        notify: Notify,
+    ) -> Result<SignalGuard, RunError> {
         let (upgrader, again) = (running.upgrader(), Arc::new(self));
-        running.on_upgrade_signals(move || again.upgrade(&upgrader))
+        running.on_upgrade_signals(move || again.upgrade(&upgrader, &notify))
     }
 
-    fn upgrade(&self, upgrader: &Upgrader) {
+    fn upgrade(&self, upgrader: &Upgrader, notify: &Notify) {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
-        match upgrader.upgrade(command, self.within) {
-            Ok(pid) => say(&format_args!("process {pid} has taken over; this one drains")),
-            Err(error) => say(&format_args!("no handover: {error}")),
+        let (kind, text) = match upgrader.upgrade(command, self.within) {
+            Ok(pid) => {
+                notify.main_process(pid);
+                (DONE, format!("process {pid} has taken over; this one drains"))
+            }
+            Err(error) => (REFUSED, format!("no handover: {error}")),
+        };
+        say(&text);
+        // Whoever asks listens there; mostly it was a signal of somebody else's.
+        if let (Ok(socket), Ok(address)) = (UnixDatagram::unbound(), ear(std::process::id())) {
+            let _ = socket.send_to_addr(&[&[kind][..], text.as_bytes()].concat(), &address);
         }
+    }
+}
+
+/// How the word to `trilane upgrade` begins.
+const DONE: u8 = b'+';
+const REFUSED: u8 = b'-';
+
+/// Where whoever asks process `pid` to hand over waits for its word.
+fn ear(pid: u32) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("trilane/upgrade/{pid}"))
+}
+
+/// `trilane upgrade`: whom to ask.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Upgrade {
+    /// The process that serves: another one takes over from it, started by the same command.
+    #[arg(long, value_name = "PID")]
+    pub pid: NonZero<i32>,
+    /// Seconds to wait for it to say what came of it: more than its `[drain] handover_timeout`.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+}
+
+/// Asks a process to hand over, and waits for what comes of it.
+///
+/// # Errors
+/// It does not, or nothing is heard of it.
+pub(crate) fn upgrade(asked: &Upgrade) -> Result<String, Failure> {
+    let failed = |what: String| Failure::Setting(format!("process {}: {what}", asked.pid));
+    let pid = Pid::from_raw(asked.pid.get()).filter(|_| asked.pid.get() > 1);
+    let pid = pid.ok_or_else(|| failed("no process has such a number".to_owned()))?;
+    let address = ear(pid.as_raw_nonzero().get().unsigned_abs());
+    let socket = address.and_then(|address| UnixDatagram::bind_addr(&address));
+    let socket = socket.map_err(|error| failed(format!("somebody else asks it: {error}")))?;
+    let timeout = Duration::from_secs(asked.timeout.max(1));
+    socket.set_read_timeout(Some(timeout)).map_err(|error| failed(error.to_string()))?;
+    kill_process(pid, Signal::USR2).map_err(|error| failed(error.to_string()))?;
+    let mut word = [0; 4096];
+    let len = socket.recv(&mut word).map_err(|_| {
+        failed(format!("nothing was heard in {} s: look at its log", timeout.as_secs()))
+    })?;
+    match word.get(..len).and_then(<[u8]>::split_first) {
+        Some((&DONE, text)) => Ok(String::from_utf8_lossy(text).into_owned()),
+        Some((_, text)) => Err(failed(String::from_utf8_lossy(text).into_owned())),
+        None => Err(failed("said nothing".to_owned())),
     }
 }
 

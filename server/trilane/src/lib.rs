@@ -21,6 +21,7 @@
 mod error;
 pub mod log;
 mod log_file;
+pub mod notify;
 mod redirect;
 pub mod reload;
 pub mod running;
@@ -28,6 +29,7 @@ pub mod server;
 
 pub use bytes::Bytes;
 pub use log::{LogWriter, Rotation};
+pub use notify::Notify;
 pub use reload::Reloader;
 pub use running::Running;
 pub use server::{Log, RunError, Server};
@@ -48,8 +50,8 @@ pub use trilane_semantics::{Known, Limits, Payload, RequestHead, ResponseHead};
 pub use trilane_service::*;
 pub use trilane_shard::handover::HandoverError;
 pub use trilane_shard::{
-    Inherited, Inspector, InvalidProxyProtocol, ListenAddress, ProxyProtocol, Recordings,
-    ReloadError, SignalGuard, StartError, Stopper, Topology, UpgradeError, Upgrader,
+    Inherited, Inspector, InvalidProxyProtocol, ListenAddress, ProxyProtocol, Pulse, Recordings,
+    ReloadError, SignalGuard, Stage, StartError, Stopper, Topology, UpgradeError, Upgrader,
     refuse_huge_pages,
 };
 pub use trilane_tls as tls;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trilane_exchange::Stats;
 use trilane_shard::{
-    Inspector, ListenAddress, SignalGuard, Stopper, Upgrader, drain_on_signals, on_signals,
+    Inspector, ListenAddress, Pulse, SignalGuard, Stopper, Upgrader, drain_on_signals, on_signals,
     on_upgrade_signals,
 };
 
@@ -122,6 +122,18 @@ impl Running {
     #[must_use]
     pub fn dropped_log_lines(&self) -> u64 {
         self.reloader.dropped_log_lines()
+    }
+
+    /// Whether its shards turn, for a watchdog.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.server.pulse()
+    }
+
+    /// Takes over from the process before this one, if there is one ([`Server::inherit`](crate::Server::inherit)): until then that one serves, and nothing
+    /// is lost if this one does not get so far. [`Running::wait`] does so if nobody has.
+    pub fn take_over(&mut self) {
+        self.server.take_over();
     }
 
     /// Has another process take over from it. A service manager's or an operator's way to say so is a signal:

@@ -316,7 +316,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     }
 
     /// With sockets that this process was given, by the one before it or by the service manager: where it is to listen there, they
-    /// are taken, and the process before it is relieved when all shards are ready.
+    /// are taken. The process before it serves until [`Running::take_over`].
     ///
     /// ```no_run
     /// use trilane::{Inherited, Router, Server, get};
