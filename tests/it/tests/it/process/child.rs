@@ -47,7 +47,16 @@ impl Process {
         arguments: &[&str],
         set: impl FnOnce(&mut Command),
     ) -> Result<Self, Refusal> {
-        let mut command = Command::new(binary());
+        Self::of(binary(), arguments, set)
+    }
+
+    /// The same of another file.
+    pub(crate) fn of(
+        program: &Path,
+        arguments: &[&str],
+        set: impl FnOnce(&mut Command),
+    ) -> Result<Self, Refusal> {
+        let mut command = Command::new(program);
         command.args(arguments).env_remove("PORT");
         if !arguments.contains(&"--https") {
             let (certificate, key) = secure::files();
@@ -117,6 +126,13 @@ impl Process {
         self.heirs.first().copied().unwrap_or_else(|| self.child.id())
     }
 
+    /// Who it has started, if anybody, and is there still.
+    pub(crate) fn started(&self) -> Option<u32> {
+        let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let mut pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.find(|pid| parent(*pid) == Some(self.pid()))
+    }
+
     /// Has another one take over, and waits until it is ready.
     #[track_caller]
     pub(crate) fn upgrade(&mut self) {
@@ -134,10 +150,25 @@ impl Process {
     /// Waits until all are gone but the one that serves.
     #[track_caller]
     pub(crate) fn alone_within(&mut self, patience: Duration) {
+        let serves = self.pid();
+        self.left_within(patience, |pid| pid == serves);
+    }
+
+    /// Waits until all are gone, after a signal.
+    #[track_caller]
+    pub(crate) fn gone_within(&mut self, patience: Duration) {
+        self.left_within(patience, |_| false);
+    }
+
+    #[track_caller]
+    fn left_within(&mut self, patience: Duration, stays: impl Fn(u32) -> bool) {
         let end = Instant::now() + patience;
-        while self.child.try_wait().unwrap().is_none()
-            || self.heirs.iter().skip(1).any(|pid| is_there(*pid))
-        {
+        loop {
+            let is_first = !stays(self.child.id()) && self.child.try_wait().unwrap().is_none();
+            let mut heirs = self.heirs.iter().filter(|pid| !stays(**pid));
+            if !is_first && heirs.all(|pid| parent(*pid).is_none()) {
+                return;
+            }
             assert!(Instant::now() < end, "still there after {patience:?}");
             thread::sleep(Duration::from_millis(5));
         }
@@ -174,10 +205,7 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own `kill`: no tool, and no unsafe call, is needed.
-        let sent =
-            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status();
-        assert!(sent.unwrap().success());
+        assert!(signal(name, self.pid()));
     }
 
     /// How it ended, which must be within that time.
@@ -235,17 +263,27 @@ fn after<'a>(ready: &'a str, name: &str) -> &'a str {
     rest.split(' ').next().unwrap()
 }
 
-/// Whether it runs still; who has ended may wait for somebody to ask how.
-fn is_there(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+/// Sends a signal; whether there was a process to take it.
+pub(crate) fn signal(name: &str, pid: u32) -> bool {
+    // The shell's own `kill`: no tool, and no unsafe call, is needed.
+    let script = format!("kill -{name} {pid} 2>/dev/null");
+    Command::new("sh").args(["-c", &script]).status().unwrap().success()
+}
+
+/// Whose child it is, if it runs still; who has ended may wait for somebody to ask how.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name, which may hold anything: its state, and its parent.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let (state, rest) = rest.split_once(' ')?;
+    (!matches!(state, "Z" | "X")).then(|| rest.split(' ').next()?.parse().ok())?
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         for heir in &self.heirs {
             // It fails only when the process has ended.
-            let _ = Command::new("sh").args(["-c", &format!("kill -KILL {heir} 2>&-")]).status();
+            signal("KILL", *heir);
         }
         // It fails only when the process has ended.
         let _ = self.child.kill();
@@ -254,7 +292,7 @@ impl Drop for Process {
 }
 
 /// The binary beside this one, built once, in this one's profile.
-fn binary() -> &'static Path {
+pub(super) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let here = std::env::current_exe().unwrap();

@@ -8,6 +8,7 @@ mod logs;
 pub(crate) mod sandbox;
 mod shortage;
 mod start;
+mod systemd;
 mod upgrade;
 
 pub(crate) use child::{Addresses, Process, Refusal};
