@@ -26,6 +26,16 @@ fn assets_are_there() {
 }
 
 #[test]
+fn the_folder_says_what_is_in_it() {
+    let text = read("README.md");
+    for entry in fs::read_dir(super::path("")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let stem = name.split('.').next().unwrap();
+        assert!(name == "README.md" || text.contains(stem), "{name}");
+    }
+}
+
+#[test]
 fn its_version_is_ours() {
     let first = read("debian/changelog").lines().next().unwrap().to_owned();
     assert!(first.starts_with(&format!("trilane ({}-1) ", env!("CARGO_PKG_VERSION"))), "{first}");

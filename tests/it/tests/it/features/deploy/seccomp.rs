@@ -180,7 +180,14 @@ fn the_demo_lives_under_it() {
         ["--http", "127.0.0.1:0", "--h2c", "--shards", "2", "--log", "json"],
         log.to_str().unwrap(),
     );
-    let mut process = start(&[&two[..], &["--log-file", log_file]].concat());
+    let rest = ["--log-file", log_file, "--admin", "127.0.0.1:0"];
+    let mut process = start(&[&two[..], &rest].concat());
+    let operators = process.ready.split_once(" admin=").unwrap().1.split(' ').next().unwrap();
+    for path in ["ready", "metrics", "connections", "debug/pprof/profile?seconds=1"] {
+        let url = format!("http://{operators}/{path}");
+        let (is_well, said) = Process::said(&["health", "--timeout", "20", &url]);
+        assert!(is_well, "{said}");
+    }
     for lane in LANES {
         for target in TARGETS {
             lane.open(&process).ask(&Ask::get(*target)).status(200);
@@ -193,6 +200,12 @@ fn the_demo_lives_under_it() {
     eventually("the log is written", || {
         fs::read_to_string(&log).is_ok_and(|text| text.contains("/panic"))
     });
+    // Another process, under the same filters as children are.
+    process.upgrade();
+    process.alone_within(Duration::from_secs(20));
+    for lane in LANES {
+        lane.open(&process).ask(&Ask::get("/plaintext")).status(200);
+    }
     process.signal("TERM");
     assert_eq!(process.exit_within(Duration::from_secs(20)).code(), Some(0));
 }
