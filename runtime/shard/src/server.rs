@@ -31,7 +31,6 @@ use crate::preflight::{self, StartError};
 use crate::pulse::{Beat, Pulse};
 use crate::questions::Questions;
 use crate::quic::{Common, Quic};
-use crate::recordings::Recordings;
 use crate::reload::Reloader;
 use crate::ring::{Ring, RingConfig};
 use crate::sending::{Reads, Sendings};
