@@ -49,6 +49,25 @@ fn one_process_resumes_its_own_also_after_a_reload() {
     });
 }
 
+#[test]
+fn a_process_that_takes_over_resumes_what_the_one_before_began() {
+    each_version(|versions| {
+        let made = Made::new(&["localhost"]);
+        let client = Arc::new(client_of(&[&made], versions));
+        let first = Acceptor::new(with_keys(&made, None)).unwrap();
+        assert!(!resumes(&first, &client));
+        let keys = first.random_keys();
+        let next = Acceptor::inheriting(with_keys(&made, None), &keys).unwrap();
+        assert!(resumes(&next, &client) && resumes(&first, &client));
+        assert_eq!(next.random_keys(), keys);
+        for cut in 0..keys.len() {
+            assert!(Acceptor::inheriting(with_keys(&made, None), &keys[..cut]).is_err(), "{cut}");
+        }
+        let many = [&keys[..], &[7; 64]].concat();
+        assert!(Acceptor::inheriting(with_keys(&made, None), &many).is_err());
+    });
+}
+
 /// The steps that `ticket_keys` tells operators, with two processes that do not take them at the same time.
 #[test]
 fn a_file_of_keys_is_shared_and_rotated_with_overlap() {
