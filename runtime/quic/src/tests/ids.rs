@@ -47,6 +47,21 @@ fn an_id_names_its_shard_and_nobody_else_can_make_one() {
 }
 
 #[test]
+fn a_process_that_takes_over_resets_what_the_one_before_leaves() {
+    let secrets = Secrets::new(&acceptor()).unwrap();
+    let bytes = secrets.to_bytes();
+    let (old, next) = (ids(PLACE, &secrets), Secrets::inherited(&bytes).unwrap());
+    let next = ids(Place { generation: PLACE.generation + 1, ..PLACE }, &next);
+    let cid = old.mint().unwrap();
+    assert_eq!(next.owner(&cid), Some(Owner::Gone));
+    assert_eq!(next.reset_token(&cid).unwrap(), old.reset_token(&cid).unwrap());
+    for cut in 0..bytes.len() {
+        assert!(Secrets::inherited(&bytes[..cut]).is_err(), "{cut}");
+    }
+    assert!(Secrets::inherited(&[&bytes[..], &[0]].concat()).is_err());
+}
+
+#[test]
 fn places_that_cannot_be_are_refused() {
     let secrets = Secrets::new(&acceptor()).unwrap();
     for place in [Place { shard: 4, ..PLACE }, Place { generation: 64, ..PLACE }] {
