@@ -115,7 +115,7 @@ pub(super) fn open(
 }
 
 /// Joins the group of the process before us, which has `before` sockets in it. Until we are ready no datagram comes: its program
-/// knows of its own sockets only. The order is told at [`Members::place`](crate::udp::steer::Members::place).
+/// knows of its own sockets only. The order is told where the program is made (`Members`).
 pub(super) fn join(
     address: SocketAddr,
     shards: usize,

@@ -55,15 +55,17 @@ pub(crate) struct Before {
 }
 
 impl Members {
-    /// The index of a shard's socket among ours. With those before us they are bound in an order such that it is the
-    /// number of the shard when the others are gone: closing index i moves the last socket there, so that `before` closings,
-    /// from the last of them to the first, turn ours round by as many places.
+    /// The index of a shard's socket among ours.
+    #[cfg(test)]
     pub(crate) fn place(self, shard: u8) -> u8 {
         let shards = u16::from(self.shards.max(1));
         // Below the number of shards, which has 8 bits.
         ((u16::from(shard) + self.turn()) % shards) as u8
     }
 
+    /// By how many places the sockets of our shards are turned round. They are bound in an order such that index and shard are the
+    /// same when those before us are gone: closing index i moves the last socket there, so that `before` closings, from the last of
+    /// them to the first, turn ours round by as many places.
     fn turn(self) -> u16 {
         let shards = u16::from(self.shards.max(1));
         let before = self.before.map_or(0, |before| u16::from(before.shards));
