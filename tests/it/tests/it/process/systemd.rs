@@ -157,7 +157,10 @@ fn activated(socket: impl Into<OwnedFd>, arguments: &[&str]) -> Process {
     let program = binary().to_str().unwrap();
     let all = [&["-c", script, "sh", program][..], arguments].concat();
     let stdin: Stdio = socket.into().into();
-    Process::of("sh".as_ref(), &all, |command| drop(command.stdin(stdin))).unwrap()
+    Process::of("sh".as_ref(), &all, |command| {
+        command.stdin(stdin);
+    })
+    .unwrap()
 }
 
 fn plaintext(mut socket: impl Read + Write) {
