@@ -23,7 +23,17 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ),
         ],
     ),
-    ("ENVIRONMENT", &[("PORT", "The port of the address where --http listens by default.")]),
+    (
+        "ENVIRONMENT",
+        &[
+            ("PORT", "The port of the address where --http listens by default."),
+            (
+                "TRILANE_...",
+                "A key of the configuration file: its path in capitals, as in TRILANE_LIMITS_BODY. It wins over the file, and flags \
+                 win over it.",
+            ),
+        ],
+    ),
     (
         "SIGNALS",
         &[
@@ -34,7 +44,12 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "SIGHUP",
-                "Read the settings again that can be changed while serving, and open the access log anew.",
+                "Read the configuration and the files that it names again, and open the access log anew. What cannot be used \
+                 changes nothing.",
+            ),
+            (
+                "SIGUSR2",
+                "Start the program that stands in this one's place once more, hand it all sockets, and drain when it is ready.",
             ),
         ],
     ),
