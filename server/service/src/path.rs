@@ -8,8 +8,9 @@
 //!   separate segments too, so that what a parameter holds after decoding is safe to look up below
 //!   a directory.
 //! - A trailing slash makes another path.
-//! - What is written otherwise than it could be (`/%61dmin`) is 400 where it would have another route if it were not: the layers of
-//!   that route are not walked around, whatever the one that matches makes of it.
+//! - What is encoded though it need not be (`/%61dmin`) is 400 where it would have another route if it were not: the layers of that
+//!   route are not walked around, whatever the one that matches makes of it. So routes are written plainly, too. `%2F` stays what it
+//!   is: who takes the rest of a path and joins it to something looks for it, as files do.
 //!
 //! Nothing is ever normalised, nor redirected.
 
@@ -124,11 +125,9 @@ pub(crate) fn plain(path: &str) -> Option<String> {
     String::from_utf8(plain).ok().filter(|plain| plain != path)
 }
 
-/// RFC 3986 §3.3: `pchar`, but for what is encoded.
+/// What a path may have as it is: `pchar` of RFC 3986 §3.3, and what else targets are let through with.
 const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'')
-        || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    byte.is_ascii_graphic() && !matches!(byte, b'/' | b'%' | b'?' | b'#')
 }
 
 /// RFC 3986 §2.1: `pct-encoded = "%" HEXDIG HEXDIG`, in either case.
@@ -208,7 +207,8 @@ mod tests {
         ] {
             assert_eq!(plain(path).as_deref().unwrap_or(path), expected);
         }
-        for path in ["/", "/a-b", "/a%20b", "/caf%C3%A9", "/%zz", "/%"] {
+        assert_eq!(plain("/a%7Cb%5b%5D").as_deref(), Some("/a|b[]"));
+        for path in ["/", "/a-b", "/a|b", "/a%20b", "/caf%C3%A9", "/a%3Fb%23", "/%zz", "/%"] {
             assert_eq!(plain(path), None, "{path}");
         }
     }

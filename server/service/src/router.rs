@@ -246,7 +246,9 @@ impl<S: Clone + 'static> Router<S> {
 
     fn add(&mut self, path: String, methods: MethodRouter<S>) -> Result<(), RouteError> {
         let visible = path.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#');
-        if !path.starts_with('/') || !visible || path::check(&path).is_err() {
+        // One that could be written plainly no request would ever have (see `path`).
+        let is_odd = path::check(&path).is_err() || path::plain(&path).is_some();
+        if !path.starts_with('/') || !visible || is_odd {
             return Err(RouteError::Path { path });
         }
         if let Some(error) = methods.chain.error() {

@@ -68,6 +68,7 @@ fn no_spelling_leads_around_a_route() {
             .route("/admin", says("admin"))
             .route("/users/{id}/posts", says("posts"))
             .route("/caf%C3%A9", says("coffee"))
+            .route("/[x]", says("in brackets"))
             .route("/files/{*rest}", rest())
             .route("/files/private/{*rest}", says("private"))
             .nest("/in", nested)
@@ -85,6 +86,8 @@ fn no_spelling_leads_around_a_route() {
         ("/files/%61b", 200, "ab"),
         ("/caf%C3%A9", 200, "coffee"),
         ("/caf%c3%a9", 400, ""),
+        ("/[x]", 200, "in brackets"),
+        ("/%5Bx%5D", 400, ""),
         ("/%61dministration", 200, "/%61dministration"),
         ("/a%20b", 200, "/a%20b"),
         ("/in/there", 200, "nobody inside"),
