@@ -69,6 +69,9 @@ impl Reloader {
         F: Fn(ShardHandle) -> Result<Rc<dyn Service>, AppError> + Send + Sync + 'static,
     {
         let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.control.order() > Order::Serve {
+            return Err(ReloadError::Ends);
+        }
         let config = self.started.renewed(config);
         let drain = (config.drain_idle_grace, config.drain_deadline);
         let (answers, answered) = channel();
@@ -99,7 +102,7 @@ impl Reloader {
                     missing -= 1;
                     failed = failed.or(answer.err());
                 }
-                Err(RecvTimeoutError::Timeout) if self.control.order() == Order::Serve => {}
+                Err(RecvTimeoutError::Timeout) if self.control.order() <= Order::Serve => {}
                 Err(_) => return Err(ReloadError::Ends),
             }
         }
