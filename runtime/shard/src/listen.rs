@@ -6,7 +6,7 @@
 //! one user share it without a word. Sockets are blocking, and only the ring
 //! accepts: whether it waits on a non-blocking one or answers EAGAIN is up to the kernel's release.
 //!
-//! Sockets that we were given ([`given`]) come first: an address that has some is not opened again. They are shared out as they are,
+//! Sockets that we were given (`given`) come first: an address that has some is not opened again. They are shared out as they are,
 //! whatever their number: shards without one accept from another's, and a shard may have several. No socket joins a group of TCP
 //! that we were given: connections in its queue would end with us, if we do not become ready.
 

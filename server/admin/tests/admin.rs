@@ -1,4 +1,5 @@
 //! The routes for operators, asked over a socket, of a server of two shards at work.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

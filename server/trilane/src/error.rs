@@ -15,9 +15,9 @@ pub enum RunError {
     Start(StartError),
     /// It was torn down by the system.
     System(io::Error),
-    /// At work, it could not be set up anew: [`Reloader::reload`].
+    /// At work, it could not be set up anew: [`Reloader::reload`](crate::Reloader::reload).
     Reload(trilane_shard::ReloadError),
-    /// It listens for TLS, and was given no certificate: [`Server::tls`].
+    /// It listens for TLS, and was given no certificate: [`Server::tls`](crate::Server::tls).
     NoCertificate,
     /// It is to listen for HTTP/3 on what is no UDP address.
     NotUdp(ListenAddress),

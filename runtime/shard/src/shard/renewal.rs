@@ -1,5 +1,7 @@
 //! Another application, while the shard is at work: built when that is asked for, served when all shards have theirs.
 
+use std::rc::Rc;
+
 use super::Shard;
 use crate::reload::Step;
 
@@ -12,7 +14,7 @@ impl Shard {
                 Step::Take => {
                     let Some(built) = self.built.take() else { continue };
                     let config = &built.plan.config;
-                    self.host.renew(built.app.clone(), &config.limits);
+                    self.host.renew(Rc::clone(&built.app), &config.limits);
                     self.h2c = config.h2c;
                     self.proxies = config.proxies();
                     built.is_taken();

@@ -64,6 +64,7 @@ impl Load<'_> {
 }
 
 /// What is done to a process while clients ask, over each protocol: small things, things that take their time, and downloads.
+#[allow(clippy::print_stdout, reason = "what a run of it has shown")]
 fn under_load(process: &mut Process, act: impl FnOnce(&mut Process, &Load<'_>)) {
     let (is_over, answered, began) = (AtomicBool::new(false), AtomicU64::new(0), Instant::now());
     let addresses = process.addresses();

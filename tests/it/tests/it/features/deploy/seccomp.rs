@@ -40,8 +40,9 @@ fn profile() -> Value {
 fn compile(profile: &Value, default: Value) -> Vec<BpfProgram> {
     let rules: Vec<_> = profile["syscalls"].as_array().unwrap().iter().flat_map(rules).collect();
     let refused = rules.iter().filter(|(action, _)| *action != json!("allow"));
-    let mut filters: Vec<_> =
-        refused.map(|(action, rule)| filter(&json!("allow"), action, &[rule.clone()])).collect();
+    let mut filters: Vec<_> = refused
+        .map(|(action, rule)| filter(&json!("allow"), action, std::slice::from_ref(rule)))
+        .collect();
     let all: Vec<_> = rules.into_iter().map(|(_, rule)| rule).collect();
     filters.push(filter(&default, &json!("allow"), &all));
     filters
