@@ -3,12 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps run test soak autobahn planted bench fuzz lint doc binary package deb
+.PHONY: help deps run test soak chaos autobahn planted bench fuzz lint doc binary package deb
 
 CARGO ?= cargo
 ARGS ?=
 # How many worlds `make soak` simulates.
 SOAK ?= 300
+# How long `make chaos` goes on, in seconds.
+CHAOS ?= 600
 # How long `make fuzz` runs each of its targets.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= head chunked connection client router cache fields targets hpack_decode hpack_encode \
@@ -86,6 +88,9 @@ bench: deps ## Time, instructions and allocations, without sockets
 	$(CARGO) bench --locked --profile max -p trilane-benches --benches
 	$(CARGO) run --locked --profile max -p trilane-benches --bin allocations
 	$(CARGO) run --locked --profile max -p trilane-benches --bin instructions
+
+chaos: deps ## Right and wrong clients, reloads and upgrades at once: make chaos CHAOS=600 SEED=1
+	TRILANE_IT_CHAOS=$(CHAOS) $(CARGO) test --workspace --locked --test it -- chaos --nocapture
 
 planted: deps ## Nineteen mistakes on purpose, one build each: the simulator must find every one
 	@CARGO="$(CARGO)" tests/sim/planted.sh

@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::parity::{Ask, LANES, eventually};
 use crate::process::{Addresses, Process};
 
-/// Two files that are right, and one that is not.
+/// Two files that are right, and one that is not. Who is gone without a word over QUIC is waited for by its idle time.
 const FILES: [&str; 3] = [
-    "[limits]\nbody = 3000000\n[drain]\ndeadline = 20\n",
-    "[drain]\ndeadline = 20\n",
+    "[limits]\nbody = 3000000\n[drain]\ndeadline = 20\n[quic]\nidle_timeout = 3\n",
+    "[drain]\ndeadline = 20\n[quic]\nidle_timeout = 3\n",
     "[limits]\nbdy = 1\n",
 ];
 

@@ -109,6 +109,7 @@ fn nothing_is_wrong_and_nothing_is_left() {
     println!("memory of each process: {memory:?}");
     let (first, last) = (memory[0], memory[memory.len() - 1]);
     assert!(last <= first + GROWTH, "{first} bytes at first, {last} at last");
+    assert_eq!(again, 0, "requests were lost");
     assert!(right > 100 && wrong > 20 && upgrades > 0, "that was nothing");
     LANES[0].open(&line.addresses()).ask(&Ask::get("/plaintext")).status(200);
     line.end();
