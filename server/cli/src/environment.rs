@@ -10,8 +10,8 @@ use crate::schema::{Key, keys};
 
 /// What our variables begin with.
 const OURS: &str = "TRILANE_";
-/// Variables that are no keys: of whoever hands over to another process, and of those who watch it.
-const OTHERS: [&str; 2] = ["TRILANE_HANDOVER", "TRILANE_LOG"];
+/// A variable that is no key: of whoever hands over to another process.
+const OTHER: &str = "TRILANE_HANDOVER";
 /// What those of the test suite begin with.
 const OF_TESTS: &str = "TRILANE_IT_";
 
@@ -78,7 +78,7 @@ impl Environment {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with(OURS) && !name.starts_with(OF_TESTS) && !OTHERS.contains(&name)
+    name.starts_with(OURS) && !name.starts_with(OF_TESTS) && name != OTHER
 }
 
 #[cfg(test)]
@@ -125,6 +125,13 @@ mod tests {
             with(file, &[]),
             Config::parse(file, Path::new("t")).map_err(|it| it.to_string())
         );
+    }
+
+    #[test]
+    fn every_key_can_be_said() {
+        let keys: Vec<_> = keys().iter().filter_map(Key::variable).collect();
+        assert!(keys.iter().all(|name| is_ours(name)));
+        assert_eq!(with("", &[("TRILANE_LOG", "json")]).unwrap().log.as_deref(), Some("json"));
     }
 
     #[test]
