@@ -67,6 +67,9 @@ impl Environment {
         for (name, value) in &self.0 {
             let bad = |error| ConfigError::Environment(name.clone(), error);
             let Some(key) = known.get(name) else {
+                if is_of_a_service(name, value) {
+                    continue;
+                }
                 let meant = nearest(name, known.keys().map(String::as_str));
                 let meant = meant.map(|it| format!(": did you mean `{it}`?")).unwrap_or_default();
                 return Err(bad(format!("there is no such setting{meant}")));
@@ -79,6 +82,22 @@ impl Environment {
 
 fn is_ours(name: &str) -> bool {
     name.starts_with(OURS) && !name.starts_with(OF_TESTS) && name != OTHER
+}
+
+/// Whether it is what Kubernetes tells pods of a Service that is called as we are, or so and more: `trilane`, `trilane-redis`.
+fn is_of_a_service(name: &str, value: &str) -> bool {
+    let Some(rest) = name.strip_prefix("TRILANE") else { return false };
+    let is_port = |place: &str| {
+        let (number, rest) = place.split_once('_').unwrap_or((place, ""));
+        let protocol = rest.split('_').next().unwrap_or_default();
+        number.parse::<u16>().is_ok() && matches!(protocol, "TCP" | "UDP" | "SCTP")
+    };
+    rest.ends_with("_SERVICE_HOST")
+        || rest.ends_with("_SERVICE_PORT")
+        || rest.contains("_SERVICE_PORT_")
+        // As `tcp://10.0.0.7:443`: a number is meant for a key.
+        || (rest.ends_with("_PORT") && value.contains("://"))
+        || rest.match_indices("_PORT_").any(|(at, it)| is_port(&rest[at + it.len()..]))
 }
 
 #[cfg(test)]
@@ -125,6 +144,30 @@ mod tests {
             with(file, &[]),
             Config::parse(file, Path::new("t")).map_err(|it| it.to_string())
         );
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_its_services_is_not_ours() {
+        let said = [
+            ("TRILANE_SERVICE_HOST", "10.0.0.7"),
+            ("TRILANE_SERVICE_PORT", "443"),
+            ("TRILANE_SERVICE_PORT_HTTPS", "443"),
+            ("TRILANE_PORT", "tcp://10.0.0.7:443"),
+            ("TRILANE_PORT_443_TCP", "tcp://10.0.0.7:443"),
+            ("TRILANE_PORT_443_TCP_ADDR", "10.0.0.7"),
+            ("TRILANE_PORT_443_UDP_PROTO", "udp"),
+            ("TRILANE_REDIS_SERVICE_HOST", "10.0.0.8"),
+            ("TRILANE_REDIS_PORT", "tcp://10.0.0.8:6379"),
+            ("TRILANE_REDIS_PORT_6379_TCP_PORT", "6379"),
+            ("TRILANE_SHARDS", "3"),
+        ];
+        assert_eq!(with("", &said).unwrap().shards.map(usize::from), Some(3));
+        for name in ["TRILANE_SERVICE", "TRILANE_PORTS", "TRILANE_PORT_X_TCP", "TRILANE_PORT_443"] {
+            assert!(with("", &[(name, "1")]).is_err(), "{name}");
+        }
+        // A key that is called so is one.
+        let error = with("", &[("TRILANE_REDIRECT_PORT", "x")]).unwrap_err();
+        assert!(error.contains("whole number"), "{error}");
     }
 
     #[test]
