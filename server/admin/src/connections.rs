@@ -160,7 +160,7 @@ pub(crate) async fn table(
     let limit = wish.limit.unwrap_or(USUAL).min(MOST);
     let (mut total, mut found, mut silent) = (0, Vec::new(), Vec::new());
     let shards = match wish.shard {
-        Some(shard) => shard..(shard + 1).min(inspector.shards()),
+        Some(shard) => shard..shard.saturating_add(1).min(inspector.shards()),
         None => 0..inspector.shards(),
     };
     for shard in shards {
