@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
-use trilane_semantics::StatusCode;
+use trilane_semantics::{Fields, Method, RequestHead, StatusCode};
 use trilane_service::{
     Auth, BasicCredentials, BearerToken, Chain, Denied, Error, Grant, Header, Hook, Layer, Phases,
     Request, Response, Verify,
@@ -44,8 +44,9 @@ impl Verify for Token {
     }
 }
 
-/// Refuses who asks for a name that is not this machine's own. A page whose name somebody has made to lead here (DNS rebinding) is of
-/// the same origin as what it reads, and nothing but the name gives it away.
+/// Refuses who asks for a name that is not this machine's own, and what other pages ask for. A page whose name somebody has made to lead here
+/// (DNS rebinding) is of the same origin as what it reads, and nothing but the name gives it away. One of elsewhere reads no answer, but a profile
+/// or a stream of events costs something whoever reads it.
 pub(crate) struct HostGuard;
 
 impl Layer for HostGuard {
@@ -62,13 +63,32 @@ impl Hook for Hooked {
     }
 
     fn before(&self, request: &mut Request) -> Option<Response> {
-        let authority = request.head().authority().unwrap_or_default();
-        let refused = || {
+        let head = request.head();
+        if !is_loopback(head.authority().unwrap_or_default()) {
             let error = Error::new(StatusCode::MISDIRECTED_REQUEST);
-            error.message("without a token, only loopback names lead here").into()
-        };
-        (!is_loopback(authority)).then(refused)
+            return Some(error.message("without a token, only loopback names lead here").into());
+        }
+        if is_of_another_page(&head.fields) && !is_visit(head) {
+            let error = Error::new(StatusCode::FORBIDDEN);
+            return Some(error.message("without a token, other pages may only link to /").into());
+        }
+        None
     }
+}
+
+/// Whether a page of another origin asks, or one that it leads to (Fetch Metadata). Another port of this machine is the same site.
+/// Programs say nothing, and a browser says it whatever the page wants.
+fn is_of_another_page(fields: &Fields) -> bool {
+    fields.all("sec-fetch-site").any(|site| !matches!(site, b"same-origin" | b"none"))
+}
+
+/// Whether somebody follows a link to the page for people, in a window and not in a frame.
+fn is_visit(head: &RequestHead) -> bool {
+    let is = |name: &str, value| head.fields.get_str(name) == Some(value);
+    head.method == Method::GET
+        && head.path() == "/"
+        && is("sec-fetch-mode", "navigate")
+        && is("sec-fetch-dest", "document")
 }
 
 /// Whether an authority is a loopback address, or a name that is never anything else (RFC 6761 §6.3).

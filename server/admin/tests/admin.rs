@@ -347,6 +347,30 @@ fn strangers_are_not_let_in() {
     }
 }
 
+/// A page of elsewhere could have profiles taken, though it never sees one.
+#[test]
+fn other_pages_can_only_link_here() {
+    let open = Pair::new(hello);
+    let from = |target: &str, site: &str, more: &str| {
+        let head =
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n");
+        open.send(&format!("{head}{more}")).0
+    };
+    let link = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    let frame = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n";
+    let image = "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n";
+    for site in ["cross-site", "same-site", "what-is-new"] {
+        assert_eq!((from("/", site, link), from("/", site, frame)), (200, 403), "{site}");
+        for target in ["/shards", "/live", "/debug/pprof/profile?seconds=300"] {
+            let statuses = [link, frame, image, ""].map(|more| from(target, site, more));
+            assert_eq!(statuses, [403; 4], "{site} {target}");
+        }
+    }
+    let ours =
+        ["same-origin", "none"].map(|site| (from("/", site, link), from("/shards", site, "")));
+    assert_eq!(ours, [(200, 200); 2]);
+}
+
 #[test]
 fn charts_have_numbers_to_be_drawn_of() {
     let pair = Pair::new(hello);
