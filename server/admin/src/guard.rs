@@ -1,29 +1,25 @@
 //! Who may ask: who has the token; without one, programs and browsers that ask for a loopback name.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use subtle::ConstantTimeEq;
 use trilane_semantics::{Fields, Method, RequestHead, StatusCode};
 use trilane_service::{
     Auth, BasicCredentials, BearerToken, Chain, Denied, Error, Grant, Header, Hook, Layer, Phases,
     Request, Response, Verify,
 };
 
+use crate::token::Token;
+
 /// Knows the token, as a bearer token (RFC 6750) or as a password (RFC 7617): browsers and `go tool pprof` send the latter.
-pub(crate) struct Token(Arc<str>);
+pub(crate) struct TokenGuard(Token);
 
-impl Token {
-    pub(crate) fn layer(token: &Arc<str>) -> Auth<Self> {
-        Auth::new(Self(Arc::clone(token))).realm("trilane")
-    }
-
-    fn is(&self, given: &str) -> bool {
-        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+impl TokenGuard {
+    pub(crate) fn layer(token: &Token) -> Auth<Self> {
+        Auth::new(Self(token.clone())).realm("trilane")
     }
 }
 
-impl Verify for Token {
+impl Verify for TokenGuard {
     type User = ();
     // What a browser can ask for.
     const SCHEME: &'static str = "Basic";
@@ -37,7 +33,7 @@ impl Verify for Token {
             (None, Some(credentials)) => credentials.password,
             (None, None) => return Err(Denied::Missing),
         };
-        match self.is(&given) {
+        match self.0.is(&given) {
             true => Ok(Grant::new("operator", ())),
             false => Err(Denied::Invalid("unknown token")),
         }

@@ -2,7 +2,7 @@
 //!
 //! The routes are served by a second server, of one shard on a thread of its own, so that a main shard that is stuck or overloaded
 //! does not hide itself, none of this counts in the main one's limits, and it stays while the main one drains. What it tells
-//! comes from an [`Inspector`]. The reading order: [`exposure`] and `guard` (who may ask), `health`, `shards`, `connections`, `closes` and `live`
+//! comes from an [`Inspector`]. The reading order: [`exposure`], `guard` and `token` (who may ask), `health`, `shards`, `connections`, `closes` and `live`
 //! (what there is), `actions` (what can be done), `page` (for people).
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod live;
 mod page;
 mod qlog;
 mod shards;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,9 +29,10 @@ use trilane_shard::Inspector;
 
 use actions::Act;
 pub use exposure::Exposed;
-use guard::{HostGuard, Token};
+use guard::{HostGuard, TokenGuard};
 use live::Live;
 use qlog::Qlogs;
+pub use token::Token;
 pub use trilane_pprof::About;
 
 /// The routes for operators: made once, before the shard that serves them.
@@ -65,7 +67,7 @@ pub struct Admin {
     inspector: Inspector,
     metrics: Metrics,
     about: About,
-    token: Option<Arc<str>>,
+    token: Option<Token>,
     is_guarded: bool,
     reload: Option<Act>,
 }
@@ -93,8 +95,9 @@ impl Admin {
     }
 
     /// Asks for this token, as a bearer token (RFC 6750) or as the password of any name (RFC 7617), on every route.
+    /// Who keeps a [`Token`] can replace it.
     #[must_use]
-    pub fn token(mut self, token: &str) -> Self {
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
         self.token = Some(token.into());
         self
     }
@@ -145,7 +148,7 @@ impl Admin {
             .merge(profiles.layer(page::headers_of_profiles()))
             .layer(Csrf::new());
         if let Some(token) = &self.token {
-            router = router.layer(Token::layer(token));
+            router = router.layer(TokenGuard::layer(token));
         } else if !self.is_guarded {
             router = router.layer(HostGuard);
         }

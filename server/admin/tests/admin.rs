@@ -10,7 +10,7 @@ use std::thread;
 
 use serde_json::Value;
 use trilane::{ListenAddress, Metrics, Path, Router, Running, Server, Shard, get};
-use trilane_admin::Admin;
+use trilane_admin::{Admin, Token};
 
 /// The server that is looked at, and the one that tells of it.
 struct Pair {
@@ -87,7 +87,11 @@ impl Client {
     }
 
     fn ask(&mut self, target: &str) {
-        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.ask_with(target, "");
+    }
+
+    fn ask_with(&mut self, target: &str, fields: &str) {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
         self.0.get_mut().write_all(head.as_bytes()).unwrap();
     }
 
@@ -345,6 +349,21 @@ fn strangers_are_not_let_in() {
         let (status, _) = pair.send(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n"));
         assert_eq!(status, 401, "{target}");
     }
+}
+
+#[test]
+fn a_token_is_replaced_on_connections_that_there_are() {
+    let token = Token::from("0123456789abcdef");
+    let pair = Pair::with(hello, |admin| admin.token(token.clone()));
+    let mut client = Client::new(&pair.admin);
+    let mut lets_in = |token: &str| {
+        client.ask_with("/health", &format!("Authorization: Bearer {token}\r\n"));
+        !client.hear().contains("UNAUTHORIZED")
+    };
+    let (first, other) = ("0123456789abcdef", "fedcba9876543210");
+    assert_eq!((lets_in(first), lets_in(other)), (true, false));
+    token.replace(other);
+    assert_eq!((lets_in(first), lets_in(other)), (false, true));
 }
 
 /// A page of elsewhere could have profiles taken, though it never sees one.

@@ -6,16 +6,15 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use trilane::tls::Acceptor;
 use trilane::{Inherited, ListenAddress, Metrics, Running, Server};
-use trilane_admin::{About, Admin, Exposed};
+use trilane_admin::{About, Admin, Exposed, Token};
 use trilane_profile::heap;
 
 use crate::args::Serve;
 use crate::config::Config;
 use crate::reload::Reload;
 use crate::run::Failure;
-use crate::secure;
+use crate::secure::Tls;
 
 /// `[admin]`: what operators see, on a listener of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -65,11 +64,62 @@ impl AdminSection {
 /// What is to be listened for, found to be right before anything starts.
 pub(crate) struct Wanted {
     listen: Vec<ListenAddress>,
-    token: Option<String>,
-    acceptor: Option<Acceptor>,
-    has_clients: bool,
+    guard: Guard,
     heap_profile: usize,
     about: About,
+}
+
+/// Who may ask, as far as it can change while it is listened. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    token: Option<Token>,
+    tls: Option<Tls>,
+    has_clients: bool,
+}
+
+/// What was read again of it, found to be right.
+pub(crate) struct Renewed {
+    token: Option<String>,
+    tls: Option<Tls>,
+    /// Keys that say now that there is something, or is nothing, where it was the other way round.
+    pub(crate) left: Vec<&'static str>,
+}
+
+impl Guard {
+    /// Reads it again; nothing is in force of it yet.
+    ///
+    /// # Errors
+    /// Something cannot be read or used, in words.
+    pub(crate) fn renewed(&self, flags: &Serve, config: &Config) -> Result<Renewed, String> {
+        let section = &config.admin;
+        let token = section.token()?;
+        let roots = section.client_roots.as_deref();
+        let mut left = Vec::new();
+        if token.is_some() != self.token.is_some() {
+            left.push("admin.token");
+        }
+        // Without its roots there is nothing to renew it by: nobody is let in who was not before.
+        let tls = match (&self.tls, roots.is_some() == self.has_clients) {
+            (Some(tls), true) => Some(tls.renewed_for_operators(flags, config, roots)),
+            (Some(_), false) => {
+                left.push("admin.client_roots");
+                None
+            }
+            (None, _) => None,
+        };
+        let tls = tls.transpose().map_err(|error| format!("[admin] {error}"))?;
+        Ok(Renewed { token, tls, left })
+    }
+
+    /// Puts it in force.
+    pub(crate) fn adopt(&mut self, renewed: Renewed) {
+        if let (Some(mine), Some(new)) = (&self.token, renewed.token) {
+            mine.replace(&new);
+        }
+        if let (Some(mine), Some(new)) = (&mut self.tls, renewed.tls) {
+            mine.adopt(new);
+        }
+    }
 }
 
 impl Wanted {
@@ -88,8 +138,8 @@ impl Wanted {
         let has_clients = section.client_roots.is_some();
         Exposed::check(&listen, token.is_some(), has_clients).map_err(|it| it.to_string())?;
         let roots = section.client_roots.as_deref();
-        let acceptor = (section.tls || has_clients)
-            .then(|| secure::for_operators(flags, config, roots))
+        let tls = (section.tls || has_clients)
+            .then(|| Tls::for_operators(flags, config, roots))
             .transpose()
             .map_err(|error| format!("[admin] {error}"))?;
         let heap_profile = section.heap_profile;
@@ -98,7 +148,13 @@ impl Wanted {
             return Err(format!("[admin] heap_profile is 0, or {least} to {most} bytes"));
         }
         let about = about(flags);
-        Ok(Some(Self { listen, token, acceptor, has_clients, heap_profile, about }))
+        let guard = Guard { token: token.as_deref().map(Token::from), tls, has_clients };
+        Ok(Some(Self { listen, guard, heap_profile, about }))
+    }
+
+    /// What a reload changes of it.
+    pub(crate) fn guard(&self) -> Guard {
+        self.guard.clone()
     }
 
     /// Begins to tell of `main`, by the sockets of the process before this one, if it has left some.
@@ -113,20 +169,21 @@ impl Wanted {
         heap::sample_every(self.heap_profile);
         let mut admin =
             Admin::new(main.inspector()).metrics(metrics).on_reload(reload).about(self.about);
-        if let Some(token) = &self.token {
+        let guard = self.guard;
+        if let Some(token) = guard.token {
             admin = admin.token(token);
         }
-        if self.has_clients {
+        if guard.has_clients {
             admin = admin.behind_certificates();
         }
         let server = Server::new(move |shard| admin.router(&shard))
             .shards(NonZero::<usize>::MIN)
             .unpinned()
             .limits(trilane_admin::limits());
-        let server = match self.acceptor {
-            Some(acceptor) => {
+        let server = match guard.tls {
+            Some(tls) => {
                 let texts = self.listen.iter().map(ToString::to_string);
-                texts.fold(server.tls(acceptor), Server::listen_secure)
+                texts.fold(server.tls(tls.acceptor()), Server::listen_secure)
             }
             None => self.listen.into_iter().fold(server, Server::listen_on),
         };
@@ -172,7 +229,7 @@ mod tests {
     fn nobody_is_let_in_by_mistake() {
         assert!(wanted("").unwrap().is_none());
         let near = wanted("[admin]\nlisten = ['127.0.0.1:0', 'unix:/run/x']\n").unwrap().unwrap();
-        assert!((near.listen.len(), near.token.is_none()) == (2, true));
+        assert!((near.listen.len(), near.guard.token.is_none()) == (2, true));
         for (text, expected) in [
             ("listen = [':1']", "would be open to others"),
             ("listen = [':1']\ntoken = 'short'", "16 printable"),
@@ -187,6 +244,44 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         let token = "[admin]\nlisten = [':1']\ntoken = '0123456789abcdef'\n";
-        assert_eq!(wanted(token).unwrap().unwrap().token.unwrap().len(), TOKEN);
+        assert!(wanted(token).unwrap().unwrap().guard.token.unwrap().is("0123456789abcdef"));
+    }
+
+    #[test]
+    fn it_is_read_again_while_it_is_listened() {
+        let folder = std::env::temp_dir().join(format!("trilane-admin-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = |name: &str| folder.join(name).display().to_string();
+        let config = |more: &str| {
+            let text = format!(
+                "[admin]\nlisten = ['127.0.0.1:0']\ntls = true\n{more}\n[tls]\ndevelopment = '{}'\n",
+                path("kept")
+            );
+            Config::parse(&text, Path::new("t.toml")).unwrap()
+        };
+        let flags = Serve::default();
+        let text = format!("token_file = '{}'", path("token"));
+        fs::write(folder.join("token"), "the-first-of-the-tokens\n").unwrap();
+        let wanted = Wanted::new(&flags, &config(&text)).unwrap().unwrap();
+        let (mut guard, listening) = (wanted.guard(), wanted.guard.clone());
+        let (token, acceptor) = (listening.token.unwrap(), listening.tls.unwrap().acceptor());
+        let before = acceptor.current();
+        fs::write(folder.join("token"), "another-of-the-tokens\n").unwrap();
+        let renewed = guard.renewed(&flags, &config(&text)).unwrap();
+        assert!(token.is("the-first-of-the-tokens") && renewed.left.is_empty());
+        guard.adopt(renewed);
+        assert!(token.is("another-of-the-tokens") && !token.is("the-first-of-the-tokens"));
+        assert!(!std::sync::Arc::ptr_eq(&before, &acceptor.current()));
+        // What would open it, or cannot be, changes nothing.
+        let renewed = guard.renewed(&flags, &config("")).unwrap();
+        assert_eq!(renewed.left, ["admin.token"]);
+        guard.adopt(renewed);
+        assert!(token.is("another-of-the-tokens"));
+        fs::write(folder.join("token"), "short").unwrap();
+        assert!(guard.renewed(&flags, &config(&text)).err().unwrap().contains("16 printable"));
+        let roots = format!("token = 'another-of-the-tokens'\nclient_roots = '{}'", path("none"));
+        let renewed = guard.renewed(&flags, &config(&roots)).unwrap();
+        assert_eq!(renewed.left, ["admin.client_roots"]);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use toml::Value;
 use trilane::{LogWriter, Reloader};
 
+use crate::admin::{Guard, Renewed};
 use crate::app::{App, app};
 use crate::args::Serve;
 use crate::config::Config;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) counted: Counted,
     pub(crate) layers: Layers,
     pub(crate) tls: Option<Tls>,
+    /// Who may ask at the listener of operators, if there is one.
+    pub(crate) operators: Option<Guard>,
     pub(crate) log_file: Option<LogWriter>,
 }
 
@@ -88,13 +91,28 @@ impl Reload {
 
 impl State {
     fn certificates(&mut self) {
-        let Some(tls) = &mut self.tls else { return };
-        match tls.renewed(&self.flags, &self.config) {
-            Ok(new) => {
-                tls.adopt(new);
-                say(&"TLS: certificates and keys were read again");
-            }
-            Err(error) => say(&format_args!("TLS: {error}; nothing was changed")),
+        if let Err(error) = self.read_certificates() {
+            say(&format_args!("TLS: {error}; nothing was changed"));
+        }
+    }
+
+    fn read_certificates(&mut self) -> Result<(), String> {
+        let (flags, config) = (&self.flags, &self.config);
+        let tls = self.tls.as_ref().map(|tls| tls.renewed(flags, config)).transpose();
+        let tls = tls.map_err(|error| error.to_string())?;
+        let operators = self.operators.as_ref().map(|it| it.renewed(flags, config)).transpose()?;
+        self.adopt(tls, operators);
+        say(&"TLS: certificates and keys were read again");
+        Ok(())
+    }
+
+    fn adopt(&mut self, tls: Option<Tls>, operators: Option<Renewed>) {
+        if let (Some(mine), Some(new)) = (&mut self.tls, tls) {
+            mine.adopt(new);
+            mine.tell();
+        }
+        if let (Some(mine), Some(new)) = (&mut self.operators, operators) {
+            mine.adopt(new);
         }
     }
 
@@ -111,6 +129,8 @@ impl State {
         layers.keep(&self.layers, config.serves_what(&self.config));
         let tls = self.tls.as_ref().map(|tls| tls.renewed(&self.flags, &config)).transpose();
         let tls = tls.map_err(|error| setting(&error))?;
+        let operators = self.operators.as_ref().map(|it| it.renewed(&self.flags, &config));
+        let operators = operators.transpose().map_err(|error| in_file(&self.flags, &error))?;
         let log_file = self.log_file(&config)?;
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let made = Made { places: &self.places, acceptor, log_file: log_file.clone() };
@@ -119,11 +139,11 @@ impl State {
         reloader.reload(server).map_err(Failure::Server)?;
         app.is_served(&self.counted);
         (self.app, self.layers, self.log_file, self.config) = (app, layers, log_file, config);
-        if let (Some(mine), Some(new)) = (&mut self.tls, tls) {
-            mine.adopt(new);
-        }
-        let left = fixed.iter().filter(|key| !self.started.contains(key));
-        let left: Vec<_> = left.map(|(path, _)| format!("{path}: needs an upgrade")).collect();
+        let of_operators = operators.iter().flat_map(|it| it.left.clone()).collect::<Vec<_>>();
+        self.adopt(tls, operators);
+        let left = fixed.iter().filter(|key| !self.started.contains(key)).map(|(path, _)| *path);
+        let left = left.chain(of_operators);
+        let left: Vec<_> = left.map(|path| format!("{path}: needs an upgrade")).collect();
         let end = if left.is_empty() { String::new() } else { format!("; {}", left.join("; ")) };
         Ok(format!("reload: everything was read again{end}"))
     }

@@ -173,7 +173,20 @@ fn serve(
     app.is_served(&counted);
     let _exporter = export.map(|export| export.start(&running, &metrics)).transpose()?;
     let acceptor = tls.as_ref().map(Tls::acceptor);
-    let state = State { kind, flags, config, started, places, app, counted, layers, tls, log_file };
+    let operators = admin.as_ref().map(admin::Wanted::guard);
+    let state = State {
+        kind,
+        flags,
+        config,
+        started,
+        places,
+        app,
+        counted,
+        layers,
+        tls,
+        operators,
+        log_file,
+    };
     let reload = Reload::new(state, running.reloader());
     let _keeper = acme::keep(ordered, acceptor, &reload)?;
     let admin = admin.map(|admin| admin.start(&running, metrics, reload.clone(), beside));

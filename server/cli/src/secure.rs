@@ -14,7 +14,7 @@ use crate::args::{Alpn, Serve};
 use crate::config::{ClientsChoice, Config, Floor, TlsSection};
 
 /// TLS from a command line and a configuration file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tls {
     acceptor: Acceptor,
     /// The certificate that was made because none was given.
@@ -78,15 +78,40 @@ impl Tls {
         Ok(Self { acceptor, development })
     }
 
-    /// Puts what was prepared in force, and tells of it.
+    /// The same for the listener of operators, whose clients must show a certificate if there are `roots` to which it leads.
+    ///
+    /// # Errors
+    /// As [`Tls::new`].
+    pub(crate) fn for_operators(
+        flags: &Serve,
+        config: &Config,
+        roots: Option<&Path>,
+    ) -> Result<Self, TlsError> {
+        let mut development = None;
+        let wanted = of_operators(flags, config, roots, &mut development)?;
+        Ok(Self { acceptor: Acceptor::new(wanted)?, development })
+    }
+
+    /// As [`Tls::renewed`], of what [`Tls::for_operators`] has made.
+    pub(crate) fn renewed_for_operators(
+        &self,
+        flags: &Serve,
+        config: &Config,
+        roots: Option<&Path>,
+    ) -> Result<Self, TlsError> {
+        let mut development = self.development.clone();
+        let wanted = of_operators(flags, config, roots, &mut development)?;
+        Ok(Self { acceptor: self.acceptor.prepare(wanted)?, development })
+    }
+
+    /// Puts what was prepared in force.
     pub(crate) fn adopt(&mut self, prepared: Self) {
         self.acceptor.adopt(&prepared.acceptor);
         self.development = prepared.development;
-        self.tell();
     }
 
     /// Tells the operator what is odd, and what to trust.
-    fn tell(&self) {
+    pub(crate) fn tell(&self) {
         if let Some(Development { fingerprint, path, .. }) = &self.development {
             let place = match path {
                 Some(path) => path.display().to_string(),
@@ -100,22 +125,20 @@ impl Tls {
     }
 }
 
-/// The same for the listener of operators, whose clients must show a certificate if there are `roots` to which it leads.
-///
-/// # Errors
-/// As [`Tls::new`].
-pub(crate) fn for_operators(
+/// What operators' listener wants: the same, with clients of its own.
+fn of_operators(
     flags: &Serve,
     config: &Config,
     roots: Option<&Path>,
-) -> Result<Acceptor, TlsError> {
+    development: &mut Option<Development>,
+) -> Result<TlsConfig, TlsError> {
     let clients = match roots {
         Some(roots) => {
             ClientAuth::Required(ClientRoots { roots: Pem::File(roots.to_owned()), crl: None })
         }
         None => ClientAuth::Off,
     };
-    Acceptor::new(TlsConfig { clients, ..wanted(flags, config, &mut None)? })
+    Ok(TlsConfig { clients, ..wanted(flags, config, development)? })
 }
 
 /// Writes a line to standard error.
