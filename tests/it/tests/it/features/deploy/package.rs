@@ -35,6 +35,18 @@ fn the_folder_says_what_is_in_it() {
     }
 }
 
+/// cargo-deb's defaults would stop it and start it again, and every connection with it.
+#[test]
+fn its_upgrade_loses_no_connection() {
+    let manifest = fs::read_to_string(top().join("server/cli/Cargo.toml")).unwrap();
+    let units = manifest.lines().find(|line| line.starts_with("systemd-units = ")).unwrap();
+    for setting in ["start", "restart-after-upgrade", "stop-on-upgrade"] {
+        assert!(units.contains(&format!(" {setting} = false")), "{setting}: {units}");
+    }
+    let script = read("debian/postinst");
+    assert!(script.contains("[ -n \"$2\" ]") && script.contains("-s SIGUSR2 trilane"), "{script}");
+}
+
 #[test]
 fn its_version_is_ours() {
     let first = read("debian/changelog").lines().next().unwrap().to_owned();
