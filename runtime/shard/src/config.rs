@@ -110,6 +110,14 @@ impl Config {
         }
     }
 
+    /// The port that clients see for HTTP/3, where we listen on that one.
+    pub(crate) fn advertised(&self, port: u16) -> u16 {
+        #[cfg(feature = "http3")]
+        let port =
+            self.quic.as_ref().and_then(|quic| quic.advertised_port).map_or(port, NonZero::get);
+        port
+    }
+
     pub(crate) fn proxies(&self) -> Option<Proxies> {
         let protocol = self.proxy_protocol.clone()?;
         Some(Proxies::new(protocol, &self.all_listen()))

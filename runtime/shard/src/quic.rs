@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ use crate::wheel::TimerKey;
 pub struct QuicConfig {
     /// Where to listen for it: [`ListenAddress::Udp`].
     pub listen: Vec<ListenAddress>,
+    /// The port that answers over TLS name (Alt-Svc), where clients see another one than we do. Default: the first that is listened on.
+    pub advertised_port: Option<NonZero<u16>>,
     /// What connections begin with.
     pub acceptor: Acceptor,
     /// How QUIC is done.
@@ -53,7 +56,16 @@ impl QuicConfig {
     #[must_use]
     pub fn new(listen: Vec<ListenAddress>, acceptor: Acceptor, settings: Settings) -> Self {
         let UdpConfig { receive_buffer, send_buffer, .. } = UdpConfig::default();
-        Self { listen, acceptor, settings, steering: true, qlog: None, receive_buffer, send_buffer }
+        Self {
+            listen,
+            advertised_port: None,
+            acceptor,
+            settings,
+            steering: true,
+            qlog: None,
+            receive_buffer,
+            send_buffer,
+        }
     }
 }
 

@@ -379,7 +379,7 @@ impl Plan {
         );
         let host = host.limiting(self.guests).remembering(self.config.recent_closes);
         let host = host.recording(recorder);
-        let port = self.udp.first().map(|socket| socket.address().port());
+        let port = self.udp.first().map(|socket| self.config.advertised(socket.address().port()));
         // The port alone, for the host is the same (RFC 7838 §3).
         let alt_svc = port.map(|port| format!("h3=\":{port}\"; ma=86400"));
         let host = match alt_svc {

@@ -1,6 +1,7 @@
 //! From the `[quic]` section to what is wanted of QUIC. A binary without HTTP/3 knows the section too, so that a file that is
 //! right stays right; it only cannot listen.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -9,6 +10,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuicSection {
+    /// The port that answers over TLS name for HTTP/3, where clients see another one than is listened on.
+    pub advertised_port: Option<NonZero<u16>>,
     /// What may come on a request stream before some of it was read.
     pub stream_window: Option<u64>,
     /// What that may grow to.

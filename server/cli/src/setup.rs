@@ -66,6 +66,9 @@ pub(crate) fn server(
     #[cfg(feature = "http3")]
     {
         server = quic.iter().fold(server, Server::listen_quic).quic(config.quic.settings());
+        if let Some(port) = config.quic.advertised_port {
+            server = server.advertised_port(port);
+        }
         if let Some(folder) = &config.quic.qlog {
             server = server.qlog(folder);
         }

@@ -71,6 +71,7 @@ struct Quic {
     listen: Vec<String>,
     settings: trilane_quic::Settings,
     qlog: Option<PathBuf>,
+    advertised_port: Option<NonZero<u16>>,
     is_unsteered: bool,
 }
 
@@ -141,6 +142,15 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
     #[must_use]
     pub fn quic(mut self, settings: trilane_quic::Settings) -> Self {
         self.quic.settings = settings;
+        self
+    }
+
+    /// Answers over TLS name this port for HTTP/3 (RFC 7838), where clients see another one than we listen on: behind a load balancer. Default:
+    /// the one that is listened on.
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub const fn advertised_port(mut self, port: NonZero<u16>) -> Self {
+        self.quic.advertised_port = Some(port);
         self
     }
 
@@ -483,6 +493,7 @@ fn quic(wish: Quic, tls: Option<&Acceptor>) -> Result<Option<trilane_shard::Quic
     let listen = listen.collect::<Result<_, _>>()?;
     let mut config = trilane_shard::QuicConfig::new(listen, acceptor, wish.settings);
     (config.qlog, config.steering) = (wish.qlog, !wish.is_unsteered);
+    config.advertised_port = wish.advertised_port;
     Ok(Some(config))
 }
 

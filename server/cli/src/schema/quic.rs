@@ -18,7 +18,17 @@ macro_rules! usual {
 }
 
 pub(super) fn keys() -> Vec<Key> {
-    vec![
+    let advertised = key! { quic.advertised_port, Number, Start, Nothing,
+    "The port of HTTP/3 as clients see it, if it is not the one that is listened on: behind a load balancer." }
+        .on("answers over TLS name it (Alt-Svc)", "the same", "answers there name none");
+    let mut keys = vec![advertised];
+    keys.extend(of_http3());
+    keys
+}
+
+/// What counts there alone.
+fn of_http3() -> impl Iterator<Item = Key> {
+    [
         key! { quic.stream_window, Number, Start, usual!(stream_window),
         "What may come on a request stream before some of it was read, in bytes." },
         key! { quic.stream_window_max, Number, Start, usual!(stream_window_max),
@@ -58,5 +68,4 @@ pub(super) fn keys() -> Vec<Key> {
     ]
     .into_iter()
     .map(|key| key.on("-", "-", "counts"))
-    .collect()
 }

@@ -1,8 +1,9 @@
 //! `trilane probe` (FEATURES O9): a line a protocol, of a server over TLS, of one in clear, and of nobody.
 
+use std::fs;
 use std::net::TcpListener;
 
-use super::super::parity::{House, Over, secure};
+use super::super::parity::{Folder, House, Over, Place, secure};
 use super::super::process::Process;
 
 fn line(said: &str, protocol: &str) -> String {
@@ -35,6 +36,25 @@ fn a_line_a_protocol() {
     // Nobody of the system vouches for it.
     let (is_well, said) = Process::said(&["probe", &url]);
     assert!(!is_well && said.contains("no answer") && !said.contains("200"), "{said}");
+}
+
+/// RFC 7838 §3: behind a load balancer clients see another port than we listen on.
+#[test]
+fn the_port_that_clients_see_is_named() {
+    let (folder, (roots, key)) = (Folder::new(), secure::files());
+    let file = folder.0.join("site.toml");
+    fs::write(&file, "[quic]\nadvertised_port = 443\n").unwrap();
+    let (file, roots, key) =
+        (file.to_str().unwrap(), roots.to_str().unwrap(), key.to_str().unwrap());
+    let flags =
+        ["serve", "--config", file, "--http", "off", "--https", "127.0.0.1:0", "--cert", roots];
+    let process = Process::start(&[&flags[..], &["--key", key]].concat(), |_| {}).unwrap();
+    let url = format!("https://localhost:{}/", process.addresses().address(Over::Tls).port());
+    let (_, said) = Process::said(&["probe", &url, "--roots", roots]);
+    for protocol in ["http/1.1", "h2"] {
+        let line = line(&said, protocol);
+        assert!(line.contains("Alt-Svc h3=\":443\""), "{line}");
+    }
 }
 
 #[test]
