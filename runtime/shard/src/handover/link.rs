@@ -46,7 +46,7 @@ impl Link {
         Ok(Self(socket))
     }
 
-    /// Sends a message of at most [`LONGEST`] bytes and [`MOST`] descriptors.
+    /// Sends a message of at most [`LONGEST`] bytes and [`MOST`] descriptors. `TimedOut` when the other end does not read.
     pub(super) fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -56,8 +56,14 @@ impl Link {
         if !fits {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;
-        Ok(())
+        loop {
+            let from = [IoSlice::new(bytes)];
+            match sendmsg(&self.0, &from, &mut control, SendFlags::NOSIGNAL) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+                result => return result.map(drop).map_err(io::Error::from),
+            }
+        }
     }
 
     /// The next message; `None` when the other end is gone. `TimedOut` when nothing comes `within` that time.
