@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use crate::control::{Control, Order};
 
-/// How often the loop of a shard has turned. The shard has one, and whoever watches the other.
+/// How often the loop of a shard has turned. The shard has one, and whoever watches the other. Each has lines of a cache of its
+/// own (processors fetch two): every turn writes it.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(crate) struct Beat(AtomicU64);
 
 impl Beat {
