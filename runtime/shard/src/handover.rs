@@ -3,11 +3,12 @@
 //!
 //! The old process starts the new one with one end of a pair of sockets as its standard input (`upgrade`), and sends a `hello` and
 //! all listening sockets by that `link`. The new one ([`inherited`]) starts its shards with them, which accept nobody yet, and says
-//! that it is ready. Only then does the old one drain: its shards stop to accept, it says so, and the new one begins. A connection
-//! that comes in between waits in the kernel's queue, which is never closed, for both have it. When the link ends, the old
-//! one is gone.
+//! that it is ready. The old one says go, the new one begins to serve and says so, and only then does the old one drain: for a
+//! moment both accept, and whoever is killed in it leaves the other one serving. A connection that waits in the kernel's queue
+//! meanwhile is taken by the new one, for both have it. When the link ends, the old one is gone.
 //!
-//! If the new process ends, or is not ready in time, nothing has changed: it has accepted nobody.
+//! If the new process ends before it serves, or is not ready in time, nothing has changed. If the old one is told to end before
+//! that, it kills the new one first: who stops a server wants none.
 
 pub(crate) mod hello;
 pub mod inherited;

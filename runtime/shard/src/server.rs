@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::num::NonZero;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::time::Instant;
 use std::{fmt, io, thread};
 
@@ -21,6 +21,7 @@ use crate::config::CONNECTIONS;
 pub use crate::config::{Config, Secure};
 use crate::control::{Control, Order, Stopper};
 use crate::core::Core;
+use crate::handover::HandoverError;
 use crate::handover::inherited::{Inherited, Predecessor};
 use crate::handover::upgrade::Upgrader;
 use crate::inspector::Inspector;
@@ -115,11 +116,9 @@ impl Server {
         let common = Common::new(&config, hello.as_ref())?;
         let stats: Arc<[Arc<Stats>]> = cpus.iter().map(|_| Arc::default()).collect();
         let control = Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline));
-        let (listens, listening) = mpsc::channel();
         let of_us = common.clone();
         let upgrader = Upgrader::new(
             Arc::clone(&control),
-            listening,
             listeners.steering(),
             predecessor.is_some(),
             move || of_us.hello(),
@@ -159,7 +158,6 @@ impl Server {
                 start,
                 guests: guests.clone(),
                 listeners,
-                listens: listens.clone(),
                 udp: udp.next().unwrap_or_default(),
                 common: common.clone(),
                 stats: Arc::clone(&stats),
@@ -196,7 +194,7 @@ impl Server {
                 .map_err(for_all)?;
             server.shards.push(shard);
         }
-        drop((ready, listens));
+        drop(ready);
         for _ in 0..server.shards.len() {
             // A shard that is gone without a word has panicked in `app`.
             let started = wait.recv().map_err(|_| StartError::Other {
@@ -216,19 +214,24 @@ impl Server {
     }
 
     /// Takes over from the process before us, if there is one: from now on we serve. Until then it does.
-    pub fn take_over(&mut self) {
-        let Some(predecessor) = self.predecessor.take() else { return };
+    ///
+    /// # Errors
+    /// It is there, and does not let us.
+    pub fn take_over(&mut self) -> Result<(), HandoverError> {
+        let Some(predecessor) = self.predecessor.take() else { return Ok(()) };
+        predecessor.relieve()?;
         let warnings = self.listeners.steering().relieve();
         self.listeners.warn(warnings);
-        predecessor.relieve();
         self.listeners.own_files();
         self.control.give(Order::Serve);
+        predecessor.serves();
         let upgrader = self.upgrader();
         // Whoever has started shards can start a thread; without it nobody can take over from us.
         let _ = thread::Builder::new().name("trilane-handover".to_owned()).spawn(move || {
             predecessor.wait();
             upgrader.settled();
         });
+        Ok(())
     }
 
     /// Where it listens for HTTP in clear, ports chosen.
@@ -296,7 +299,7 @@ impl Server {
     /// # Errors
     /// A shard's ring broke, or the shard panicked.
     pub fn wait(mut self) -> io::Result<()> {
-        self.take_over();
+        self.take_over().map_err(io::Error::other)?;
         self.join()
     }
 
@@ -306,6 +309,7 @@ impl Server {
             let ended = shard.join().unwrap_or_else(|error| Err(io::Error::from(error)));
             result = result.and(ended);
         }
+        self.upgrader.end();
         if self.control.is_left() {
             self.listeners.leave_files();
         }
@@ -338,7 +342,6 @@ struct Plan {
     start: Instant,
     guests: Option<Arc<Guests>>,
     listeners: Vec<Listener>,
-    listens: Sender<()>,
     udp: Vec<UdpSocket>,
     common: Common,
     stats: Arc<[Arc<Stats>]>,
@@ -405,7 +408,6 @@ impl Plan {
         Ok(Shard {
             locals,
             acceptors,
-            listens: Some(self.listens),
             beat: self.beat,
             sockets: Slots::new(),
             outward: 0,
@@ -451,7 +453,6 @@ pub(crate) fn alone(config: Config, app: &MakeApp) -> (Shard, Listeners) {
         start: Instant::now(),
         guests: guests(&config),
         udp: listeners.take_udp().remove(0),
-        listens: mpsc::channel().0,
         common: Common::new(&config, None).unwrap(),
         listeners: listeners.take().remove(0),
         control: Arc::new(Control::new(config.drain_idle_grace, config.drain_deadline)),

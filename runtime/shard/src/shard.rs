@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use trilane_connection::Host;
@@ -57,8 +56,6 @@ pub(crate) struct Shard {
     pub(crate) buffers: Buffers,
     pub(crate) acceptors: Acceptors,
     pub(crate) beat: Arc<Beat>,
-    /// Dropped when all its listeners are closed, so that who takes over knows.
-    pub(crate) listens: Option<Sender<()>>,
     pub(crate) sockets: Slots<Socket>,
     /// How many of them we began: connections to servers.
     pub(crate) outward: usize,

@@ -206,7 +206,7 @@ fn serve(
     let _upgrades = again.on_signals(&running, notify.clone()).map_err(Failure::Server)?;
     notify.watch(&running).map_err(|error| Failure::Server(error.into()))?;
     // All that could fail is done: from here on the process before this one is not waited for.
-    running.take_over();
+    running.take_over().map_err(Failure::Server)?;
     for warning in running.warnings() {
         // Nowhere is left to report that standard error is closed.
         let _ = writeln!(io::stderr(), "trilane: {warning}");

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use trilane_shard::handover::HandoverError;
 use trilane_shard::{ListenAddress, StartError};
 
 /// Why a server did not start, or not end, as it should.
@@ -15,6 +16,8 @@ pub enum RunError {
     Start(StartError),
     /// It was torn down by the system.
     System(io::Error),
+    /// The process before it does not let it serve.
+    Handover(HandoverError),
     /// At work, it could not be set up anew: [`Reloader::reload`](crate::Reloader::reload).
     Reload(trilane_shard::ReloadError),
     /// It listens for TLS, and was given no certificate: [`Server::tls`](crate::Server::tls).
@@ -31,6 +34,7 @@ impl fmt::Display for RunError {
             Self::Address(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
+            Self::Handover(error) => error.fmt(f),
             Self::Reload(error) => error.fmt(f),
             Self::NotUdp(address) => write!(f, "{address} is no UDP address: HTTP/3 needs one"),
             Self::Nowhere => f.write_str("there is no HTTPS to redirect to"),
@@ -44,6 +48,12 @@ impl std::error::Error for RunError {}
 impl From<StartError> for RunError {
     fn from(error: StartError) -> Self {
         Self::Start(error)
+    }
+}
+
+impl From<HandoverError> for RunError {
+    fn from(error: HandoverError) -> Self {
+        Self::Handover(error)
     }
 }
 

@@ -132,8 +132,11 @@ impl Running {
 
     /// Takes over from the process before this one, if there is one ([`Server::inherit`](crate::Server::inherit)): until then that one serves, and nothing
     /// is lost if this one does not get so far. [`Running::wait`] does so if nobody has.
-    pub fn take_over(&mut self) {
-        self.server.take_over();
+    ///
+    /// # Errors
+    /// That one is there, and does not let it.
+    pub fn take_over(&mut self) -> Result<(), RunError> {
+        Ok(self.server.take_over()?)
     }
 
     /// Has another process take over from it. A service manager's or an operator's way to say so is a signal:

@@ -15,12 +15,11 @@ use crate::sys;
 /// The first byte of messages.
 pub(super) const SOCKETS: &[u8] = b"S";
 pub(super) const READY: &[u8] = b"R";
-pub(super) const CLOSED: &[u8] = b"C";
+pub(super) const GO: &[u8] = b"G";
+pub(super) const SERVES: &[u8] = b"A";
 
 /// For each message of the process before us, which has all of it at hand.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For the shards of the process before us to stop accepting. If one of them is held up, we accept beside it.
-const STOPPING: Duration = Duration::from_secs(1);
 
 /// Sockets, and more, that this process was given: [`Server::start_with`](crate::Server::start_with).
 #[derive(Debug, Default)]
@@ -114,11 +113,28 @@ impl Inherited {
 pub(crate) struct Predecessor(Link);
 
 impl Predecessor {
-    /// Says that we are ready, and waits until nobody else accepts. A process that is gone accepts nobody either.
-    pub(crate) fn relieve(&self) {
-        if self.0.send(READY, &[]).is_ok() {
-            let _ = self.0.receive(Some(STOPPING));
+    /// Says that we are ready, and waits until we may serve. We may as well if the process is gone: it ends nobody whom it has
+    /// started without a signal, so it has crashed.
+    ///
+    /// # Errors
+    /// It is there, and does not hear us or does not want us: two of us must not serve without knowing of each other.
+    pub(crate) fn relieve(&self) -> Result<(), HandoverError> {
+        match self.0.send(READY, &[]) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            result => result?,
         }
+        match self.0.receive(Some(PATIENCE))? {
+            Some(message) if message.bytes != GO => {
+                Err(HandoverError::Malformed("the process before says something else than go"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that we serve.
+    pub(crate) fn serves(&self) {
+        // Who is gone needs not be told.
+        let _ = self.0.send(SERVES, &[]);
     }
 
     /// Waits until it has ended.
@@ -140,4 +156,35 @@ fn activated() -> Result<Option<Vec<OwnedFd>>, HandoverError> {
         return Err(HandoverError::TooMany(many));
     }
     Ok(Some(sys::given_descriptors(many)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predecessor() -> (Link, Predecessor) {
+        let (here, there) = Link::pair().unwrap();
+        (here, Predecessor(Link::of(there).unwrap()))
+    }
+
+    #[test]
+    fn who_may_serve_does_and_says_so() {
+        let (line, before) = predecessor();
+        line.send(GO, &[]).unwrap();
+        before.relieve().unwrap();
+        before.serves();
+        assert_eq!(line.receive(None).unwrap().unwrap().bytes, READY);
+        assert_eq!(line.receive(None).unwrap().unwrap().bytes, SERVES);
+    }
+
+    #[test]
+    fn who_is_alone_serves_and_who_is_not_wanted_does_not() {
+        let (line, before) = predecessor();
+        drop(line);
+        before.relieve().unwrap();
+        before.serves();
+        let (line, before) = predecessor();
+        line.send(b"x", &[]).unwrap();
+        assert!(matches!(before.relieve(), Err(HandoverError::Malformed(_))));
+    }
 }

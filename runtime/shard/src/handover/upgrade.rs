@@ -5,19 +5,21 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::hello::Hello;
-use super::inherited::{CLOSED, READY, SOCKETS};
+use super::inherited::{GO, READY, SERVES, SOCKETS};
 use super::link::{self, Link};
 use super::{HandoverError, STDIN, VARIABLE};
 use crate::control::{Control, Order};
 use crate::listen::steering::Steering;
 
-/// For our own shards to stop accepting.
-const STOPPING: Duration = Duration::from_secs(1);
+/// For the new process to serve, once it may.
+const SERVING: Duration = Duration::from_secs(10);
+/// How often we look whether we are to end ourselves, while we wait for the new process.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Variables that were for this process alone.
 const OURS: [&str; 4] = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "WATCHDOG_PID"];
@@ -28,11 +30,11 @@ pub struct Upgrader(Arc<Inner>);
 
 struct Inner {
     control: Arc<Control>,
-    /// Ends when no shard accepts any more.
-    listening: Mutex<Receiver<()>>,
     is_busy: AtomicBool,
     /// Other servers of this process.
     beside: Mutex<Vec<Arc<Control>>>,
+    /// Held as long as a process that has not taken over yet may live.
+    under_way: Mutex<()>,
     /// As long as the server is there.
     steering: Weak<Steering>,
     /// What we say of ourselves, but for the sockets.
@@ -83,16 +85,15 @@ impl Upgrader {
     /// `is_busy`: we take over from another process ourselves, until [`Upgrader::settled`].
     pub(crate) fn new(
         control: Arc<Control>,
-        listening: Receiver<()>,
         steering: &Arc<Steering>,
         is_busy: bool,
         hello: impl Fn() -> Hello + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Inner {
             control,
-            listening: Mutex::new(listening),
             is_busy: AtomicBool::new(is_busy),
             beside: Mutex::default(),
+            under_way: Mutex::default(),
             steering: Arc::downgrade(steering),
             hello: Box::new(hello),
             successor: Mutex::default(),
@@ -110,6 +111,12 @@ impl Upgrader {
             steering.settle();
         }
         self.0.is_busy.store(false, Ordering::Release);
+    }
+
+    /// Waits for a handover under way to come to its end: it does soon when the server drains. Whoever was started by then has
+    /// taken over, or is gone.
+    pub(crate) fn end(&self) {
+        drop(self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Starts `command`, and drains when it says `within` that time that it is ready; its process id. Its standard input is
@@ -131,6 +138,7 @@ impl Upgrader {
 
 impl Inner {
     fn try_upgrade(&self, mut command: Command, within: Duration) -> Result<u32, UpgradeError> {
+        let _under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if self.control.order() != Order::Serve {
             return Err(UpgradeError::Draining);
         }
@@ -142,7 +150,7 @@ impl Inner {
         let mut child = command.spawn().map_err(UpgradeError::Start)?;
         // With it goes our copy of their end, or we would not notice that they are gone.
         drop(command);
-        if let Err(error) = self.lead(&link, &mut child, within) {
+        if let Err(error) = self.lead(&link, within) {
             // It fails only if it has ended.
             let _ = child.kill();
             let status = child.wait().ok();
@@ -154,39 +162,53 @@ impl Inner {
                 other => other,
             });
         }
+        // It serves, and we go on until all shards have seen that they need not.
         self.control.leave();
         self.others().iter().for_each(|other| other.leave());
-        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = listening.recv_timeout(STOPPING);
-        // If it is gone by now there is nobody to tell.
-        let _ = link.send(CLOSED, &[]);
         *self.successor.lock().unwrap_or_else(PoisonError::into_inner) = Some(link);
-        Ok(child.id())
+        let pid = child.id();
+        // It may end before us; without the thread its entry stays until we are gone.
+        let _ = thread::Builder::new().name("trilane-heir".to_owned()).spawn(move || child.wait());
+        Ok(pid)
     }
 
-    /// Gives all to the new process, and waits until it is ready.
-    fn lead(&self, link: &Link, child: &mut Child, within: Duration) -> Result<(), UpgradeError> {
+    /// Gives all to the new process, and waits until it serves.
+    fn lead(&self, link: &Link, within: Duration) -> Result<(), UpgradeError> {
         match self.give(link) {
             // It ended before it had read all.
             Err(HandoverError::System(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return Err(UpgradeError::Ended(child.try_wait().ok().flatten()));
+                return Err(UpgradeError::Ended(None));
             }
             result => result.map_err(UpgradeError::Handover)?,
         }
-        match link.receive(Some(within)) {
-            Ok(Some(message)) if message.bytes == READY => {}
-            Ok(Some(_)) => {
-                let what =
-                    HandoverError::Malformed("the new process says something else than ready");
-                return Err(UpgradeError::Handover(what));
+        self.hear(link, READY, within)?;
+        // If it is gone, the next word does not come.
+        let _ = link.send(GO, &[]);
+        self.hear(link, SERVES, SERVING)
+    }
+
+    /// Waits for that word, as long as we serve ourselves.
+    fn hear(&self, link: &Link, word: &[u8], within: Duration) -> Result<(), UpgradeError> {
+        let end = Instant::now() + within;
+        loop {
+            let heard = link.receive(Some(LOOK));
+            if self.control.order() != Order::Serve {
+                return Err(UpgradeError::Draining);
             }
-            Ok(None) => return Err(UpgradeError::Ended(None)),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(UpgradeError::Late(within));
+            match heard {
+                Ok(Some(message)) if message.bytes == word => return Ok(()),
+                Ok(Some(_)) => {
+                    let what = "the new process says something else than it should";
+                    return Err(UpgradeError::Handover(HandoverError::Malformed(what)));
+                }
+                Ok(None) => return Err(UpgradeError::Ended(None)),
+                Err(error) if error.kind() != io::ErrorKind::TimedOut => {
+                    return Err(UpgradeError::Handover(error.into()));
+                }
+                Err(_) if Instant::now() >= end => return Err(UpgradeError::Late(within)),
+                Err(_) => {}
             }
-            Err(error) => return Err(UpgradeError::Handover(error.into())),
         }
-        if self.control.order() == Order::Serve { Ok(()) } else { Err(UpgradeError::Draining) }
     }
 
     fn give(&self, link: &Link) -> Result<(), HandoverError> {
@@ -218,5 +240,77 @@ impl fmt::Debug for Upgrader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_busy = self.0.is_busy.load(Ordering::Relaxed);
         f.debug_struct("Upgrader").field("is_busy", &is_busy).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn upgrader() -> Upgrader {
+        let control = Arc::new(Control::new(Duration::ZERO, Duration::ZERO));
+        control.give(Order::Serve);
+        let steering = Arc::new(Steering::new(None, 1));
+        Upgrader::new(control, &steering, false, Hello::default)
+    }
+
+    /// A shell as the new process: the line is its standard input.
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    /// A file that says how far it is.
+    struct Marked(PathBuf);
+
+    impl Marked {
+        fn new() -> Self {
+            let name = format!("trilane-handover-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+    }
+
+    impl Drop for Marked {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn who_is_gone_once_it_was_ready_has_not_taken_over() {
+        let upgrader = upgrader();
+        // Ready, and killed before it serves.
+        let result = upgrader.upgrade(shell("printf R >&0; kill -9 $$"), LONG);
+        let Err(UpgradeError::Ended(Some(status))) = result else { panic!("{result:?}") };
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        assert_eq!(upgrader.0.control.order(), Order::Serve);
+        assert!(!upgrader.0.control.is_left());
+        // Once it serves it is on its own.
+        let upgraded = upgrader.upgrade(shell("printf R >&0; printf A >&0; cat >/dev/null"), LONG);
+        assert!(upgraded.is_ok(), "{upgraded:?}");
+        assert!(upgrader.0.control.is_left());
+        assert_eq!(upgrader.0.control.order(), Order::Drain);
+    }
+
+    #[test]
+    fn who_ends_takes_with_it_whom_it_has_started() {
+        let upgrader = upgrader();
+        let control = Arc::clone(&upgrader.0.control);
+        let (mark, other) = (Marked::new(), upgrader.clone());
+        let command = shell(&format!("touch {}; exec sleep 600", mark.0.display()));
+        let handover = thread::spawn(move || other.upgrade(command, LONG));
+        while !mark.0.exists() {
+            thread::yield_now();
+        }
+        control.give(Order::Drain);
+        // Who ends the server waits here; then nobody is left.
+        upgrader.end();
+        assert!(matches!(handover.join().unwrap(), Err(UpgradeError::Draining)));
+        assert!(!control.is_left());
     }
 }

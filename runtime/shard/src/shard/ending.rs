@@ -56,9 +56,6 @@ impl Shard {
                 self.adopt(now, parcel);
             }
         }
-        if self.acceptors.is_closed() {
-            self.listens = None;
-        }
         let is_unused = self.acceptors.is_closed()
             && self.served() == 0
             && self.surplus.is_empty()
