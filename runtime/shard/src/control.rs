@@ -37,6 +37,8 @@ pub(crate) struct Control {
     /// The listening sockets once more, as long as we serve: what another process can have of us.
     estate: Mutex<Vec<OwnedFd>>,
     is_left: AtomicBool,
+    /// Another process receives by our UDP sockets.
+    is_shared: AtomicBool,
     /// Who waits for another order.
     waiting: (Mutex<()>, Condvar),
 }
@@ -88,6 +90,17 @@ impl Control {
     /// Whether another process has the listening sockets.
     pub(crate) fn is_left(&self) -> bool {
         self.is_left.load(Ordering::Acquire)
+    }
+
+    /// Whether datagrams are for us: we serve, and nobody else takes them.
+    pub(crate) fn receives(&self) -> bool {
+        self.order() != Order::Wait && !self.is_shared.load(Ordering::Acquire)
+    }
+
+    /// Whether another process receives by our UDP sockets, as long as it is there.
+    pub(crate) fn share(&self, is_shared: bool) {
+        self.is_shared.store(is_shared, Ordering::Release);
+        self.wake_all();
     }
 
     /// The listening sockets once more; none when they are to be closed.

@@ -117,6 +117,8 @@ pub struct Listeners {
     /// The same sockets once more, if there are several shards. When one of a group is closed, the last one takes its number,
     /// and is given what another shard's is: so none is before all shards have ended.
     held: Vec<OwnedFd>,
+    /// Some are the very sockets of the process before us.
+    is_shared: bool,
     files: Vec<SocketFile>,
     steering: Arc<Steering>,
     config: UdpConfig,
@@ -156,6 +158,7 @@ impl Listeners {
             shards: (0..shards.get()).map(|_| Vec::new()).collect(),
             udp: (0..shards.get()).map(|_| Vec::new()).collect(),
             held: Vec::new(),
+            is_shared: false,
             files: Vec::new(),
             steering: Arc::new(Steering::new(config.ids, shards.get())),
             config,
@@ -257,7 +260,7 @@ impl Listeners {
                     self.add_group(found, group, Vec::new(), 0)
                 }
                 Giver::Predecessor { generation } => {
-                    let group = udp::join(found, shards, config, sockets.len())?;
+                    let group = udp::join(found, &sockets, shards, config)?;
                     self.add_group(found, group, sockets, generation)
                 }
             };
@@ -292,11 +295,12 @@ impl Listeners {
             }
         }
         let shards = self.udp.len();
-        if let Some(member) = group.sockets.first() {
+        self.is_shared |= group.is_shared;
+        if let Some(member) = group.sockets.first().filter(|_| !group.is_shared) {
             self.steering.add(member, before, generation)?;
         }
         for (at, socket) in group.sockets.into_iter().enumerate() {
-            if shards > 1 {
+            if shards > 1 && at < group.own {
                 self.held.push(socket.as_fd().try_clone_to_owned()?);
             }
             self.udp[at % shards].push(socket);
@@ -343,6 +347,11 @@ impl Listeners {
             self.udp.iter().flatten().filter(|_| self.held.is_empty()).map(UdpSocket::as_fd);
         let datagrams = alone.chain(self.held.iter().map(OwnedFd::as_fd));
         streams.chain(datagrams).map(|socket| socket.try_clone_to_owned()).collect()
+    }
+
+    /// Whether the process before us receives by UDP sockets of ours, so that we must not while it is there.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// Who tells the kernel whose datagrams are.

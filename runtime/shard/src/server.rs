@@ -149,6 +149,7 @@ impl Server {
             listeners,
         };
         *server.control.estate() = estate;
+        server.control.share(server.listeners.is_shared());
         let (ready, wait) = mpsc::channel();
         let beats = Arc::clone(&server.beats);
         for (id, (cpu, listeners)) in cpus.into_iter().zip(of_shards).enumerate() {

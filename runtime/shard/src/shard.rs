@@ -120,9 +120,8 @@ impl Shard {
         let (mut completions, mut woken, mut due) = (Vec::new(), Vec::new(), Vec::new());
         let _settled = self.queue.settle();
         self.regulate();
-        if let Some(quic) = &mut self.quic {
-            quic.receive(&mut self.ring);
-        }
+        // What comes before we serve waits in the sockets: an answer to what is another process's would end a connection.
+        let mut receives = false;
         // When the turn before began, if it did not end in sleep.
         let mut before = None;
         loop {
@@ -155,6 +154,12 @@ impl Shard {
                 self.timer(now, timer);
             }
             self.answer(now);
+            if !receives && self.control.receives() {
+                receives = true;
+                if let Some(quic) = &mut self.quic {
+                    quic.receive(&mut self.ring);
+                }
+            }
             if self.obey(now).is_break() {
                 return self.end(&mut completions).await;
             }

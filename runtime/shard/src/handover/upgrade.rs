@@ -110,6 +110,7 @@ impl Upgrader {
         if let Some(steering) = self.0.steering.upgrade() {
             steering.settle();
         }
+        self.0.control.share(false);
         self.0.is_busy.store(false, Ordering::Release);
     }
 

@@ -82,6 +82,10 @@ impl Default for UdpConfig {
 pub(super) struct Group {
     /// In the order of shards.
     pub(super) sockets: Vec<UdpSocket>,
+    /// How many of them are sockets of their own: those behind them are copies. The kernel counts only these.
+    pub(super) own: usize,
+    /// Another process receives by the same sockets as long as it is there.
+    pub(super) is_shared: bool,
     /// What is not as it should be.
     pub(super) warnings: Vec<String>,
 }
@@ -111,25 +115,66 @@ pub(super) fn open(
         address = socket.address;
         group.sockets.push(socket);
     }
+    group.own = shards;
     Ok(group)
 }
 
-/// Joins the group of the process before us, which has `before` sockets in it. Until we are ready no datagram comes: its program
-/// knows of its own sockets only. The order is told where the program is made (`Members`).
+/// Joins the group of the process before us, which has those `before` in it. Until we are ready no datagram comes: its program
+/// knows of its own sockets only. The order is told at `Members::place`.
+///
+/// Where there is no such program, or the kernel refuses us (the group may be of another user), the sockets are shared: the kernel
+/// would give us a part of what is of the other process.
 pub(super) fn join(
     address: SocketAddr,
+    before: &[OwnedFd],
     shards: usize,
     config: UdpConfig,
-    before: usize,
 ) -> io::Result<Group> {
     let mut group = Group::default();
+    // The same that is there, or ought to be.
+    let program = Steering::new(config.ids, before.len());
+    let is_steered = before.first().is_some_and(|socket| program.attach(socket, None).is_ok());
+    if config.ids.is_none() || !is_steered {
+        return share_all(address, before, shards);
+    }
     for _ in 0..shards {
-        let (socket, warnings) = member(address, config, |_| Ok(()))?;
+        let Some((socket, warnings)) = member(address, config, |_| Ok(())).ok() else {
+            return share_all(address, before, shards);
+        };
         group.warnings = warnings;
         group.sockets.push(socket);
     }
-    group.sockets.rotate_right(before % shards);
+    group.sockets.rotate_right(before.len() % shards);
+    group.own = shards;
     Ok(group)
+}
+
+/// The sockets of the process before us are ours as well.
+fn share_all(address: SocketAddr, before: &[OwnedFd], shards: usize) -> io::Result<Group> {
+    let mut group = Group { own: before.len(), is_shared: true, ..Group::default() };
+    for socket in before {
+        let socket = socket.try_clone()?;
+        group.sockets.push(UdpSocket { socket, address });
+    }
+    group.copy(shards)?;
+    let what = "HTTP/3 is served when the process before this one is gone, and shards pass on to each other what is not \
+                theirs";
+    group.warnings.push(format!(
+        "the UDP sockets are shared, for no other can be bound or steered there: {what}"
+    ));
+    Ok(group)
+}
+
+impl Group {
+    /// Until each shard has a socket, they have copies.
+    fn copy(&mut self, shards: usize) -> io::Result<()> {
+        for at in self.sockets.len()..shards {
+            let UdpSocket { socket, address } = &self.sockets[at % self.own];
+            let copy = UdpSocket { socket: socket.try_clone()?, address: *address };
+            self.sockets.push(copy);
+        }
+        Ok(())
+    }
 }
 
 /// Makes sockets of the service manager a group, and joins it until each shard has one. Where that is refused, such as for a
@@ -149,16 +194,17 @@ pub(super) fn adopt(
         group.warnings = enlarge(&socket, config)?;
         group.sockets.push(UdpSocket { socket, address });
     }
-    let count = group.sockets.len();
+    group.own = group.sockets.len();
+    // One that nobody has bound another one to is no group yet, and nobody could join it who is to take over from us.
+    let first =
+        if group.own >= shards { member(address, config, |_| Ok(())).map(drop) } else { Ok(()) };
     while group.sockets.len() < shards {
-        if let Ok((socket, _)) = member(address, config, |_| Ok(())) {
-            group.sockets.push(socket);
-            continue;
-        }
-        for at in group.sockets.len()..shards {
-            let socket = group.sockets[at % count].socket.try_clone()?;
-            group.sockets.push(UdpSocket { socket, address });
-        }
+        let Ok((socket, _)) = member(address, config, |_| Ok(())) else { break };
+        group.sockets.push(socket);
+        group.own += 1;
+    }
+    if group.sockets.len() < shards {
+        group.copy(shards)?;
         let what =
             "shards share it, and pass on to each other what is not theirs, which costs time";
         group
@@ -166,7 +212,8 @@ pub(super) fn adopt(
             .push(format!("no other socket can be bound where we were given one: {what}"));
         return Ok(group);
     }
-    if shards > 1 {
+    // A single one of another user's needs no program.
+    if shards > 1 || first.is_ok() {
         group.warnings.extend(steering.attach(&group.sockets[0].socket, None).err());
     }
     Ok(group)

@@ -319,6 +319,73 @@ fn a_group_changes_hands_and_the_kernel_sees_it_so() {
     }
 }
 
+/// A socket that nobody can bind another one beside, as one of another user's is; and one of a group that nobody steers.
+#[test]
+fn what_cannot_be_joined_is_shared() {
+    for (ids, is_group) in [(Some(IDS), false), (None, true)] {
+        let config = UdpConfig { ids, ..steered() };
+        let one = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let one = if is_group {
+            let asked = [ListenAddress::Udp("127.0.0.1:0".parse().unwrap())];
+            sockets(&mut Listeners::open_with(&asked, NonZero::<usize>::MIN, config).unwrap())
+                .remove(0)
+        } else {
+            one
+        };
+        let to = one.local_addr().unwrap();
+        let asked = [ListenAddress::Udp(to)];
+        // From process to process, it stays one socket, whatever the shards.
+        let mut before = vec![one.try_clone().unwrap().into()];
+        for shards in [1, 3, 2] {
+            let (mut given, _) = Given::new(Giver::Predecessor { generation: 9 }, before);
+            let shards = NonZero::new(shards).unwrap();
+            let mut next = Listeners::take_over(&asked, shards, config, &mut given).unwrap();
+            assert!(next.is_shared());
+            assert!(next.warnings()[0].contains("are shared"), "{:?}", next.warnings());
+            before = next.estate().unwrap();
+            assert_eq!(before.len(), 1, "{shards}");
+            assert_eq!(next.steering().relieve(), [""; 0]);
+            let ours = sockets(&mut next);
+            assert_eq!(ours.len(), shards.get());
+            for _ in 0..20 {
+                // All that comes is still in the one queue.
+                assert_eq!(reached(&[one.try_clone().unwrap()], to, &[0x40; 60]), Some(0));
+            }
+            next.steering().settle();
+        }
+    }
+}
+
+/// Where the service manager gave one socket to one shard, too, those who come stay with it until it is relieved.
+#[test]
+fn a_single_socket_of_the_manager_is_steered() {
+    for shards in [1, 2] {
+        let one = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = one.local_addr().unwrap();
+        let asked = [ListenAddress::Udp(to)];
+        let (mut given, _) = Given::new(Giver::Manager, vec![one.into()]);
+        let shards = NonZero::new(shards).unwrap();
+        let mut first = Listeners::take_over(&asked, shards, steered(), &mut given).unwrap();
+        assert_eq!(first.warnings(), [""; 0]);
+        let estate = first.estate().unwrap();
+        assert_eq!(estate.len(), shards.get());
+        let olds = sockets(&mut first);
+        let (mut given, _) = Given::new(Giver::Predecessor { generation: 9 }, estate);
+        let mut second = Listeners::take_over(&asked, shards, steered(), &mut given).unwrap();
+        assert!(!second.is_shared());
+        let (ours, mut chance) = (sockets(&mut second), noise());
+        for _ in 0..30 {
+            let id = of(9, 0, &mut chance);
+            assert_eq!(reached(&olds, to, &short(&id)), Some(0));
+        }
+        second.steering().relieve();
+        for _ in 0..30 {
+            assert_eq!(reached(&olds, to, &short(&of(9, 0, &mut chance))), Some(0));
+            assert_eq!(reached(&ours, to, &short(&of(10, 0, &mut chance))), Some(0));
+        }
+    }
+}
+
 #[test]
 fn what_is_no_group_is_not_steered() {
     let single = UdpSocket::bind("127.0.0.1:0").unwrap();
