@@ -76,6 +76,13 @@ impl<M: Recordable> Recorded<M> {
         self.noted.as_ref().map(|noted| noted.tape.steps()).unwrap_or_default()
     }
 
+    /// It is over: what was noted is all.
+    pub(crate) fn seal(&mut self) {
+        if let Some(tape) = self.tape() {
+            tape.finish();
+        }
+    }
+
     /// Notes a call.
     fn note(&mut self, step: &Step<'_>, outcome: &str) {
         if let Some(tape) = self.tape() {

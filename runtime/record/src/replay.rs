@@ -33,8 +33,10 @@ pub struct Report {
     pub steps: usize,
     /// Why the machine said that the connection is over, if it did: a label, as [`Header::cause`](crate::Header::cause).
     pub verdict: Option<String>,
-    /// It is not that of the recording, though only a machine can say it.
+    /// It is not that of the recording, though that is what the machine has said, or only a machine can say it.
     pub is_other: bool,
+    /// It went to the end of the connection: a recording that was cut has none.
+    pub is_whole: bool,
     /// Where it was no longer the same.
     pub difference: Option<Difference>,
 }
@@ -52,7 +54,7 @@ pub struct Difference {
 }
 
 impl Report {
-    /// Whether all went as it was recorded.
+    /// Whether all went as it was recorded, as far as that was.
     #[must_use]
     pub const fn is_same(&self) -> bool {
         self.difference.is_none() && !self.is_other
@@ -118,11 +120,15 @@ impl<'a, M: Recordable> Replay<'a, M> {
 
     fn run(mut self, mut tell: impl FnMut(&str)) -> Report {
         let entries: Vec<_> = self.recording.steps().flatten().collect();
-        let mut report = Report { steps: 0, verdict: None, is_other: false, difference: None };
+        let is_whole = !self.recording.header().is_truncated;
+        let mut report =
+            Report { steps: 0, verdict: None, is_other: false, is_whole, difference: None };
         let Some(mut streams) = Streams::of(&entries) else {
             report.difference = Some(impossible(0, "more content than there can be"));
             return report;
         };
+        // What the machine has said of its end.
+        let mut closing = None;
         // How far the two recordings are known to be the same.
         let mut same = 0;
         for (at, entry) in entries.iter().enumerate() {
@@ -141,6 +147,9 @@ impl<'a, M: Recordable> Replay<'a, M> {
             report.steps += 1;
             if let Some(verdict) = verdict(entry.outcome) {
                 report.verdict.get_or_insert_with(|| verdict.to_owned());
+                if entry.outcome.starts_with("closed ") {
+                    closing.get_or_insert(verdict);
+                }
             }
             if !matches!(entry.step, Step::Clock(_)) {
                 let began = Instant::from_nanos(self.recording.header().began);
@@ -148,10 +157,21 @@ impl<'a, M: Recordable> Replay<'a, M> {
             }
         }
         self.tell_tail(&mut tell);
-        let header = self.recording.header();
-        let is_fault = Reason::ALL.iter().any(|reason| reason.label() == header.cause);
-        let is_same = report.verdict.as_ref() == Some(&header.cause);
-        report.is_other = is_fault && !is_same && !header.is_truncated;
+        if !is_whole {
+            // It ends in the middle of a call.
+            return report;
+        }
+        self.machine.seal();
+        let (recorded, replayed) = (self.recording.bytes(), self.machine.steps());
+        if recorded != replayed {
+            report.difference = difference(entries.len(), &recorded[same..], &replayed[same..]);
+            return report;
+        }
+        let cause = &*self.recording.header().cause;
+        let is_fault = Reason::ALL.iter().any(|reason| reason.label() == cause);
+        let is_other = |said: Option<&str>| said != Some(cause);
+        report.is_other = is_fault && is_other(report.verdict.as_deref())
+            || closing.is_some() && is_other(closing);
         report
     }
 

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nowhere is left to report that standard error is closed.
             let _ = writeln!(stderr(), "trilane: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.code())
         }
     }
 }

@@ -105,11 +105,12 @@ pub struct Replay {
 /// Runs recordings again, and has `say` say how that went.
 ///
 /// # Errors
-/// One of them is none, or did not go as it was recorded: the others are not run.
+/// One of them is none, or did not go as it was recorded: the others are not run. Or all went as they were recorded, and one was not to its end.
 pub(crate) fn replay(
     wanted: &Replay,
     mut say: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let mut cut = 0;
     for path in &wanted.files {
         let wrong = |error: &dyn std::fmt::Display| {
             Failure::Setting(format!("{}: {error}", path.display()))
@@ -133,8 +134,9 @@ pub(crate) fn replay(
         if let Some(folder) = &wanted.corpus {
             keep(&recording, path, folder).map_err(|error| wrong(&error))?;
         }
+        cut += usize::from(!report.is_whole);
     }
-    Ok(())
+    if cut > 0 { Err(Failure::Cut(cut)) } else { Ok(()) }
 }
 
 /// A line about a recording and its replay.
@@ -148,10 +150,10 @@ fn sum_up(recording: &Recording, report: &Report) -> String {
         Some(verdict) => format!("closed {}, when the machine had said {verdict}", header.cause),
         None => format!("closed {}, which is not for the machine to say", header.cause),
     };
-    let end = match (report.is_same(), header.is_truncated) {
+    let end = match (report.is_same(), report.is_whole) {
         (false, _) => "NOT THE SAME",
-        (true, true) => "the same, as far as it was recorded",
-        (true, false) => "the same",
+        (true, false) => "CUT, the same as far as it was recorded",
+        (true, true) => "the same",
     };
     let (protocol, peer, steps) = (header.protocol, &header.peer, report.steps);
     format!("{protocol} {role}, peer {peer}, {when}, {cause}; {steps} steps: {end}")

@@ -45,6 +45,16 @@ pub enum Failure {
     Server(RunError),
     /// Standard output is closed.
     Output(io::Error),
+    /// So many recordings ran as they were recorded, but were not to their ends.
+    Cut(usize),
+}
+
+impl Failure {
+    /// What the process ends with: 2 where nothing went wrong and not all is known, else 1.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        if matches!(self, Self::Cut(_)) { 2 } else { 1 }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -54,6 +64,7 @@ impl fmt::Display for Failure {
             Self::Setting(text) => f.write_str(text),
             Self::Server(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
+            Self::Cut(count) => write!(f, "recordings without their end: {count}"),
         }
     }
 }

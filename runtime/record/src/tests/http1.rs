@@ -74,6 +74,37 @@ fn a_recording_that_was_changed_is_found() {
     assert!(differ > 100, "{differ}");
 }
 
+/// A step that nothing led to, and an end that was another one, are found also where no step of the machine differs.
+#[test]
+fn all_of_a_recording_must_be_reached() {
+    let (recorder, kept) = recorder(all());
+    let mut idle = side(&recorder);
+    assert_eq!(idle.come(&[GET, b"GET /half"].concat(), false), None);
+    idle.machine.ended(Closed::now(Cause::IdleTimeout));
+    drop(idle);
+    let recording = only(&kept);
+    assert!(recording.replay(|_| ()).is_same());
+    let (bytes, last) = (recording.bytes().to_vec(), recording.steps().flatten().last().unwrap());
+    assert!(matches!(last.step, crate::step::Step::Rest { .. }));
+    let mut more = bytes.clone();
+    crate::wire::put_bytes(&mut more, last.bytes);
+    let fewer = bytes[..2 * bytes.len() - more.len()].to_vec();
+    for steps in [more, fewer] {
+        let report = Recording::new(recording.header().clone(), steps).replay(|_| ());
+        assert!(report.difference.is_some(), "{report:?}");
+    }
+    let mut well = side(&recorder);
+    well.come(GET, false);
+    assert_eq!(well.come(b"", true).unwrap().cause, Cause::Peer);
+    drop(well);
+    let recording = only(&kept);
+    assert!(recording.replay(|_| ()).is_same());
+    let mut header = recording.header().clone();
+    header.cause = "idle_timeout".to_owned();
+    let report = Recording::new(header, recording.bytes().to_vec()).replay(|_| ());
+    assert!(report.is_other && !report.is_same(), "{report:?}");
+}
+
 /// RFC 9112 §9.3: a message does not depend on those before it.
 #[test]
 fn a_long_connection_is_recorded_from_one_of_its_messages_on() {
@@ -116,6 +147,8 @@ fn a_message_that_is_longer_than_a_recording_is_cut() {
     let recording = only(&kept);
     assert!(recording.header().is_truncated && recording.bytes().len() <= 3 << 9);
     assert_eq!(recording.header().cause, "chunk");
+    let report = recording.replay(|_| ());
+    assert!(report.is_same() && !report.is_whole, "{report:?}");
     let said = replays(&recording);
     let cut = said.iter().position(|line| line.starts_with("... ")).unwrap();
     assert!(said[..cut].join("\n").contains("body 1 20"));
