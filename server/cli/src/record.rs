@@ -1,8 +1,10 @@
 //! `[record]`: connections are recorded; and `trilane replay`, which runs a recording again.
 
-use std::fmt::Write;
-use std::fs;
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::Write as _;
 use std::num::NonZero;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,6 +16,7 @@ use trilane::record::{Cause, Depth, Folder, Plan, Recording, Report};
 
 use crate::nearest::nearest;
 use crate::run::Failure;
+use crate::secure::say as warn;
 
 /// `[record]`: which connections are recorded, and where to. Sizes are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -97,7 +100,8 @@ pub struct Replay {
     /// Say each step: when it was, what the machine was told, and what it said.
     #[arg(long)]
     pub verbose: bool,
-    /// Write what the peer has sent below DIR, as inputs of the fuzz targets.
+    /// Write what the peer has sent below DIR, as inputs of the fuzz targets. Only who runs this can read them: over HTTP/2 and HTTP/3, cookies
+    /// and credentials are there.
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
 }
@@ -132,6 +136,12 @@ pub(crate) fn replay(
             return Err(wrong(&"the machine came to another end"));
         }
         if let Some(folder) = &wanted.corpus {
+            if !recording.header().is_redacted {
+                warn(&format_args!(
+                    "{}: cookies and credentials that were sent are in its inputs",
+                    path.display()
+                ));
+            }
             keep(&recording, path, folder).map_err(|error| wrong(&error))?;
         }
         cut += usize::from(!report.is_whole);
@@ -163,11 +173,19 @@ fn sum_up(recording: &Recording, report: &Report) -> String {
 fn keep(recording: &Recording, path: &Path, folder: &Path) -> std::io::Result<()> {
     let name = path.file_stem().unwrap_or_default();
     for (target, input) in recording.corpus() {
-        let folder = folder.join(target);
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(name), input)?;
+        write(&folder.join(target), Path::new(name), &input)?;
     }
     Ok(())
+}
+
+/// Writes what clients have sent: nobody else reads it, also where there was such a file.
+fn write(folder: &Path, name: &Path, input: &[u8]) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(folder.join(name))?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(input)
 }
 
 #[cfg(test)]
@@ -185,5 +203,19 @@ mod tests {
         assert_eq!(wrong.unwrap_err(), text);
         assert!(section("sample = 1").unwrap_err().contains("folder"));
         assert!(section("folder = 'a'\nsample = 0").is_err());
+    }
+
+    #[test]
+    fn inputs_are_for_nobody_else() {
+        let top = std::env::temp_dir().join(format!("trilane-corpus-{}", std::process::id()));
+        let folder = top.join("head");
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        write(&folder, Path::new("a"), b"Cookie: a").unwrap();
+        assert_eq!((mode(&top), mode(&folder), mode(&folder.join("a"))), (0o700, 0o700, 0o600));
+        fs::set_permissions(folder.join("a"), Permissions::from_mode(0o644)).unwrap();
+        write(&folder, Path::new("a"), b"b").unwrap();
+        assert_eq!(mode(&folder.join("a")), 0o600);
+        assert_eq!(fs::read(folder.join("a")).unwrap(), b"b");
+        fs::remove_dir_all(&top).unwrap();
     }
 }

@@ -138,6 +138,11 @@ fn a_sample_is_recorded_however_it_ends() {
     let inputs = |target: &str| fs::read_dir(corpus.join(target)).unwrap().count();
     let counts = ["connection", "head", "h2_frames", "h3_operations"].map(inputs);
     assert_eq!(counts, [3, 3, 2, 1]);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&corpus), mode(&corpus.join("h2_frames"))), (0o700, 0o700));
+    for input in fs::read_dir(corpus.join("h2_frames")).unwrap() {
+        assert_eq!(mode(&input.unwrap().path()), 0o600, "cookies are there");
+    }
     for input in fs::read_dir(corpus.join("head")).unwrap() {
         let input = fs::read(input.unwrap().path()).unwrap();
         assert!(input.starts_with(b"GET /plaintext HTTP/1."), "{input:?}");
