@@ -40,8 +40,8 @@ pub enum Command {
     Explain(Serve),
     /// Say what a server speaks, a line a protocol.
     Probe(Probe),
-    /// Run recordings of connections again, and say whether all went as it was recorded. The status is 0 if it did, to the end of each connection; 2 if
-    /// it did as far as it was recorded; else 1.
+    /// Run recordings of connections again, and say whether all went as it was recorded. The status is 0 if it did, to the end of each;
+    /// 2 if it did as far as it was recorded; else 1.
     Replay(Replay),
     /// Say whether a server is well, by how it ends.
     Health(Health),

@@ -15,7 +15,6 @@ use trilane_service::{AccessLog, Format, HttpsRedirect, Router, Shard, default_l
 use trilane_shard::{
     AppError, Config, Inherited, ListenAddress, ProxyProtocol, Recordings, Secure, Topology,
 };
-
 use trilane_tls::Acceptor;
 
 pub use crate::error::RunError;
@@ -145,8 +144,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
-    /// Answers over TLS name this port for HTTP/3 (RFC 7838), where clients see another one than we listen on: behind a load balancer. Default:
-    /// the one that is listened on.
+    /// Answers over TLS name this port for HTTP/3 (RFC 7838): that which clients of a load balancer see. Default: ours.
     #[cfg(feature = "http3")]
     #[must_use]
     pub const fn advertised_port(mut self, port: NonZero<u16>) -> Self {
@@ -154,8 +152,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
-    /// Logs each connection over QUIC to a file of its own below `folder`, as qlog, as long as there is such a folder. For looking into
-    /// something: shards wait for the disk then.
+    /// Logs each connection over QUIC to a file below `folder`, as qlog, as long as there is one. Shards wait for the disk then.
     #[cfg(feature = "http3")]
     #[must_use]
     pub fn qlog(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -163,8 +160,7 @@ impl<F: Fn(Shard) -> Router + Send + Sync + 'static> Server<F> {
         self
     }
 
-    /// Leaves it to the kernel which shard has which datagram, by addresses: shards pass on to each other what is not theirs. For
-    /// tests, and for kernels that take no program.
+    /// Leaves it to the kernel which shard has which datagram: shards pass on what is not theirs. For kernels that take no program.
     #[cfg(feature = "http3")]
     #[must_use]
     pub const fn without_steering(mut self) -> Self {
