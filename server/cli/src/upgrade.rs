@@ -3,15 +3,19 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, Write, stderr};
+use std::io::{self, IoSliceMut, Write, stderr};
+use std::mem::MaybeUninit;
 use std::num::NonZero;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::cmsg_space;
+use rustix::net::sockopt::set_socket_passcred;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal, kill_process};
 use trilane::{Notify, RunError, Running, SignalGuard, Upgrader};
 
@@ -96,17 +100,47 @@ pub(crate) fn upgrade(asked: &Upgrade) -> Result<String, Failure> {
     let socket = address.and_then(|address| UnixDatagram::bind_addr(&address));
     let socket = socket.map_err(|error| failed(format!("somebody else asks it: {error}")))?;
     let timeout = Duration::from_secs(asked.timeout.max(1));
-    socket.set_read_timeout(Some(timeout)).map_err(|error| failed(error.to_string()))?;
+    set_socket_passcred(&socket, true).map_err(|error| failed(error.to_string()))?;
     kill_process(pid, Signal::USR2).map_err(|error| failed(error.to_string()))?;
-    let mut word = [0; 4096];
-    let len = socket.recv(&mut word).map_err(|_| {
+    let word = hear(&socket, pid, timeout).map_err(|_| {
         failed(format!("nothing was heard in {} s: look at its log", timeout.as_secs()))
     })?;
-    match word.get(..len).and_then(<[u8]>::split_first) {
-        Some((&DONE, text)) => Ok(String::from_utf8_lossy(text).into_owned()),
-        Some((_, text)) => Err(failed(String::from_utf8_lossy(text).into_owned())),
+    match word.split_first() {
+        Some((&DONE, text)) => Ok(printable(text)),
+        Some((_, text)) => Err(failed(printable(text))),
         None => Err(failed("said nothing".to_owned())),
     }
+}
+
+/// The first word of that process, `within` that time. Anybody can send one here: what others say is passed over.
+fn hear(socket: &UnixDatagram, pid: Pid, within: Duration) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + within;
+    let mut word = vec![0; 4096];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmCredentials(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let into = &mut [IoSliceMut::new(&mut word)];
+        let len = match recvmsg(socket, into, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => continue,
+            result => result?.bytes,
+        };
+        let is_its = |message: RecvAncillaryMessage<'_>| matches!(message, RecvAncillaryMessage::ScmCredentials(of) if of.pid == pid);
+        if control.drain().any(is_its) {
+            word.truncate(len);
+            return Ok(word);
+        }
+    }
+}
+
+/// What can be shown on a terminal of what a process says.
+fn printable(text: &[u8]) -> String {
+    let safe = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
+    String::from_utf8_lossy(text).chars().map(safe).collect()
 }
 
 /// The path of the program of that name: as it stands there, links and all, so that what replaces it is found.
@@ -128,6 +162,23 @@ fn say(text: &dyn fmt::Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_process_that_was_asked_is_believed() {
+        let (here, there) = UnixDatagram::pair().unwrap();
+        set_socket_passcred(&here, true).unwrap();
+        let us = rustix::process::getpid();
+        there.send(b"+yes").unwrap();
+        assert_eq!(hear(&here, us, Duration::from_secs(600)).unwrap(), b"+yes");
+        there.send(b"+yes").unwrap();
+        let other = Pid::from_raw(1).unwrap();
+        assert!(hear(&here, other, Duration::from_millis(1)).is_err());
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown() {
+        assert_eq!(printable(b"pid 7\x1b[2J\n\xffdone"), "pid 7\u{fffd}[2J\u{fffd}\u{fffd}done");
+    }
 
     #[test]
     fn the_program_is_found_where_the_shell_has_found_it() {
