@@ -222,6 +222,25 @@ fn who_is_killed_after_it_was_relieved_leaves_the_group_whole() {
     }
 }
 
+/// Whoever ends a server ends also whom it was starting: nobody is left that serves, or will.
+#[test]
+fn who_ends_in_mid_handover_leaves_nobody() {
+    let home = Home::new("orphan");
+    let mut process = home.start();
+    let pipe = home.0.join("keys");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    home.set(&format!("[tls]\nticket_keys = '{}'\n", pipe.display()));
+    process.signal("USR2");
+    // Opening one end waits for the other: it is half-way, and stays there.
+    let _keys = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let other = process.started().unwrap();
+    process.signal("TERM");
+    assert!(process.exit_within(SOON).success());
+    assert!(!child::signal("0", other), "it is still there");
+    let said = process.errors();
+    assert!(said.contains("no handover: this process drains"), "{said}");
+}
+
 /// The listener for operators is a server of its own, and a port that it has is no port for the next process.
 #[test]
 fn operators_find_the_next_process_where_they_found_the_last() {
