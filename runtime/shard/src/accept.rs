@@ -9,7 +9,7 @@ use std::time::Duration;
 use trilane_exchange::Stats;
 
 use crate::balance::Parcel;
-use crate::listen::Listener;
+use crate::listen::{ListenAddress, Listener};
 use crate::ring::{Completion, Ring, Submission};
 use crate::slots::Key;
 use crate::token::{Op, Token};
@@ -164,15 +164,15 @@ impl Acceptors {
     }
 
     /// Closes the sockets whose last accept has completed, and takes the connections that the kernel still had for them; not if
-    /// they are `left` to another process. Those that descriptors are missing for are lost.
-    pub(crate) fn take_queued(&mut self, left: bool) -> Vec<Parcel> {
+    /// they are `left` to another process, which is so or not for an address. Those that descriptors are missing for are lost.
+    pub(crate) fn take_queued(&mut self, left: impl Fn(&ListenAddress) -> bool) -> Vec<Parcel> {
         let mut parcels = Vec::new();
         for acceptor in &mut self.list {
             if self.closing
                 && acceptor.state != State::Accepting
                 && let Some(listener) = acceptor.listener.take()
             {
-                if left {
+                if left(listener.address()) {
                     // Nor is it made non-blocking, for it is theirs too.
                     continue;
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::listen::ListenAddress;
 use crate::reload::Step;
 use crate::ring::Waker;
 
@@ -37,6 +38,8 @@ pub(crate) struct Control {
     /// The listening sockets once more, as long as we serve: what another process can have of us.
     estate: Mutex<Vec<OwnedFd>>,
     is_left: AtomicBool,
+    /// Addresses that it does not listen on, as text.
+    unasked: Mutex<Vec<String>>,
     /// Another process receives by our UDP sockets.
     is_shared: AtomicBool,
     /// Who waits for another order.
@@ -81,8 +84,10 @@ impl Control {
         self.order()
     }
 
-    /// Drain: another process has the listening sockets, and what waits in their queues.
-    pub(crate) fn leave(&self) {
+    /// Drain: another process has the listening sockets, and what waits in their queues; but for addresses that it has not
+    /// asked for.
+    pub(crate) fn leave(&self, unasked: Vec<String>) {
+        *lock(&self.unasked) = unasked;
         self.is_left.store(true, Ordering::Release);
         self.give(Order::Drain);
     }
@@ -90,6 +95,11 @@ impl Control {
     /// Whether another process has the listening sockets.
     pub(crate) fn is_left(&self) -> bool {
         self.is_left.load(Ordering::Acquire)
+    }
+
+    /// Whether another process has the sockets of that address.
+    pub(crate) fn has_left(&self, address: &ListenAddress) -> bool {
+        self.is_left() && !lock(&self.unasked).contains(&address.to_string())
     }
 
     /// Whether datagrams are for us: we serve, and nobody else takes them.

@@ -60,6 +60,8 @@ pub struct Server {
     reloader: Reloader,
     beats: Arc<[Arc<Beat>]>,
     predecessor: Option<Predecessor>,
+    /// Where that one listens, and we do not.
+    unasked: Vec<String>,
     shards: Vec<ExecutorJoinHandle<io::Result<()>>>,
     // Last: removes the files of unix sockets.
     listeners: Listeners,
@@ -145,6 +147,7 @@ impl Server {
             inspector,
             beats: cpus.iter().map(|_| Arc::default()).collect(),
             predecessor: None,
+            unasked: given.addresses().map(ToString::to_string).collect(),
             shards: Vec::new(),
             listeners,
         };
@@ -225,7 +228,7 @@ impl Server {
         self.listeners.warn(warnings);
         self.listeners.own_files();
         self.control.give(Order::Serve);
-        predecessor.serves();
+        predecessor.serves(&self.unasked);
         let upgrader = self.upgrader();
         // Whoever has started shards can start a thread; without it nobody can take over from us.
         let _ = thread::Builder::new().name("trilane-handover".to_owned()).spawn(move || {

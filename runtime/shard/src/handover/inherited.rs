@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::hello::Hello;
-use super::link::{Link, Message};
+use super::link::{self, Link, Message};
 use super::{HandoverError, MOST_SOCKETS, STDIN, VARIABLE};
 use crate::listen::ListenAddress;
 use crate::listen::given::{Given, Giver};
@@ -112,6 +112,27 @@ impl Inherited {
 #[derive(Debug)]
 pub(crate) struct Predecessor(Link);
 
+/// Between the addresses that follow the word that we serve: no path has it.
+const NUL: char = '\0';
+
+/// The word that we serve, and where we do not: as many addresses as a message holds. Of the others the queues are lost.
+fn serves(unasked: &[String]) -> Vec<u8> {
+    let mut word = SERVES.to_vec();
+    for address in unasked {
+        if word.len() + address.len() < link::LONGEST {
+            word.extend_from_slice(address.as_bytes());
+            word.push(NUL as u8);
+        }
+    }
+    word
+}
+
+/// The addresses that follow that word.
+pub(super) fn unasked(word: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(word.strip_prefix(SERVES).unwrap_or_default()).into_owned();
+    text.split_terminator(NUL).map(str::to_owned).collect()
+}
+
 impl Predecessor {
     /// Says that we are ready, and waits until we may serve. We may as well if the process is gone: it ends nobody whom it has
     /// started without a signal, so it has crashed.
@@ -131,10 +152,10 @@ impl Predecessor {
         }
     }
 
-    /// Says that we serve.
-    pub(crate) fn serves(&self) {
+    /// Says that we serve, and that not there.
+    pub(crate) fn serves(&self, not: &[String]) {
         // Who is gone needs not be told.
-        let _ = self.0.send(SERVES, &[]);
+        let _ = self.0.send(&serves(not), &[]);
     }
 
     /// Waits until it has ended.
@@ -172,9 +193,15 @@ mod tests {
         let (line, before) = predecessor();
         line.send(GO, &[]).unwrap();
         before.relieve().unwrap();
-        before.serves();
+        let addresses = ["127.0.0.1:1".to_owned(), "unix:/x".to_owned()];
+        before.serves(&addresses);
         assert_eq!(line.receive(None).unwrap().unwrap().bytes, READY);
-        assert_eq!(line.receive(None).unwrap().unwrap().bytes, SERVES);
+        assert_eq!(unasked(&line.receive(None).unwrap().unwrap().bytes), addresses);
+        assert_eq!(serves(&[]), SERVES);
+        assert_eq!(unasked(SERVES), [""; 0]);
+        let many = vec!["x".repeat(99); 100];
+        assert!(serves(&many).len() <= link::LONGEST);
+        assert_eq!(unasked(&serves(&many)), many[..40]);
     }
 
     #[test]
@@ -182,7 +209,7 @@ mod tests {
         let (line, before) = predecessor();
         drop(line);
         before.relieve().unwrap();
-        before.serves();
+        before.serves(&[]);
         let (line, before) = predecessor();
         line.send(b"x", &[]).unwrap();
         assert!(matches!(before.relieve(), Err(HandoverError::Malformed(_))));

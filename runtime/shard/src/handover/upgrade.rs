@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::hello::Hello;
-use super::inherited::{GO, READY, SERVES, SOCKETS};
+use super::inherited::{GO, READY, SERVES, SOCKETS, unasked};
 use super::link::{self, Link};
 use super::{HandoverError, STDIN, VARIABLE};
 use crate::control::{Control, Order};
@@ -151,21 +151,21 @@ impl Inner {
         let mut child = command.spawn().map_err(UpgradeError::Start)?;
         // With it goes our copy of their end, or we would not notice that they are gone.
         drop(command);
-        if let Err(error) = self.lead(&link, within) {
+        let unasked = self.lead(&link, within).map_err(|error| {
             // It fails only if it has ended.
             let _ = child.kill();
             let status = child.wait().ok();
             if let Some(steering) = self.steering.upgrade() {
                 steering.restore();
             }
-            return Err(match error {
+            match error {
                 UpgradeError::Ended(_) => UpgradeError::Ended(status),
                 other => other,
-            });
-        }
+            }
+        })?;
         // It serves, and we go on until all shards have seen that they need not.
-        self.control.leave();
-        self.others().iter().for_each(|other| other.leave());
+        self.control.leave(unasked);
+        self.others().iter().for_each(|other| other.leave(Vec::new()));
         *self.successor.lock().unwrap_or_else(PoisonError::into_inner) = Some(link);
         let pid = child.id();
         // It may end before us; without the thread its entry stays until we are gone.
@@ -173,8 +173,8 @@ impl Inner {
         Ok(pid)
     }
 
-    /// Gives all to the new process, and waits until it serves.
-    fn lead(&self, link: &Link, within: Duration) -> Result<(), UpgradeError> {
+    /// Gives all to the new process, and waits until it serves: where it does not, of what we have.
+    fn lead(&self, link: &Link, within: Duration) -> Result<Vec<String>, UpgradeError> {
         match self.give(link) {
             // It ended before it had read all.
             Err(HandoverError::System(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -185,11 +185,11 @@ impl Inner {
         self.hear(link, READY, within)?;
         // If it is gone, the next word does not come.
         let _ = link.send(GO, &[]);
-        self.hear(link, SERVES, SERVING)
+        self.hear(link, SERVES, SERVING).map(|word| unasked(&word))
     }
 
-    /// Waits for that word, as long as we serve ourselves.
-    fn hear(&self, link: &Link, word: &[u8], within: Duration) -> Result<(), UpgradeError> {
+    /// Waits for that word, as long as we serve ourselves: the word, and what follows it.
+    fn hear(&self, link: &Link, word: &[u8], within: Duration) -> Result<Vec<u8>, UpgradeError> {
         let end = Instant::now() + within;
         loop {
             let heard = link.receive(Some(LOOK));
@@ -197,7 +197,7 @@ impl Inner {
                 return Err(UpgradeError::Draining);
             }
             match heard {
-                Ok(Some(message)) if message.bytes == word => return Ok(()),
+                Ok(Some(message)) if message.bytes.starts_with(word) => return Ok(message.bytes),
                 Ok(Some(_)) => {
                     let what = "the new process says something else than it should";
                     return Err(UpgradeError::Handover(HandoverError::Malformed(what)));

@@ -58,6 +58,11 @@ impl Given {
         Some((found, taken.into_iter().map(|(_, socket)| socket).collect()))
     }
 
+    /// Where those listen that nobody has asked for.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
+        self.sockets.iter().map(|(address, _)| address)
+    }
+
     /// Those that nobody has asked for, a line each.
     pub(crate) fn unasked(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();

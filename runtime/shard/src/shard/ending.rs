@@ -50,7 +50,8 @@ impl Shard {
             self.acceptors.close(&mut self.ring);
         }
         // Who was in the kernel's queue came before the end, and is served like the others.
-        for parcel in self.acceptors.take_queued(self.control.is_left()) {
+        let control = &self.control;
+        for parcel in self.acceptors.take_queued(|address| control.has_left(address)) {
             self.host.stats().accepted.add(1);
             if self.control.order() == Order::Drain {
                 self.adopt(now, parcel);
