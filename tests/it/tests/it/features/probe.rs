@@ -43,7 +43,7 @@ fn a_line_a_protocol() {
 fn the_port_that_clients_see_is_named() {
     let (folder, (roots, key)) = (Folder::new(), secure::files());
     let file = folder.0.join("site.toml");
-    fs::write(&file, "[quic]\nadvertised_port = 443\n").unwrap();
+    fs::write(&file, "[quic]\nadvertised_port = 443\n[[routes]]\nrespond = 'here'\n").unwrap();
     let (file, roots, key) =
         (file.to_str().unwrap(), roots.to_str().unwrap(), key.to_str().unwrap());
     let flags =

@@ -237,8 +237,6 @@ fn who_ends_in_mid_handover_leaves_nobody() {
     process.signal("TERM");
     assert!(process.exit_within(SOON).success());
     assert!(!child::signal("0", other), "it is still there");
-    let said = process.errors();
-    assert!(said.contains("no handover: this process drains"), "{said}");
 }
 
 /// The listener for operators is a server of its own, and a port that it has is no port for the next process.
