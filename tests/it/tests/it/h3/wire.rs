@@ -252,6 +252,9 @@ pub(crate) fn end_of(connection: &quiche::Connection) -> Option<End> {
 }
 
 /// What no two connections share.
+/// Datagrams that are sent while nothing comes, at most.
+const UNHEARD: usize = 20_000;
+
 fn rand() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
@@ -263,23 +266,29 @@ impl Shared {
         self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn flush(&self, connection: &mut quiche::Connection) {
-        let mut datagram = [0; 1500];
-        while let Ok((n, _)) = connection.send(&mut datagram) {
+    /// How many datagrams that were.
+    fn flush(&self, connection: &mut quiche::Connection) -> usize {
+        let (mut datagram, mut count) = ([0; 1500], 0);
+        while count < UNHEARD
+            && let Ok((n, _)) = connection.send(&mut datagram)
+        {
             // What the kernel does not take is lost, as datagrams are.
             let _ = self.socket.send(&datagram[..n]);
+            count += 1;
         }
+        count
     }
 
     fn drive(&self) {
-        let mut datagram = vec![0; 65_536];
+        let (mut datagram, mut unheard) = (vec![0; 65_536], 0);
         loop {
             let mut connection = self.lock();
             if connection.timeout().is_some_and(|left| left.is_zero()) {
                 connection.on_timeout();
             }
-            self.flush(&mut connection);
-            if connection.is_closed() || connection.local_error().is_some() {
+            unheard += self.flush(&mut connection);
+            // Whoever would send for ever to nobody is no client: quiche does where a server goes in the midst of a handshake.
+            if connection.is_closed() || connection.local_error().is_some() || unheard >= UNHEARD {
                 return self.came.notify_all();
             }
             let patience = connection.timeout().unwrap_or(BEAT).min(BEAT);
@@ -289,6 +298,7 @@ impl Shared {
             self.socket.set_read_timeout(Some(patience)).unwrap();
             // A port that is closed is an error here, and silence by QUIC.
             let Ok(n) = self.socket.recv(&mut datagram) else { continue };
+            unheard = 0;
             let (from, to) = (self.socket.peer_addr().unwrap(), self.local);
             // A datagram that means nothing is dropped (RFC 9000 §5.2.1).
             let _ = self.lock().recv(&mut datagram[..n], RecvInfo { from, to });
